@@ -1,0 +1,410 @@
+"""A `grpc.aio.Channel` without a wire: calls run the servicers of this process, with the same interceptors.
+
+A call runs in the task that awaits it: there is no task, no queue and no copy in between, so a slow reader slows the
+servicer and a cancelled reader cancels it. Two things differ from a wire: a unary call that nobody awaits never begins, and
+messages are handed over, not copied, so neither side may change one afterwards.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Generic, NoReturn, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from server.call import Metadata
+from server.interceptors.chain import Handler, Handlers
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+_OK = grpc.StatusCode.OK
+
+
+class _Aborted(Exception):
+    """The servicer ended the call with a status; the context has it."""
+
+
+class _Context:
+    """The servicer's side of a call: what `grpc.aio.ServicerContext` is on a wire."""
+
+    __slots__ = ("_deadline", "code", "details", "initial_metadata", "metadata", "trailing_metadata")
+
+    def __init__(self, metadata: Metadata, timeout_s: float | None) -> None:
+        self.metadata = metadata
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self.initial_metadata: Metadata | None = None
+        self.trailing_metadata: Metadata = ()
+        self.code: grpc.StatusCode | None = None
+        self.details = ""
+
+    def invocation_metadata(self) -> Metadata:
+        return self.metadata
+
+    def time_remaining(self) -> float | None:
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
+        self.initial_metadata = initial_metadata
+
+    def set_trailing_metadata(self, trailing_metadata: Metadata) -> None:
+        self.trailing_metadata = trailing_metadata
+
+    async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = ()) -> NoReturn:
+        self.code, self.details, self.trailing_metadata = code, details, trailing_metadata
+        raise _Aborted
+
+    async def abort_with_status(self, status: grpc.Status) -> NoReturn:
+        await self.abort(status.code, status.details, cast(Metadata, status.trailing_metadata or ()))
+
+    def peer(self) -> str:
+        return "inprocess"
+
+
+class _InProcessCall:
+    """The caller's side of a call. One step of the servicer runs at a time, in the task that asked for it."""
+
+    def __init__(self, channel: "InProcessChannel", metadata: Metadata, timeout_s: float | None) -> None:
+        self._context = _Context(metadata, timeout_s)
+        self._channel = channel
+        self._stepping: asyncio.Task[object] | None = None
+        self._ended_by: grpc.StatusCode | None = None
+        self._callbacks: list[Callable[[object], None]] = []
+        self._deadline_timer: asyncio.TimerHandle | None = None
+        if timeout_s is not None:
+            loop = asyncio.get_running_loop()
+            self._deadline_timer = loop.call_later(max(0.0, timeout_s), self._end, grpc.StatusCode.DEADLINE_EXCEEDED)
+        channel.calls.add(self)
+
+    async def _step(self, step: Awaitable[R]) -> R:
+        """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends."""
+        self._stepping = task = cast("asyncio.Task[object]", asyncio.current_task())
+        try:
+            return await step
+        except asyncio.CancelledError:
+            if self._ended_by is None:
+                self._finish(grpc.StatusCode.CANCELLED, "The caller left.")
+                raise
+            task.uncancel()
+            self._finish(self._ended_by, _ENDINGS[self._ended_by])
+            self._raise()
+        except _Aborted:
+            self._finish(cast(grpc.StatusCode, self._context.code), self._context.details)
+            self._raise()
+        except StopAsyncIteration:
+            self._finish(_OK, "")
+            raise
+        except Exception as error:
+            self._finish(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error).__name__}")
+            self._raise()
+        finally:
+            self._stepping = None
+
+    def _raise(self) -> NoReturn:
+        """Raises what a finished call raises to whoever awaits it."""
+        code = cast(grpc.StatusCode, self._context.code)
+        if self._ended_by is grpc.StatusCode.CANCELLED:
+            raise asyncio.CancelledError
+        raise grpc.aio.AioRpcError(
+            code,
+            grpc.aio.Metadata(*(self._context.initial_metadata or ())),
+            grpc.aio.Metadata(*self._context.trailing_metadata),
+            self._context.details,
+        )
+
+    def _finish(self, code: grpc.StatusCode, details: str) -> None:
+        self._context.code, self._context.details = code, details
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+        self._channel.calls.discard(self)
+        for callback in self._callbacks:
+            callback(self)
+        self._callbacks.clear()
+
+    def _end(self, code: grpc.StatusCode) -> bool:
+        """Ends the call from outside: the running step is cancelled, or the waiting servicer is closed."""
+        if self.done() or self._ended_by is not None:
+            return False
+        self._ended_by = code
+        if self._stepping is not None:
+            self._stepping.cancel()
+        else:
+            self._abandon()
+            self._finish(code, _ENDINGS[code])
+        return True
+
+    def _abandon(self) -> None:
+        """Closes a servicer that is between two steps."""
+
+    def cancel(self) -> bool:
+        """Cancels the call; false when it has ended already."""
+        return self._end(grpc.StatusCode.CANCELLED)
+
+    def cancelled(self) -> bool:
+        """Whether the call was cancelled."""
+        return self._context.code is grpc.StatusCode.CANCELLED
+
+    def done(self) -> bool:
+        """Whether the call has ended."""
+        return self._context.code is not None and self not in self._channel.calls
+
+    def time_remaining(self) -> float | None:
+        """Seconds to the deadline; None: there is none."""
+        return self._context.time_remaining()
+
+    def add_done_callback(self, callback: Callable[[object], None]) -> None:
+        """Calls back when the call has ended, at once if it has."""
+        if self.done():
+            callback(self)
+        else:
+            self._callbacks.append(callback)
+
+    async def wait_for_connection(self) -> None:
+        """There is nothing to connect to."""
+
+    async def _settle(self) -> None:
+        """Runs the call to its end, for those who want to know how it ended before they read it."""
+        raise NotImplementedError
+
+    async def trailing_metadata(self) -> grpc.aio.Metadata:
+        """What came with the status."""
+        await self._settle()
+        return grpc.aio.Metadata(*self._context.trailing_metadata)
+
+    async def code(self) -> grpc.StatusCode:
+        """The status."""
+        await self._settle()
+        return cast(grpc.StatusCode, self._context.code)
+
+    async def details(self) -> str:
+        """The status's text."""
+        await self._settle()
+        return self._context.details
+
+
+_ENDINGS = {
+    grpc.StatusCode.CANCELLED: "Locally cancelled by application!",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "Deadline Exceeded",
+    grpc.StatusCode.UNAVAILABLE: "The server is stopping.",
+}
+
+
+class _UnaryCall(_InProcessCall, Generic[R]):
+    """A call with one answer. It begins when it is awaited."""
+
+    def __init__(
+        self, channel: "InProcessChannel", handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
+    ) -> None:
+        super().__init__(channel, metadata, timeout_s)
+        self._handler = cast(Callable[[Message, _Context], Awaitable[R]], handler.unary_unary)
+        self._request = request
+        self._response: R | None = None
+        self._running: asyncio.Task[R] | None = None
+
+    def __await__(self):  # type: ignore[no-untyped-def]
+        return self._answer().__await__()
+
+    async def _answer(self) -> R:
+        if self._running is not None:
+            return await self._running
+        if self.done():
+            if self._context.code is not _OK:
+                self._raise()
+            return cast(R, self._response)
+        self._response = await self._step(self._handler(self._request, self._context))
+        self._finish(_OK, "")
+        return self._response
+
+    async def _settle(self) -> None:
+        if not self.done():
+            if self._running is None:
+                self._running = asyncio.ensure_future(self._answer_apart())
+            await asyncio.wait([self._running])
+
+    async def _answer_apart(self) -> R:
+        self._response = await self._step(self._handler(self._request, self._context))
+        self._finish(_OK, "")
+        return self._response
+
+    async def initial_metadata(self) -> grpc.aio.Metadata:
+        """What came before the answer."""
+        await self._settle()
+        return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
+
+
+class _StreamCall(_InProcessCall, Generic[R]):
+    """A call with a stream of answers. The servicer goes on only when the next one is asked for."""
+
+    def __init__(
+        self, channel: "InProcessChannel", handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
+    ) -> None:
+        super().__init__(channel, metadata, timeout_s)
+        behaviour = cast(Callable[[Message, _Context], AsyncGenerator[R, None]], handler.unary_stream)
+        self._messages = behaviour(request, self._context)
+        self._read_ahead: R | None = None
+
+    def __aiter__(self) -> "_StreamCall[R]":
+        return self
+
+    async def __anext__(self) -> R:
+        if self._read_ahead is not None:
+            message, self._read_ahead = self._read_ahead, None
+            return message
+        if self.done():
+            if self._context.code is not _OK:
+                self._raise()
+            raise StopAsyncIteration
+        return await self._step(self._messages.__anext__())
+
+    async def read(self) -> R | grpc.aio.EOF:  # type: ignore[valid-type]
+        """The next message, or EOF."""
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            return grpc.aio.EOF
+
+    def _abandon(self) -> None:
+        self._channel.close_later(self._messages)
+
+    async def _settle(self) -> None:
+        """On a wire, too, the status comes only after the last message was read."""
+        while not self.done():
+            try:
+                if self._read_ahead is not None:
+                    raise asyncio.InvalidStateError("the stream has messages that were not read")
+                self._read_ahead = await self._step(self._messages.__anext__())
+            except (StopAsyncIteration, grpc.aio.AioRpcError):
+                return
+
+    async def initial_metadata(self) -> grpc.aio.Metadata:
+        """What came before the first message; empty where the call failed before it."""
+        if self._context.initial_metadata is None and not self.done() and self._read_ahead is None:
+            with contextlib.suppress(StopAsyncIteration, grpc.aio.AioRpcError):
+                self._read_ahead = await self._step(self._messages.__anext__())
+        return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
+
+
+class _MultiCallable(Generic[Q, R]):
+    """What a stub's attribute is: call it to begin a call."""
+
+    def __init__(self, channel: "InProcessChannel", method: str, kind: type[_InProcessCall]) -> None:
+        self._channel = channel
+        self._method = method
+        self._kind = kind
+        self._handler = channel.handlers.get(method)
+
+    def __call__(
+        self,
+        request: Q,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+        credentials: object = None,
+        wait_for_ready: bool | None = None,
+        compression: object = None,
+    ) -> object:
+        """Begins a call. `credentials`, `wait_for_ready` and `compression` mean nothing without a wire."""
+        handler = self._handler or self._channel.handler(self._method)
+        return self._kind(self._channel, handler, request, metadata or (), timeout)  # type: ignore[call-arg, arg-type]
+
+
+class InProcessChannel:
+    """The channel, and the host that servicers are added to. Bound to the loop of whoever uses it.
+
+    Attributes:
+        calls: the calls that have not ended.
+    """
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.calls: set[_InProcessCall] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def add_handlers(self, service: str, handlers: Handlers) -> None:
+        """Serves the handlers, by method name, under the service's full name."""
+        for name, handler in handlers.items():
+            self.handlers[f"/{service}/{name}"] = handler
+
+    def handler(self, method: str) -> Handler:
+        """The handler of a method; one that ends with UNIMPLEMENTED where there is none."""
+        return self.handlers.get(method) or cast(Handler, _NoHandler())
+
+    def unary_unary(
+        self,
+        method: str,
+        request_serializer: object = None,
+        response_deserializer: object = None,
+        _registered_method: bool = False,
+    ) -> _MultiCallable[Message, Message]:
+        """A callable for a method with one request and one answer."""
+        return _MultiCallable(self, method, _UnaryCall)
+
+    def unary_stream(
+        self,
+        method: str,
+        request_serializer: object = None,
+        response_deserializer: object = None,
+        _registered_method: bool = False,
+    ) -> _MultiCallable[Message, Message]:
+        """A callable for a method with one request and a stream of answers."""
+        return _MultiCallable(self, method, _StreamCall)
+
+    def stream_unary(self, method: str, *arguments: object, **options: object) -> NoReturn:
+        """The contract has no such method."""
+        raise NotImplementedError(method)
+
+    def stream_stream(self, method: str, *arguments: object, **options: object) -> NoReturn:
+        """The contract has no such method."""
+        raise NotImplementedError(method)
+
+    def close_later(self, messages: AsyncGenerator[R, None]) -> None:
+        """Closes a servicer's generator that nobody reads any more."""
+        task = asyncio.ensure_future(messages.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self, grace: float | None = None) -> None:
+        """Ends all calls: those still running after `grace` seconds get UNAVAILABLE."""
+        if grace and self.calls:
+            ended = asyncio.Event()
+            left = len(self.calls)
+
+            def count(_: object) -> None:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    ended.set()
+
+            for call in tuple(self.calls):
+                call.add_done_callback(count)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), grace)
+        for call in tuple(self.calls):
+            call._end(grpc.StatusCode.UNAVAILABLE)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def __aenter__(self) -> "InProcessChannel":
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """Always ready."""
+        return grpc.ChannelConnectivity.READY
+
+    async def channel_ready(self) -> None:
+        """Always ready."""
+
+
+class _NoHandler:
+    """Ends every call with UNIMPLEMENTED, as a gRPC server does with methods it does not know."""
+
+    async def unary_unary(self, request: Message, context: _Context) -> Message:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+    async def unary_stream(self, request: Message, context: _Context) -> AsyncGenerator[Message, None]:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        yield request

@@ -1,0 +1,23 @@
+"""Gives every call a name that caller, gateway and logs share."""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from server.call import Call
+
+KEY = "x-request-id"
+_ALLOWED = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
+
+
+@asynccontextmanager
+async def request_id(call: Call) -> AsyncIterator[None]:
+    """Takes the caller's request id where it is a plain one, else makes a new one; it goes out with the status."""
+    given = call.metadata.get(KEY)
+    if isinstance(given, str) and _ALLOWED.fullmatch(given):
+        call.request_id = given
+    else:
+        call.request_id = f"req_{secrets.token_hex(12)}"
+    call.trailers.append((KEY, call.request_id))
+    yield

@@ -1,0 +1,149 @@
+"""The one seam to the HTTP client: a provider's connections, and their failures as `ProviderError`.
+
+Bodies go out as bytes and come in as bytes; JSON, SSE and vendors are other files' business.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NoReturn
+
+import aiohttp
+
+from server.providers.errors import Fault, ProviderError
+
+LARGEST_BODY = 256 * 1024 * 1024
+"""The most bytes that one unstreamed answer may have, decompressed."""
+
+_LARGEST_ERROR_BODY = 64 * 1024
+_LARGEST_HEADER_LINE = 64 * 1024
+_READ_SIZE = 256 * 1024
+
+
+class Answer:
+    """A vendor's answer whose head has arrived. Leaving it closes its connection, or keeps it when all was read.
+
+    Attributes:
+        status: the HTTP status.
+        headers: by case-insensitive name.
+    """
+
+    __slots__ = ("_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def content_type(self) -> str:
+        """Lower case, without parameters; empty where there is none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    async def read(self) -> bytes:
+        """What the next read brings; empty at the end.
+
+        Raises:
+            ProviderError: CONNECTION, also when it breaks before the body's end; TIMEOUT.
+        """
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            _raise(error)
+
+    async def body(self, limit: int = LARGEST_BODY) -> bytes:
+        """The whole body.
+
+        Raises:
+            ProviderError: PROTOCOL when it is larger than `limit` bytes; CONNECTION, TIMEOUT.
+        """
+        pieces = []
+        size = 0
+        while piece := await self.read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise ProviderError(Fault.PROTOCOL, f"The answer is larger than {limit} bytes.", self.status)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def error_body(self) -> bytes:
+        """The body of a refusal; its start, where it is long."""
+        pieces = b""
+        while len(pieces) < _LARGEST_ERROR_BODY and (piece := await self.read()):
+            pieces += piece
+        return pieces[:_LARGEST_ERROR_BODY]
+
+    async def __aenter__(self) -> "Answer":
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self._response.release()
+
+
+class Http:
+    """The connections to one provider. Opened in the running loop, closed by who opened it.
+
+    Args:
+        connect_timeout_s: how long connecting may take, TLS included.
+        idle_timeout_s: how long a read may take; None: as long as the whole.
+        max_connections: how many connections there may be at once.
+        keepalive_s: how long an unused connection is kept.
+    """
+
+    def __init__(
+        self, connect_timeout_s: float, idle_timeout_s: float | None, max_connections: int, keepalive_s: float
+    ) -> None:
+        self._connect_timeout_s = connect_timeout_s
+        self._idle_timeout_s = idle_timeout_s
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keepalive_s, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+            max_line_size=_LARGEST_HEADER_LINE,
+            max_field_size=_LARGEST_HEADER_LINE,
+            read_bufsize=_READ_SIZE,
+        )
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None) -> Answer:
+        """Posts a body and waits for the answer's head. Redirects are not followed: they would carry the key elsewhere.
+
+        Args:
+            timeout_s: how long the whole answer may take; None: no limit.
+
+        Raises:
+            ProviderError: CONNECTION, TIMEOUT.
+        """
+        return await self._send("POST", url, headers, body, timeout_s)
+
+    async def get(self, url: str, headers: Mapping[str, str], timeout_s: float | None) -> Answer:
+        """Asks for a document, as `post` posts one."""
+        return await self._send("GET", url, headers, None, timeout_s)
+
+    async def _send(
+        self, verb: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float | None
+    ) -> Answer:
+        timeout = aiohttp.ClientTimeout(
+            total=timeout_s, sock_connect=self._connect_timeout_s, sock_read=self._idle_timeout_s
+        )
+        try:
+            return Answer(
+                await self._session.request(verb, url, headers=headers, data=body, timeout=timeout, allow_redirects=False)
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            _raise(error)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._session.close()
+
+
+def _raise(error: Exception) -> NoReturn:
+    """The client's failure as ours; its text may hold an address, never a header or a key."""
+    if isinstance(error, asyncio.TimeoutError):
+        raise ProviderError(Fault.TIMEOUT, "The provider did not answer in time.") from None
+    if isinstance(error, aiohttp.ClientPayloadError):
+        raise ProviderError(Fault.CONNECTION, "The connection broke before the end of the answer.") from None
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        raise ProviderError(Fault.CONNECTION, "The provider's host name could not be resolved.") from None
+    if isinstance(error, aiohttp.ClientConnectionError | OSError):
+        raise ProviderError(Fault.CONNECTION, "The connection to the provider failed.") from None
+    raise ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP.") from None

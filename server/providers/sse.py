@@ -1,0 +1,71 @@
+"""Bytes to server-sent events, whatever the reads cut apart.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (2026-11). Comments, ids and retry times are dropped.
+"""
+
+from typing import NamedTuple
+
+from server.providers.errors import Fault, ProviderError
+
+LARGEST_EVENT = 32 * 1024 * 1024
+"""The most bytes that one event may have."""
+
+
+class Event(NamedTuple):
+    """One event: its name, `message` where the vendor gave none, and its data."""
+
+    name: str
+    data: bytes
+
+
+class SseParser:
+    """Collects reads and gives out the events that are complete. One for each stream."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, read: bytes) -> list[Event]:
+        """The events that a read completes.
+
+        Raises:
+            ProviderError: PROTOCOL when an event grows larger than `LARGEST_EVENT`.
+        """
+        text = self._rest + read if self._rest else read
+        carriage = b""
+        if b"\r" in text:
+            if text.endswith(b"\r"):  # its line feed may come with the next read
+                text, carriage = text[:-1], b"\r"
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        complete, separator, rest = text.rpartition(b"\n\n")
+        self._rest = rest + carriage
+        if len(self._rest) > LARGEST_EVENT:
+            raise ProviderError(Fault.PROTOCOL, f"The stream has an event larger than {LARGEST_EVENT} bytes.")
+        if not separator:
+            return []
+        events = []
+        for block in complete.split(b"\n\n"):
+            if block.startswith(b"data: ") and b"\n" not in block:
+                events.append(Event("message", block[6:]))
+            elif (event := _event(block)) is not None:
+                events.append(event)
+        return events
+
+    def finish(self) -> list[Event]:
+        """The event that the end of the body completes, where the vendor left out the last blank line."""
+        rest, self._rest = self._rest.rstrip(b"\r\n"), b""
+        event = _event(rest)
+        return [] if event is None else [event]
+
+
+def _event(block: bytes) -> Event | None:
+    """One event from its lines; None where it has no data."""
+    name = "message"
+    data = []
+    for line in block.lstrip(b"\xef\xbb\xbf").split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return Event(name, b"\n".join(data)) if data else None
