@@ -8,6 +8,8 @@ Path: TypeAlias = tuple[str | int, ...]
 
 # Fields whose content may be secret down to the keys of a mapping that was put there by mistake.
 SECRET_FIELDS = frozenset({"api_keys", "api_key", "key", "custom_headers", "url"})
+# The keys inside `api_keys` that the format itself gives.
+API_KEY_FIELDS = frozenset({"key", "key_env", "sha256", "name", "roles"})
 # Fields whose keys are names that the writer chose.
 NAMING_FIELDS = frozenset({"aliases", "fallbacks", "context_window_fallbacks", "deployments", "endpoints"})
 
@@ -38,7 +40,7 @@ def show_path(path: Path) -> str:
 
 def _may_be_shown(parents: Path, key: str) -> bool:
     if any(parent in SECRET_FIELDS for parent in parents):
-        return parents[0] == "auth" and key in {"key", "key_env", "sha256", "name", "roles"}
+        return key in API_KEY_FIELDS
     if parents and parents[-1] in NAMING_FIELDS:
         return _CHOSEN_NAME.fullmatch(key) is not None
     return _IDENTIFIER.fullmatch(key) is not None

@@ -1,0 +1,84 @@
+"""Settings that are read and checked but that nothing acts on yet. The table shrinks as features are built."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from server.config.notice import Notice
+from server.config.paths import show_path
+from server.config.schema import Settings
+from server.config.tree import Node, Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuilt:
+    """One feature: where it is configured, and the values that need nothing built."""
+
+    code: str
+    patterns: tuple[Pattern, ...]
+    harmless: tuple[object, ...] = (None, False)
+
+
+_PROVIDER: Pattern = ("providers", "*")
+UNBUILT = (
+    Unbuilt("circuit_breaker", (("circuit_breaker",),)),
+    Unbuilt("condensation", (("condensation",),)),
+    Unbuilt("caching", (("caching",),)),
+    Unbuilt("memory", (("memory",),)),
+    Unbuilt("health_check", (("health_check",),)),
+    Unbuilt("telemetry", (("telemetry",),)),
+    Unbuilt("chaos_engineering", (("chaos_engineering",),)),
+    Unbuilt("rate_limit", (("rate_limit",), (*_PROVIDER, "rate_limit"))),
+    Unbuilt("templates", (("templates",),)),
+    Unbuilt("redis", (("redis",),)),
+    Unbuilt("storage", (("storage", "url"),)),
+    Unbuilt("metrics_api", (("metrics_api",),)),
+    Unbuilt("sanitize", (("security", "sanitize"),), ("off",)),
+    Unbuilt("public_analytics", (("auth", "public_analytics"),)),
+    Unbuilt("reload", (("server", "reload"),)),
+    Unbuilt("log_rotation", (("logging", "rotation"),)),
+    Unbuilt("store_bodies", (("logging", "store_bodies"),)),
+    Unbuilt("routing_strategy", (("routing", "strategy"),), ("priority",)),
+    Unbuilt("stream_recovery", (("routing", "on_broken_stream"),), ("error",)),
+    Unbuilt("hedging", (("routing", "hedging"),)),
+    Unbuilt("retries", ((*_PROVIDER, "max_retries"), (*_PROVIDER, "retry_delay")), (None, 0)),
+    Unbuilt("http2", ((*_PROVIDER, "http2"),)),
+    Unbuilt("legacy_dialect", ((*_PROVIDER, "dialect"),), ("current",)),
+    Unbuilt(
+        "costs",
+        (
+            (*_PROVIDER, "cost_per_1k_input_tokens"),
+            (*_PROVIDER, "cost_per_1k_output_tokens"),
+            (*_PROVIDER, "electricity_cost_per_hour"),
+        ),
+        (None, 0),
+    ),
+)
+
+
+def unbuilt_notices(root: Node, settings: Settings) -> Iterator[Notice]:
+    """Makes one notice for each feature that the file asks for and that is not built.
+
+    Args:
+        root: The document in the nested shape: tells what the file gave, and where.
+        settings: What came out of the same document, with the same providers in the same order.
+    """
+    for feature in UNBUILT:
+        asked = (node for pattern in feature.patterns for node in _asked(root, settings, pattern, feature.harmless))
+        first = min(asked, key=lambda node: node.key_place.line, default=None)
+        if first is not None:
+            path = show_path(first.path)
+            yield Notice(feature.code, path, first.key_place.line, f"`{path}` is read, but nothing acts on it yet")
+
+
+def _asked(node: Node, value: object, pattern: Pattern, harmless: tuple[object, ...]) -> Iterator[Node]:
+    """Walks the nodes at `pattern` whose value needs the feature, beside the settings that came out of them."""
+    if getattr(value, "enabled", True) is False:
+        return
+    if not pattern:
+        if value not in harmless:
+            yield node
+    elif pattern[0] == "*" and isinstance(value, tuple):
+        for element, each in zip(node.elements, value, strict=True):
+            yield from _asked(element, each, pattern[1:], harmless)
+    elif pattern[0] in node.entries:
+        yield from _asked(node.entries[pattern[0]], getattr(value, pattern[0]), pattern[1:], harmless)

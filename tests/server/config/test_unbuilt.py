@@ -1,0 +1,72 @@
+"""What is configured and not built yet is said once; what needs nothing built is not."""
+
+import pytest
+
+from server.config.unbuilt import UNBUILT
+
+ASKED = {
+    "circuit_breaker": "circuit_breaker: {failure_threshold: 3}",
+    "condensation": "condensation: {cache_ttl: 5}",
+    "caching": "caching: {enabled: true}",
+    "memory": "memory: {max_usage_percent: 50}",
+    "health_check": "health_check: {interval: 5}",
+    "telemetry": "telemetry: {enabled: true}",
+    "chaos_engineering": "chaos_engineering: {enabled: true}",
+    "rate_limit": "rate_limit_rpm: 5",
+    "templates": "templates: {directory: t}",
+    "redis": "redis: {url: 'redis://127.0.0.1'}",
+    "storage": "storage: {url: 'sqlite:///a.db'}",
+    "metrics_api": "metrics_api: {port: 8002}",
+    "sanitize": "security: {sanitize: flag}",
+    "public_analytics": "auth: {public_analytics: true}",
+    "reload": "server: {reload: true}",
+    "log_rotation": "logging: {rotation: {max_files: 2}}",
+    "store_bodies": "logging: {store_bodies: true}",
+    "routing_strategy": "routing: {strategy: weighted}",
+    "stream_recovery": "routing: {on_broken_stream: recover}",
+    "hedging": "routing: {hedging: {delay_s: 1}}",
+    "retries": "providers: [{name: a, type: echo, max_retries: 2, retry_delay: 3}, {name: b, type: echo, max_retries: 1}]",
+    "http2": "providers: [{name: a, type: echo, http2: true}]",
+    "legacy_dialect": "providers: [{name: a, type: echo, dialect: legacy}]",
+    "costs": "providers: [{name: a, type: echo, cost_per_1k_input_tokens: 0.5}]",
+}
+QUIET = """\
+server: {reload: false}
+security: {sanitize: off}
+routing: {strategy: priority, on_broken_stream: error, hedging: {enabled: false}}
+telemetry: {enabled: false}
+chaos_engineering: {faults: [{type: delay}]}
+circuit_breaker: {enabled: false}
+rate_limit:
+logging: {store_bodies: no}
+providers: [{name: a, type: echo, http2: false, dialect: current, max_retries: 0, rate_limit: null}]
+"""
+
+
+def codes(loaded):
+    return [notice.code for notice in loaded.notices if notice.code != "no_providers"]
+
+
+@pytest.mark.parametrize("code", [feature.code for feature in UNBUILT])
+def test_each_unbuilt_feature_is_said_once(code, load_text):
+    assert codes(load_text(ASKED[code])) == [code]
+
+
+def test_what_needs_nothing_built_is_not_said(load_text):
+    assert codes(load_text(QUIET)) == []
+
+
+def test_a_notice_says_where(load_text):
+    notice = next(n for n in load_text("debug: true\nrate_limit_rpm: 5\n").notices if n.code == "rate_limit")
+    assert (notice.path, notice.line, notice.severity) == ("rate_limit_rpm", 2, "warning")
+
+
+def test_a_file_without_providers_is_remarked(load_text):
+    assert [notice.code for notice in load_text("debug: true").notices] == ["no_providers"]
+
+
+def test_a_feature_of_several_rows_is_said_at_the_first(load_text):
+    rows = ["", "http2: true", "http2: true"]
+    text = "".join(f"  - {{name: p{number}, type: echo, {row}}}\n" for number, row in enumerate(rows))
+    loaded = load_text("providers:\n" + text)
+    assert [(notice.path, notice.line) for notice in loaded.notices] == [("providers[1].http2", 3)]
