@@ -17,20 +17,25 @@ LARGEST_BODY = 256 * 1024 * 1024
 _LARGEST_ERROR_BODY = 64 * 1024
 _LARGEST_HEADER_LINE = 64 * 1024
 _READ_SIZE = 256 * 1024
+_DRAIN_S = 1.0
 
 
 class Answer:
-    """A vendor's answer whose head has arrived. Leaving it closes its connection, or keeps it when all was read.
+    """A vendor's answer whose head has arrived.
+
+    Leaving it keeps the connection when all was read, gives the body a moment to end when the reader had enough, and closes
+    the connection when an exception or a cancellation ends the reading.
 
     Attributes:
         status: the HTTP status.
         headers: by case-insensitive name.
     """
 
-    __slots__ = ("_response", "headers", "status")
+    __slots__ = ("_drains", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, drains: "set[asyncio.Task[None]]") -> None:
         self._response = response
+        self._drains = drains
         self.status: int = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -75,8 +80,26 @@ class Answer:
     async def __aenter__(self) -> "Answer":
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
-        self._response.release()
+    async def __aexit__(self, exception_type: type[BaseException] | None, *exception: object) -> None:
+        if exception_type is None and not self._response.content.at_eof():
+            drain = asyncio.ensure_future(_drain(self._response))
+            self._drains.add(drain)
+            drain.add_done_callback(self._drains.discard)
+        elif exception_type is None:
+            self._response.release()
+        else:
+            self._response.close()
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Waits for the end of a body whose rest nobody needs, so that its connection can be used again."""
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            await response.content.readany()
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        pass
+    finally:
+        response.release()  # closes the connection where the body has not ended
 
 
 class Http:
@@ -94,6 +117,7 @@ class Http:
     ) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._idle_timeout_s = idle_timeout_s
+        self._drains: set[asyncio.Task[None]] = set()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=keepalive_s, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -125,14 +149,18 @@ class Http:
             total=timeout_s, sock_connect=self._connect_timeout_s, sock_read=self._idle_timeout_s
         )
         try:
-            return Answer(
-                await self._session.request(verb, url, headers=headers, data=body, timeout=timeout, allow_redirects=False)
+            response = await self._session.request(
+                verb, url, headers=headers, data=body, timeout=timeout, allow_redirects=False
             )
+            return Answer(response, self._drains)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             _raise(error)
 
     async def close(self) -> None:
         """Closes all connections."""
+        for drain in self._drains:
+            drain.cancel()
+        await asyncio.gather(*self._drains, return_exceptions=True)
         await self._session.close()
 
 

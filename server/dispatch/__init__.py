@@ -1,0 +1,1 @@
+"""What happens to a completion between admission and answer."""

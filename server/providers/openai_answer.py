@@ -1,0 +1,290 @@
+"""What a vendor of OpenAI's dialect answers -> the contract's messages, whole or as a stream.
+
+A stream's chunks are handed on as the vendor's own JSON where the caller asked for that and nothing needs repair: they are
+then only looked at (`_Look`), which costs a tenth of reading them. Otherwise each is read, repaired and typed.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar, cast
+
+import msgspec
+import orjson
+from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
+from trunkline.v1.text_pb2 import TextCompletion
+from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
+
+from server.providers.base import Ask, Operation
+from server.providers.errors import Fault, ProviderError
+from server.providers.openai_errors import told
+from server.providers.openai_vendors import Vendor
+from server.providers.sse import Event
+
+Json = dict[str, object]
+M = TypeVar("M")
+
+
+class _LookDelta(msgspec.Struct):
+    tool_calls: msgspec.Raw | None = None
+
+
+class _LookChoice(msgspec.Struct):
+    delta: _LookDelta
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None
+    index: int
+
+
+class _Look(msgspec.Struct):
+    """What must be known of a chunk to hand it on unread; a chunk that does not fit this is read."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[_LookChoice]
+    usage: msgspec.Raw | None = None
+    error: None = None
+
+
+_LOOK = msgspec.json.Decoder(list[_Look])
+
+
+def read_json(body: bytes, what: str) -> Json:
+    """The JSON object of an answer.
+
+    Raises:
+        ProviderError: PROTOCOL when it is none; whatever it says, when it is an error object.
+    """
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise ProviderError(Fault.PROTOCOL, f"The provider's {what} is not JSON.") from None
+    if not isinstance(answer, dict):
+        raise ProviderError(Fault.PROTOCOL, f"The provider's {what} is not a JSON object.")
+    if answer.get("error"):
+        raise told(answer)
+    return answer
+
+
+def whole_chat(answer: Json, vendor: Vendor) -> StreamChatCompletionResponse:
+    """An unstreamed chat completion, as one chunk that holds the whole of it."""
+    choices = _choices(answer)
+    for choice in choices:
+        message = choice.pop("message", None)
+        if not isinstance(message, dict):
+            raise ProviderError(Fault.PROTOCOL, "The provider's answer has a choice without a message.")
+        choice["delta"] = message
+        if message.get("tool_calls") and choice.get("finish_reason") == "stop":
+            choice["finish_reason"] = "tool_calls"
+    if not choices:
+        raise ProviderError(Fault.PROTOCOL, "The provider's answer has no choices.")
+    _repair(answer, vendor)
+    chunk = _typed(CHAT_CHUNK.parse, answer)
+    usage = chunk.usage if chunk.HasField("usage") else None
+    return StreamChatCompletionResponse(chunks=[chunk], finishing=True, usage=usage)
+
+
+def whole_text(answer: Json, vendor: Vendor) -> StreamTextCompletionResponse:
+    """An unstreamed text completion, as one chunk."""
+    if not _choices(answer):
+        raise ProviderError(Fault.PROTOCOL, "The provider's answer has no choices.")
+    _repair(answer, vendor)
+    chunk = _typed(TEXT_COMPLETION.parse, answer)
+    usage = chunk.usage if chunk.HasField("usage") else None
+    return StreamTextCompletionResponse(chunks=[chunk], finishing=True, usage=usage)
+
+
+class AnswerStream:
+    """A stream on its way: takes the events of each read and gives a batch, and knows whether the end was a proper one.
+
+    Args:
+        ask: what was asked.
+        vendor: whom.
+        now: epoch seconds, for chunks without a time.
+    """
+
+    def __init__(self, ask: Ask, vendor: Vendor, now: int) -> None:
+        self._vendor = vendor
+        self._chat = ask.operation is Operation.CHAT
+        self._unread = self._chat and ask.json_chunks and vendor.verbatim
+        request = cast(ChatCompletionRequest, ask.request)
+        self._usage_asked = request.stream_options.include_usage
+        self._defaults: Json = {"id": ask.request_id, "created": now, "model": ask.model}
+        self._called: set[int] = set()
+        self._open: set[int] = set()
+        self._finished: set[int] = set()
+        self.done = False
+        """Whether the vendor said that this is all."""
+
+    def batch(self, events: Sequence[Event]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
+        """What one read's events bring; None where that is nothing.
+
+        Raises:
+            ProviderError: an event is an error, or makes no sense.
+        """
+        chunks = []
+        for event in events:
+            if self.done:
+                break
+            if event.data == b"[DONE]":
+                self.done = True
+            elif event.name == "error":
+                raise told(read_json(event.data, "error event"))
+            elif event.data.strip():
+                chunks.append(event.data)
+        if not chunks:
+            return None
+        if self._unread:
+            batch = self._look(chunks)
+            if batch is not None:
+                return batch
+        return self._read(chunks)
+
+    def end(self) -> None:
+        """Says that nothing more comes.
+
+        Raises:
+            ProviderError: PROTOCOL when that is not the answer's proper end.
+        """
+        if self._open or not self._finished:
+            raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
+
+    def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
+        """The batch with the chunks as they are; None where one of them must be read."""
+        joined = b"[%b]" % b",".join(chunks)
+        try:
+            joined.decode()
+            looks = _LOOK.decode(joined)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        if len(looks) != len(chunks):
+            return None
+        usage: Usage | None = None
+        unasked: list[bytes] = []
+        opened, finished = set(self._open), set(self._finished)
+        for look, chunk in zip(looks, chunks, strict=True):
+            for choice in look.choices:
+                if choice.delta.tool_calls is not None:
+                    self._called.add(choice.index)
+                if choice.finish_reason is None:
+                    if choice.index not in finished:
+                        opened.add(choice.index)
+                elif choice.finish_reason == "stop" and choice.index in self._called:
+                    return None
+                else:
+                    opened.discard(choice.index)
+                    finished.add(choice.index)
+            if look.usage is not None:
+                usage = _typed(USAGE.parse, orjson.loads(look.usage))
+                if not look.choices and not self._usage_asked:
+                    unasked.append(chunk)
+        self._open, self._finished = opened, finished
+        if unasked:
+            chunks = [chunk for chunk in chunks if chunk not in unasked]
+        if not chunks and usage is None:
+            return None
+        return StreamChatCompletionResponse(chunks_json=chunks, finishing=self._finishing(), usage=usage)
+
+    def _read(self, chunks: list[bytes]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
+        """The batch with the chunks read, repaired and typed."""
+        usage: Usage | None = None
+        typed: list[ChatCompletionChunk | TextCompletion] = []
+        for data in chunks:
+            chunk = read_json(data, "stream")
+            choices = _choices(chunk)
+            _repair(chunk, self._vendor)
+            for choice in choices:
+                self._follow(choice)
+            if isinstance(chunk.get("usage"), dict):
+                usage = _typed(USAGE.parse, chunk["usage"])
+                if not self._usage_asked:
+                    del chunk["usage"]
+            if not choices and not (usage is not None and self._usage_asked):
+                continue  # usage that nobody asked for, or Azure's chunk about the prompt
+            for key, default in self._defaults.items():
+                if chunk.get(key):
+                    self._defaults[key] = chunk[key]
+                else:
+                    chunk[key] = default
+            typed.append(_typed(CHAT_CHUNK.parse, chunk) if self._chat else _typed(TEXT_COMPLETION.parse, chunk))
+        if not typed and usage is None:
+            return None
+        finishing = self._finishing()
+        if self._chat:
+            chat = cast(list[ChatCompletionChunk], typed)
+            return StreamChatCompletionResponse(chunks=chat, finishing=finishing, usage=usage)
+        return StreamTextCompletionResponse(chunks=cast(list[TextCompletion], typed), finishing=finishing, usage=usage)
+
+    def _follow(self, choice: Json) -> None:
+        """Notes where a choice is, and mends what SDKs could not take."""
+        index = choice.get("index")
+        number = index if type(index) is int else 0
+        choice["index"] = number
+        if self._chat:
+            delta = choice.get("delta")
+            if not isinstance(delta, dict):
+                choice["delta"] = delta = {}  # Azure's chunks about filters have none
+            if self._vendor.cumulative_chunks:
+                choice.pop("message", None)
+            calls = delta.get("tool_calls")
+            if calls and isinstance(calls, list):
+                self._called.add(number)
+                for position, call in enumerate(calls):
+                    if isinstance(call, dict) and type(call.get("index")) is not int:
+                        call["index"] = position
+        reason = choice.get("finish_reason")
+        if not isinstance(reason, str) or not reason:
+            choice["finish_reason"] = None
+            if number not in self._finished:
+                self._open.add(number)
+            return
+        if reason == "error":
+            raise ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+        if reason == "stop" and number in self._called:
+            choice["finish_reason"] = "tool_calls"
+        self._open.discard(number)
+        self._finished.add(number)
+
+    def _finishing(self) -> bool:
+        return bool(self._finished) and not self._open
+
+
+def _choices(answer: Json) -> list[Json]:
+    choices = answer.get("choices")
+    if choices is None:
+        choices = answer["choices"] = []
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise ProviderError(Fault.PROTOCOL, "The provider's answer has no proper choices.")
+    return cast(list[Json], choices)
+
+
+def _repair(answer: Json, vendor: Vendor) -> None:
+    """Mends what the vendor is known to write differently."""
+    if vendor.none_strings:
+        _drop_none_strings(answer)
+    usage = answer.get("usage")
+    if vendor.reasoning_apart and isinstance(usage, dict):
+        details = usage.get("completion_tokens_details")
+        reasoning = details.get("reasoning_tokens") if isinstance(details, dict) else None
+        completion, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
+        if type(reasoning) is int and type(completion) is int and type(prompt) is int:
+            usage["completion_tokens"] = completion + reasoning
+            usage["total_tokens"] = prompt + completion + reasoning
+
+
+def _drop_none_strings(value: object) -> None:
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in list(items):
+        if item == "None" and key != "content":
+            cast(Json, value)[key] = None
+        else:
+            _drop_none_strings(item)
+    for item in value if isinstance(value, list) else ():
+        _drop_none_strings(item)
+
+
+def _typed(parse: Callable[[object, bool], M], value: object) -> M:
+    try:
+        return parse(value, False)
+    except Misfit:
+        raise ProviderError(Fault.PROTOCOL, "The provider's answer does not have the form of an answer.") from None
