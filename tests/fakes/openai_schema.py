@@ -101,9 +101,7 @@ def _departures(published: dict[str, dict[str, object]]) -> dict[str, dict[str, 
 
     # The document closes this one request to unknown fields, and no other; a vendor's strictness is set elsewhere.
     embedding_request = {
-        keyword: value
-        for keyword, value in published["CreateEmbeddingRequest"].items()
-        if keyword != "additionalProperties"
+        keyword: value for keyword, value in published["CreateEmbeddingRequest"].items() if keyword != "additionalProperties"
     }
     return {
         "Embedding": embedding,
