@@ -105,7 +105,7 @@ class HedgingSettings(Section):
 class RoutingSettings(Section):
     """How a model's name becomes providers to try, in which order."""
 
-    strategy: Literal["priority", "weighted", "round_robin", "least_latency", "lowest_cost"] = "priority"
+    strategy: Literal["priority", "weighted", "least_latency", "least_busy", "cheapest"] = "priority"
     aliases: ModelByModel = FrozenMap()
     fallbacks: ModelsByModel = FrozenMap()
     context_window_fallbacks: ModelsByModel = FrozenMap()

@@ -92,16 +92,14 @@ def failed(failures: Sequence[Failure], model: str) -> GatewayError:
     }
     waits = [failure.error.retry_after_s for failure in failures if failure.error.retry_after_s is not None]
     retry_after_s = min(waits, default=None)
-    if not last.error.fault.elsewhere:
-        reason = _REASONS[last.error.fault]
-    else:
-        reason = _REASONS.get(last.error.fault) if len(faults) == 1 else None
-        reason = reason or ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE
+    if len(faults) == 1 or not last.error.fault.elsewhere:
+        reason = _REASONS.get(last.error.fault, reason)
     if reason is ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE:
         return GatewayError(
             reason, f"No provider of the model `{model}` could answer: {last.error.message}", metadata, retry_after_s
         )
-    fields = ()
+    fields: tuple[tuple[str, str], ...] = ()
     if last.error.param:
         metadata["param"] = last.error.param
         fields = ((last.error.param, last.error.message),)

@@ -72,7 +72,7 @@ def _add_choice(choice: ChatChoice, part: ChatChoice) -> None:
 
 
 def _joined(message: Message, part: Message, name: str) -> str | None:
-    if not message.HasField(name) and not part.HasField(name):  # type: ignore[arg-type]
+    if not message.HasField(name) and not part.HasField(name):
         return None
     return str(getattr(message, name)) + str(getattr(part, name))
 

@@ -24,8 +24,11 @@ Json = dict[str, object]
 M = TypeVar("M")
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _LookDelta(msgspec.Struct):
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: msgspec.Raw = _NULL
 
 
 class _LookChoice(msgspec.Struct):
@@ -42,7 +45,7 @@ class _Look(msgspec.Struct):
     created: int
     model: str
     choices: list[_LookChoice]
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = _NULL
     error: None = None
 
 
@@ -164,7 +167,7 @@ class AnswerStream:
         opened, finished = set(self._open), set(self._finished)
         for look, chunk in zip(looks, chunks, strict=True):
             for choice in look.choices:
-                if choice.delta.tool_calls is not None:
+                if choice.delta.tool_calls != _NULL:
                     self._called.add(choice.index)
                 if choice.finish_reason is None:
                     if choice.index not in finished:
@@ -174,7 +177,7 @@ class AnswerStream:
                 else:
                     opened.discard(choice.index)
                     finished.add(choice.index)
-            if look.usage is not None:
+            if look.usage != _NULL:
                 usage = _typed(USAGE.parse, orjson.loads(look.usage))
                 if not look.choices and not self._usage_asked:
                     unasked.append(chunk)

@@ -69,12 +69,14 @@ class StreamTextCompletionRequest(_message.Message):
     def __init__(self, text: _Optional[_Union[_text_pb2.TextCompletionRequest, _Mapping]] = ...) -> None: ...
 
 class StreamTextCompletionResponse(_message.Message):
-    __slots__ = ("chunks", "finishing")
+    __slots__ = ("chunks", "finishing", "usage")
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     FINISHING_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
     chunks: _containers.RepeatedCompositeFieldContainer[_text_pb2.TextCompletion]
     finishing: bool
-    def __init__(self, chunks: _Optional[_Iterable[_Union[_text_pb2.TextCompletion, _Mapping]]] = ..., finishing: _Optional[bool] = ...) -> None: ...
+    usage: _chat_pb2.Usage
+    def __init__(self, chunks: _Optional[_Iterable[_Union[_text_pb2.TextCompletion, _Mapping]]] = ..., finishing: _Optional[bool] = ..., usage: _Optional[_Union[_chat_pb2.Usage, _Mapping]] = ...) -> None: ...
 
 class CreateEmbeddingsRequest(_message.Message):
     __slots__ = ("embedding",)

@@ -1,0 +1,239 @@
+"""The wiring: builds every object of the server once and hands each what it needs."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from trunkline.v1 import (
+    admin_service_pb2_grpc,
+    alerts_service_pb2_grpc,
+    completion_service_pb2_grpc,
+    metrics_service_pb2_grpc,
+    models_service_pb2_grpc,
+)
+
+from server.caller import ADMIN, COMPLETION, Caller
+from server.clock import Clock, SystemClock
+from server.config import Loaded, ProviderSettings, Settings
+from server.config.schema import TlsSettings
+from server.dispatch.dispatcher import Dispatcher
+from server.dispatch.router import Router
+from server.inprocess import InProcessChannel
+from server.interceptors.access_log import access_log
+from server.interceptors.auth import ConfiguredKeys, auth
+from server.interceptors.chain import Handlers, Host, Registry
+from server.interceptors.errors import errors
+from server.interceptors.request_id import request_id
+from server.providers.base import Provider, ProviderContext
+from server.providers.http import Http
+from server.providers.loader import build_provider, provider_kinds
+from server.runtime import ProviderRow, Runtime
+from server.services.admin import AdminService
+from server.services.alerts import AlertsService
+from server.services.completion import CompletionService
+from server.services.health import READINESS, HealthService
+from server.services.metrics import MetricsService
+from server.services.models import ModelsService
+from server.telemetry.redaction import Redaction
+
+SERVICES = tuple(
+    f"trunkline.v1.{name}"
+    for name in ("CompletionService", "ModelsService", "AdminService", "MetricsService", "AlertsService")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the gRPC server listens.
+
+    Attributes:
+        host: an address or a name.
+        port: 0: any that is free.
+        unix_socket: a path beside the port; None: none.
+        tls: certificates; None: plain text.
+        reuse_port: whether other processes listen there too.
+    """
+
+    host: str
+    port: int
+    unix_socket: Path | None = None
+    tls: TlsSettings | None = None
+    reuse_port: bool = False
+
+
+class Core:
+    """The server of one process. `start` and `stop` it in one and the same running loop.
+
+    Args:
+        loaded: the configuration.
+        first_key: the SHA-256 digest of the key that is there when the configuration has none.
+        version: the gateway's.
+        redaction: knows the secrets.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        first_key: bytes | None,
+        version: str,
+        redaction: Redaction,
+        clock: Clock | None = None,
+    ) -> None:
+        self.channel = InProcessChannel()
+        """The way in for callers in this process."""
+        self.port = 0
+        """The port that the gRPC server got."""
+        self._settings = loaded.settings
+        self._clock = clock or SystemClock()
+        self._https: list[Http] = []
+        self._stopping = False
+        self._health = HealthService()
+        self._server: grpc.aio.Server | None = None
+        self._runtime = self._build(loaded)
+        self._interceptors = (
+            request_id,
+            errors(redaction.text),
+            access_log(self._clock),
+            auth(ConfiguredKeys(_holders(loaded.settings, first_key))),
+        )
+        self._version = version
+
+    async def start(self, listen: Listen | None) -> None:
+        """Begins to serve: in this process, and on the network where `listen` says so.
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+        hosts: list[Host] = [self.channel]
+        if listen is not None:
+            self._server = self._grpc_server(listen)
+            hosts.append(_GrpcHost(self._server))
+        self._register(Registry(self._interceptors, hosts))
+        names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
+        await self._health.set(dict.fromkeys(names, True))
+        await self._health.set({f"provider/{name}": row.usable for name, row in self._runtime.rows.items()})
+        if self._server is not None and listen is not None:
+            self._add_ports(self._server, listen)
+            await self._server.start()
+
+    async def drain(self) -> None:
+        """Tells probes that nothing new should be sent here."""
+        self._stopping = True
+        await self._health.set({READINESS: False})
+
+    async def stop(self, grace_s: float) -> None:
+        """Stops: no new call, running ones get `grace_s` seconds to end, the rest ends with UNAVAILABLE."""
+        await self.drain()
+        stops = [self.channel.close(grace_s)]
+        if self._server is not None:
+            stops.append(self._server.stop(grace_s))
+        await asyncio.gather(*stops)
+        await self._health.stop()
+        await asyncio.gather(*(http.close() for http in self._https))
+
+    def _build(self, loaded: Loaded) -> Runtime:
+        built: list[tuple[ProviderSettings, Provider]] = []
+        rows: dict[str, ProviderRow] = {}
+        kinds = {kind.type: kind for kind in provider_kinds()}
+        for settings in sorted(loaded.settings.providers, key=lambda row: (not row.forced, row.priority)):
+            http = Http(
+                connect_timeout_s=settings.connect_timeout,
+                idle_timeout_s=settings.idle_timeout,
+                max_connections=settings.max_connections,
+                keepalive_s=settings.keepalive_expiry,
+            )
+            self._https.append(http)
+            provider = build_provider(ProviderContext(settings, http, self._clock.now))
+            lacks_key = kinds[settings.type].needs_key and settings.api_key is None
+            rows[settings.name] = ProviderRow(settings, provider.operations, lacks_key)
+            if settings.enabled:
+                built.append((settings, provider))
+        router = Router(built, loaded.settings.routing.aliases)
+        return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(router))
+
+    def _register(self, registry: Registry) -> None:
+        def runtime() -> Runtime:
+            return self._runtime
+
+        metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping)
+        # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
+        completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(CompletionService(runtime), registry)  # type: ignore[arg-type]
+        models_service_pb2_grpc.add_ModelsServiceServicer_to_server(ModelsService(runtime), registry)  # type: ignore[arg-type]
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime), registry)  # type: ignore[arg-type]
+        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
+        alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(runtime), registry)  # type: ignore[arg-type]
+
+    def _grpc_server(self, listen: Listen) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            options=(
+                ("grpc.so_reuseport", int(listen.reuse_port)),
+                ("grpc.max_receive_message_length", int(self._settings.server.max_body_mb * 1024 * 1024)),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            )
+        )
+        # Probes and tools call these without a key, and they say nothing that the interceptors are there for.
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        return server
+
+    def _add_ports(self, server: grpc.aio.Server, listen: Listen) -> None:
+        address = f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}"
+        try:
+            if listen.tls is None:
+                self.port = server.add_insecure_port(address)
+            else:
+                self.port = server.add_secure_port(address, _credentials(listen.tls))
+            if listen.unix_socket is not None:
+                server.add_insecure_port(f"unix:{listen.unix_socket}")
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: {error}") from None
+
+
+class _GrpcHost:
+    """A gRPC server as a host of handlers."""
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self._server = server
+
+    def add_handlers(self, service: str, handlers: Handlers) -> None:
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, dict(handlers)),))
+
+
+def _holders(settings: Settings, first_key: bytes | None) -> Mapping[bytes, Caller]:
+    holders = {key.digest: Caller(key.name, frozenset(cast(Sequence[str], key.roles))) for key in settings.auth.api_keys}
+    if first_key is not None:
+        holders[first_key] = Caller("first-key", frozenset({ADMIN, COMPLETION}))
+    return holders
+
+
+def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:
+    chain = (Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes())
+    client_ca = Path(tls.client_ca_file).read_bytes() if tls.client_ca_file else None
+    return grpc.ssl_server_credentials([chain], client_ca, require_client_auth=client_ca is not None)
+
+
+def secrets_of(settings: Settings) -> Iterable[str]:
+    """Every secret that the settings hold, for redaction."""
+    for provider in settings.providers:
+        if provider.api_key is not None:
+            yield provider.api_key.get_secret_value()
+        yield from provider.custom_headers.values()
+
+
+def log_notices(loaded: Loaded) -> None:
+    """Logs what the writer of the configuration should know, once."""
+    log = structlog.get_logger("trunkline.config")
+    for notice in loaded.notices:
+        (log.warning if notice.severity == "warning" else log.info)(
+            "configuration", code=notice.code, path=notice.path, line=notice.line, text=notice.message
+        )

@@ -1,0 +1,97 @@
+"""CompletionService: checks the request and hands it to the dispatcher."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import cast
+
+from trunkline.v1.chat_pb2 import ChatCompletionChunk
+from trunkline.v1.completion_service_pb2 import (
+    ChunkFormat,
+    CreateChatCompletionRequest,
+    CreateChatCompletionResponse,
+    CreateEmbeddingsRequest,
+    CreateEmbeddingsResponse,
+    CreateImagesRequest,
+    CreateImagesResponse,
+    CreateTextCompletionRequest,
+    CreateTextCompletionResponse,
+    StreamChatCompletionRequest,
+    StreamChatCompletionResponse,
+    StreamTextCompletionRequest,
+    StreamTextCompletionResponse,
+)
+from trunkline.v1.text_pb2 import TextCompletion
+
+from server.call import Call
+from server.dispatch.fold import fold_chat, fold_text
+from server.providers.base import Ask, Batch, Operation
+from server.runtime import Runtime
+from server.services.requests import check_chat, check_embedding, check_image, check_text
+
+
+class CompletionService:
+    """Implements the contract's CompletionService.
+
+    Args:
+        runtime: gives the configuration in force.
+    """
+
+    def __init__(self, runtime: Callable[[], Runtime]) -> None:
+        self._runtime = runtime
+
+    async def CreateChatCompletion(self, request: CreateChatCompletionRequest, call: Call) -> CreateChatCompletionResponse:
+        """Answers a conversation."""
+        chat = request.chat
+        check_chat(chat)
+        chunks: list[ChatCompletionChunk] = []
+        ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, request_id=call.request_id)
+        async with aclosing(self._stream(ask, call)) as batches:
+            async for batch in batches:
+                chunks.extend(cast(StreamChatCompletionResponse, batch).chunks)
+        return CreateChatCompletionResponse(completion=fold_chat(chunks))
+
+    def StreamChatCompletion(self, request: StreamChatCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:
+        """Answers a conversation piece by piece."""
+        chat = request.chat
+        check_chat(chat)
+        json_chunks = request.chunk_format == ChunkFormat.CHUNK_FORMAT_JSON
+        ask = Ask(Operation.CHAT, chat, chat.model, streamed=True, json_chunks=json_chunks, request_id=call.request_id)
+        return self._stream(ask, call)
+
+    async def CreateTextCompletion(self, request: CreateTextCompletionRequest, call: Call) -> CreateTextCompletionResponse:
+        """Continues a text."""
+        check_text(request.text)
+        chunks: list[TextCompletion] = []
+        ask = Ask(Operation.TEXT, request.text, request.text.model, streamed=False, request_id=call.request_id)
+        async with aclosing(self._stream(ask, call)) as batches:
+            async for batch in batches:
+                chunks.extend(cast(StreamTextCompletionResponse, batch).chunks)
+        return CreateTextCompletionResponse(completion=fold_text(chunks))
+
+    def StreamTextCompletion(self, request: StreamTextCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:
+        """Continues a text piece by piece."""
+        check_text(request.text)
+        ask = Ask(Operation.TEXT, request.text, request.text.model, streamed=True, request_id=call.request_id)
+        return self._stream(ask, call)
+
+    async def CreateEmbeddings(self, request: CreateEmbeddingsRequest, call: Call) -> CreateEmbeddingsResponse:
+        """Turns texts into vectors."""
+        check_embedding(request.embedding)
+        model = request.embedding.model
+        ask = Ask(Operation.EMBEDDINGS, request.embedding, model, streamed=False, request_id=call.request_id)
+        return cast(CreateEmbeddingsResponse, await self._only(ask, call))
+
+    async def CreateImages(self, request: CreateImagesRequest, call: Call) -> CreateImagesResponse:
+        """Draws images."""
+        check_image(request.image)
+        ask = Ask(Operation.IMAGES, request.image, request.image.model, streamed=False, request_id=call.request_id)
+        return cast(CreateImagesResponse, await self._only(ask, call))
+
+    def _stream(self, ask: Ask, call: Call) -> AsyncGenerator[Batch, None]:
+        return self._runtime().dispatcher.stream(ask, call)
+
+    async def _only(self, ask: Ask, call: Call) -> Batch:
+        """The one batch that an operation without a stream answers with."""
+        async with aclosing(self._stream(ask, call)) as batches:
+            answers = [batch async for batch in batches]
+        return answers[0]

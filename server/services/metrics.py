@@ -1,0 +1,85 @@
+"""MetricsService: how the gateway and its providers do."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from trunkline.v1.metrics_service_pb2 import (
+    GetHealthRequest,
+    GetHealthResponse,
+    Health,
+    ListProvidersRequest,
+    ListProvidersResponse,
+    Provider,
+    ProviderCounts,
+)
+from trunkline.v1.models_service_pb2 import ProviderStatus
+
+from server.call import Call
+from server.clock import Clock
+from server.runtime import ProviderRow, Runtime
+from server.services.requests import page
+
+
+class MetricsService:
+    """Implements the contract's MetricsService.
+
+    Args:
+        runtime: gives the configuration in force.
+        version: the gateway's.
+        clock: tells the time.
+        stopping: whether the gateway is stopping.
+    """
+
+    def __init__(self, runtime: Callable[[], Runtime], version: str, clock: Clock, stopping: Callable[[], bool]) -> None:
+        self._runtime = runtime
+        self._version = version
+        self._clock = clock
+        self._stopping = stopping
+        self._start = clock.monotonic()
+
+    async def GetHealth(self, request: GetHealthRequest, call: Call) -> GetHealthResponse:
+        """Tells whether the gateway works, and with which providers."""
+        counts = Counter(row.status for row in self._runtime().rows.values())
+        disabled = counts[ProviderStatus.PROVIDER_STATUS_DISABLED]
+        unhealthy = counts[ProviderStatus.PROVIDER_STATUS_UNHEALTHY]
+        degraded = counts[ProviderStatus.PROVIDER_STATUS_DEGRADED]
+        total = counts.total()
+        status = "degraded" if unhealthy or degraded else "healthy"
+        if self._stopping() or unhealthy == total - disabled:
+            status = "unhealthy"
+        now = Timestamp()
+        now.FromMilliseconds(round(self._clock.now() * 1000))
+        uptime = Duration()
+        uptime.FromMilliseconds(round((self._clock.monotonic() - self._start) * 1000))
+        providers = ProviderCounts(
+            total=total,
+            healthy=total - disabled - unhealthy - degraded,
+            degraded=degraded,
+            unhealthy=unhealthy,
+            disabled=disabled,
+        )
+        health = Health(status=status, version=self._version, current_time=now, uptime=uptime, providers=providers)
+        return GetHealthResponse(health=health)
+
+    async def ListProviders(self, request: ListProvidersRequest, call: Call) -> ListProvidersResponse:
+        """Lists the providers, in the order in which they are tried."""
+        rows = [row for row in self._runtime().rows.values() if not request.type or row.settings.type == request.type]
+        rows_of_page, token = page(rows, request.page_size, request.page_token, default=1000)
+        return ListProvidersResponse(providers=[_provider(row) for row in rows_of_page], next_page_token=token)
+
+
+def _provider(row: ProviderRow) -> Provider:
+    settings = row.settings
+    return Provider(
+        name=f"providers/{settings.name}",
+        id=settings.name,
+        type=settings.type,
+        status=row.status,
+        enabled=settings.enabled,
+        forced=settings.forced,
+        priority=settings.priority,
+        models=settings.models,
+        capabilities=sorted(operation.value for operation in row.operations),
+    )

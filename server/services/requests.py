@@ -1,0 +1,127 @@
+"""What every servicer checks of a request, whoever sends it."""
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar
+
+from google.protobuf.message import Message as ProtoMessage
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest
+
+from server.errors import invalid_request
+
+T = TypeVar("T")
+
+_MODEL = re.compile(r"[A-Za-z0-9._:@+/-]{1,200}")
+_ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
+_ROLES_WITH_CONTENT = frozenset({"developer", "system", "user", "tool"})
+
+_TEXT_RANGES: Sequence[tuple[str, float, float]] = (
+    ("temperature", 0, 2),
+    ("top_p", 0, 1),
+    ("n", 1, 128),
+    ("presence_penalty", -2, 2),
+    ("frequency_penalty", -2, 2),
+)
+_CHAT_RANGES = (
+    *_TEXT_RANGES,
+    ("max_tokens", 1, 2**31 - 1),
+    ("max_completion_tokens", 1, 2**31 - 1),
+    ("top_logprobs", 0, 20),
+)
+_COMPLETION_RANGES = (*_TEXT_RANGES, ("max_tokens", 0, 2**31 - 1), ("logprobs", 0, 5), ("best_of", 1, 20))
+_EMBEDDING_RANGES = (("dimensions", 1, 100_000),)
+_IMAGE_RANGES = (("n", 1, 10), ("output_compression", 0, 100))
+
+
+def check_chat(request: ChatCompletionRequest) -> None:
+    """Checks a chat request.
+
+    Raises:
+        GatewayError: INVALID_REQUEST, with the field at fault.
+    """
+    _check_model(request.model)
+    if not request.messages:
+        raise invalid_request("`messages` must have at least one message.", "messages")
+    for index, message in enumerate(request.messages):
+        if message.role not in _ROLES:
+            _refuse_role(message, index)
+        if message.role in _ROLES_WITH_CONTENT and not message.HasField("content") and not message.content_parts:
+            raise invalid_request(
+                f"`messages[{index}].content` is missing; a message of the role `{message.role}` must have it.",
+                f"messages[{index}].content",
+            )
+    _check_ranges(request, _CHAT_RANGES)
+    if request.logit_bias:
+        _check_bias(request.logit_bias.items())
+
+
+def check_text(request: TextCompletionRequest) -> None:
+    """Checks a text request, as `check_chat` does."""
+    _check_model(request.model)
+    if request.prompt.WhichOneof("form") is None:
+        raise invalid_request("`prompt` is missing.", "prompt")
+    _check_ranges(request, _COMPLETION_RANGES)
+    _check_bias(request.logit_bias.items())
+
+
+def check_embedding(request: EmbeddingRequest) -> None:
+    """Checks an embedding request, as `check_chat` does."""
+    _check_model(request.model)
+    if request.input.WhichOneof("form") is None:
+        raise invalid_request("`input` is missing.", "input")
+    if request.HasField("encoding_format") and request.encoding_format not in ("float", "base64"):
+        raise invalid_request("`encoding_format` must be `float` or `base64`.", "encoding_format")
+    _check_ranges(request, _EMBEDDING_RANGES)
+
+
+def check_image(request: ImageRequest) -> None:
+    """Checks an image request, as `check_chat` does."""
+    _check_model(request.model)
+    if not request.prompt:
+        raise invalid_request("`prompt` is missing.", "prompt")
+    _check_ranges(request, _IMAGE_RANGES)
+
+
+def page(items: Sequence[T], page_size: int, page_token: str, default: int) -> tuple[Sequence[T], str]:
+    """One page of a list, and the token of the next one; empty where there is none.
+
+    Raises:
+        GatewayError: INVALID_REQUEST for a token or a size that makes no sense.
+    """
+    if page_size < 0:
+        raise invalid_request("`page_size` must not be negative.", "page_size")
+    if page_token and not (page_token.isascii() and page_token.isdigit() and len(page_token) < 10):
+        raise invalid_request("`page_token` is not one that this server gave.", "page_token")
+    begin = int(page_token or 0)
+    end = begin + min(page_size or default, 1000)
+    return items[begin:end], str(end) if end < len(items) else ""
+
+
+def _check_model(model: str) -> None:
+    if not model:
+        raise invalid_request("`model` is missing.", "model")
+    if not _MODEL.fullmatch(model) or ".." in model:
+        raise invalid_request(
+            "`model` may have letters, digits and `-_./:@+`, no `..`, and at most 200 characters.", "model"
+        )
+
+
+def _check_ranges(request: ProtoMessage, ranges: Sequence[tuple[str, float, float]]) -> None:
+    for name, low, high in ranges:
+        if request.HasField(name) and not low <= getattr(request, name) <= high:
+            raise invalid_request(f"`{name}` must be between {low} and {high}.", name)
+
+
+def _check_bias(biases: object) -> None:
+    for token, bias in biases:  # type: ignore[attr-defined]
+        if not -100 <= bias <= 100:
+            raise invalid_request("`logit_bias` must have values between -100 and 100.", f"logit_bias.{token}")
+
+
+def _refuse_role(message: Message, index: int) -> None:
+    known = ", ".join(f"`{role}`" for role in sorted(_ROLES))
+    param = f"messages[{index}].role"
+    if not message.role:
+        raise invalid_request(f"`{param}` is missing; it must be one of {known}.", param)
+    raise invalid_request(f"`{param}` must be one of {known}.", param)

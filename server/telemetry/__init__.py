@@ -1,0 +1,1 @@
+"""What the gateway tells of itself: logs, without a secret in them."""
