@@ -1,0 +1,132 @@
+"""What the gateway has to keep to, and whether it did.
+
+In: the samples of one run. Out: one verdict for each limit; a limit whose part was not run is `not measured`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.measure import HELD_STREAMS, Memory, Sample, Start
+from benchmarks.programs import FLOOR, GATEWAY, PROVIDER
+
+HELD = "held"
+MISSED = "MISSED"
+NOT_MEASURED = "not measured"
+
+_RATIO = 1.6
+_P50_MS = 1.0
+_P99_MS = 3.0
+_START_S = 2.0
+_IDLE_MB = 100.0
+_STREAMS_MB = 60.0
+_AFTER_SHARE = 0.10
+_AFTER_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that one run measured."""
+
+    samples: Sequence[Sample] = ()
+    memories: Sequence[Memory] = ()
+    starts: Sequence[Start] = ()
+
+    def of(self, face: str, scenario: str, program: str) -> list[Sample]:
+        """Finds the samples of one program in one scenario, in the order of the rounds."""
+        found = [each for each in self.samples if (each.face, each.scenario, each.program) == (face, scenario, program)]
+        return sorted(found, key=lambda each: each.round)
+
+    def ratios(self, face: str, scenario: str, program: str) -> list[float]:
+        """Returns how many times the floor's CPU time a program took, in each round."""
+        pairs = zip(self.of(face, scenario, program), self.of(face, scenario, FLOOR), strict=False)
+        return [sample.cpu_us_per_request / floor.cpu_us_per_request for sample, floor in pairs if floor.cpu_us_per_request]
+
+    def added_ms(self, face: str, scenario: str, program: str, value: Callable[[Sample], float]) -> float | None:
+        """Returns what a program adds to a latency over the provider called directly, the median over the rounds."""
+        pairs = zip(self.of(face, scenario, program), self.of(face, scenario, PROVIDER), strict=False)
+        added = [value(sample) - value(direct) for sample, direct in pairs]
+        return median(added) if added else None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One limit: in words, what it must be, what was measured, and whether it held."""
+
+    what: str
+    part: str
+    must: str
+    measured: str = "-"
+    verdict: str = NOT_MEASURED
+
+
+def judge(results: Results) -> list[Verdict]:
+    """Judges the gateway by every limit."""
+    return [
+        _by_ratio(results, "rest", "unary c=16", "CPU per small unstreamed request"),
+        _by_ratio(results, "rest", "unary c=64", "CPU per small unstreamed request"),
+        _by_ratio(results, "rest", "stream at once c=64", "CPU per chunk, 64 in one write"),
+        _by_ratio(results, "rest", "stream each 5 ms c=64", "CPU per chunk, one each 5 ms"),
+        _by_ratio(results, "rest", "100 KB prompt c=16", "CPU per request with a 100 KB prompt"),
+        _by_latency(results, "p50", lambda sample: sample.p50_ms, _P50_MS),
+        _by_latency(results, "p99", lambda sample: sample.p99_ms, _P99_MS),
+        _by_ratio(results, "grpc", "unary c=16", "CPU per unstreamed call"),
+        _by_ratio(results, "grpc", "unary c=64", "CPU per unstreamed call"),
+        _by_ratio(results, "grpc", "stream at once c=64", "CPU per chunk, 64 in one write"),
+        _by_ratio(results, "grpc", "stream each 5 ms c=16", "CPU per chunk, one each 5 ms"),
+        *_by_memory(results),
+        _by_start(results),
+    ]
+
+
+def _by_ratio(results: Results, face: str, scenario: str, what: str) -> Verdict:
+    ratios = results.ratios(face, scenario, GATEWAY)
+    concurrency = scenario.rsplit(" ", 1)[1]
+    name, must = f"{face}: {what}, {concurrency}", f"<= {_RATIO} x floor"
+    if not ratios:
+        return Verdict(name, face, must)
+    # The rounds' spread says how far the machine can be trusted today.
+    measured = f"{median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
+    return _verdict(name, face, must, measured, median(ratios) <= _RATIO)
+
+
+def _by_latency(results: Results, name: str, value: Callable[[Sample], float], limit_ms: float) -> Verdict:
+    added = results.added_ms("rest", "unary c=1", GATEWAY, value)
+    what, must = f"rest: latency added to the provider's, {name}, c=1", f"<= {limit_ms:.0f} ms"
+    return (
+        Verdict(what, "rest", must) if added is None else _verdict(what, "rest", must, f"{added:.2f} ms", added <= limit_ms)
+    )
+
+
+def _by_memory(results: Results) -> list[Verdict]:
+    names = (
+        ("memory: idle", f"<= {_IDLE_MB:.0f} MB"),
+        (f"memory: more with {HELD_STREAMS} slow streams", f"<= {_STREAMS_MB:.0f} MB"),
+        (f"memory: over idle, {_AFTER_S:.0f} s after they ended", f"<= {_AFTER_SHARE:.0%}"),
+    )
+    found = next((each for each in results.memories if each.program == GATEWAY), None)
+    if found is None:
+        return [Verdict(what, "memory", must) for what, must in names]
+    more, over = found.held_mb - found.idle_mb, found.after_mb / found.idle_mb - 1
+    (idle, streams, after) = names
+    # A shorter wait is not what the limit asks for; what it found is shown, and not judged.
+    early = f"{over:+.1%} after {found.after_s:.0f} s"
+    return [
+        _verdict(idle[0], "memory", idle[1], f"{found.idle_mb:.0f} MB", found.idle_mb <= _IDLE_MB),
+        _verdict(streams[0], "memory", streams[1], f"{more:+.0f} MB", more <= _STREAMS_MB),
+        _verdict(after[0], "memory", after[1], f"{over:+.1%}", over <= _AFTER_SHARE)
+        if found.after_s >= _AFTER_S
+        else Verdict(after[0], "memory", after[1], early),
+    ]
+
+
+def _by_start(results: Results) -> Verdict:
+    durations = [each.duration_s for each in results.starts if each.program == GATEWAY]
+    what, must = "start: to the first answer", f"<= {_START_S:.0f} s"
+    if not durations:
+        return Verdict(what, "start", must)
+    return _verdict(what, "start", must, f"{median(durations):.2f} s", median(durations) <= _START_S)
+
+
+def _verdict(what: str, part: str, must: str, measured: str, held: bool) -> Verdict:
+    return Verdict(what, part, must, measured, HELD if held else MISSED)
