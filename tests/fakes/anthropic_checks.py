@@ -69,6 +69,7 @@ TOOL_FIELDS = {
     "eager_input_streaming",
     "input_examples",
 }
+VENDORS_TOOL = re.compile(r"[a-z_]+_\d{8}")
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 # Models that sample one way only and think adaptively, and those (with Opus and Sonnet 4.6 between) that take no prefill.
 FIXED_SAMPLING = re.compile(r"claude-(opus-(4-[78]|5)|sonnet-5|fable|mythos)")
@@ -177,8 +178,10 @@ def _check_tools(body: JsonObject) -> None:
     names = []
     for index, tool in enumerate(tools):
         kind = tool.get("type") if isinstance(tool, dict) else None
+        if isinstance(kind, str) and VENDORS_TOOL.fullmatch(kind):
+            continue  # a tool of the vendor's own has fields of its own
         if kind not in (None, "custom"):
-            continue  # a tool that the vendor runs itself has fields of its own
+            raise refuse(f"tools.{index}: Input tag {kind!r} found using 'type' does not match any of the expected tags")
         _check_object(tool, f"tools.{index}.custom", {"name", "input_schema"}, TOOL_FIELDS)
         if not isinstance(tool["name"], str) or not TOOL_NAME.fullmatch(tool["name"]):
             raise refuse(f"tools.{index}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")

@@ -70,6 +70,4 @@ def _check_tool_order(messages: list[JsonObject]) -> None:
         unanswered = {call["id"] for call in message.get("tool_calls") or ()}
     if unanswered:
         message_ids = ", ".join(sorted(unanswered))
-        raise refuse(
-            f"'tool_calls' must be followed by tool messages for each id; these had none: {message_ids}", "messages"
-        )
+        raise refuse(f"'tool_calls' must be followed by tool messages for each id; not answered: {message_ids}", "messages")
