@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 HELD_STREAMS = 1000
 # What a program does for a request just after answering it is counted too.
 _SETTLE_S = 0.1
-_IDLE_S = 2.0
+_IDLE_S = 1.0
 _HOLD_TIMEOUT_S = 60.0
 
 
