@@ -1,0 +1,88 @@
+"""What each model takes of a request, told from its name.
+
+A Claude that is not known is taken for one of the newest. Other vendors' models behind this dialect are not told what they
+cannot do: they get what was asked for, in the forms of the older version, which is the one that they copied.
+
+Source: https://platform.claude.com/docs/en/models (2026-11), the pages of each model and what is new in it, and
+https://platform.claude.com/docs/en/build-with-claude/effort (2026-11).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_NAME = re.compile(
+    r"claude-(?:(?P<old_major>\d)(?:[-.](?P<old_minor>\d))?-)?(?P<family>opus|sonnet|haiku|fable|mythos)"
+    r"(?:-(?P<major>\d)(?:[-.](?P<minor>\d))?(?!\d))?"
+)
+_UNKNOWN = (5, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """One model's ways.
+
+    Attributes:
+        sampling: whether it takes temperature, top_p and top_k at all.
+        both_samplings: whether it takes temperature and top_p together.
+        thinking: how it is told to think: by effort, by a budget of tokens, or not at all.
+        thinking_off: the `thinking.type` that turns thinking off; None where nothing does.
+        highest_effort: whether effort knows `xhigh`.
+        forced_tools: whether a tool call can be forced.
+        prefill: whether the conversation may end with the assistant's words.
+        schemas: whether answers and tool calls can be held to a schema.
+        max_tokens: how many tokens to let it generate when nobody says.
+    """
+
+    sampling: bool
+    both_samplings: bool
+    thinking: Literal["adaptive", "budget", "none"]
+    thinking_off: Literal["disabled", "between_tools"] | None
+    highest_effort: bool
+    forced_tools: bool
+    prefill: bool
+    schemas: bool
+    max_tokens: int
+
+
+_FOREIGN = ModelTraits(
+    sampling=True,
+    both_samplings=True,
+    thinking="budget",
+    thinking_off="disabled",
+    highest_effort=False,
+    forced_tools=True,
+    prefill=True,
+    schemas=True,
+    max_tokens=8192,
+)
+
+
+def model_traits(model: str) -> ModelTraits:
+    """The ways of the model of that name."""
+    if "claude" not in model:
+        return _FOREIGN
+    family, version = _version(model)
+    largest = family in ("fable", "mythos")
+    never_off = largest or (family == "opus" and version >= (5, 5))
+    between_tools = family == "sonnet" and version >= (5, 5)
+    return ModelTraits(
+        sampling=version < (4, 7) and not largest,
+        both_samplings=version < (4, 1),
+        thinking="none" if version < (3, 7) else "budget" if version < (4, 6) else "adaptive",
+        thinking_off=None if never_off else "between_tools" if between_tools else "disabled",
+        highest_effort=version >= (4, 7),
+        forced_tools=not (never_off or between_tools),
+        prefill=version < (4, 6) or (family == "sonnet" and version == (4, 6)),
+        schemas=version >= (4, 5),
+        max_tokens=4096 if version < (3, 5) else 8192,
+    )
+
+
+def _version(model: str) -> tuple[str, tuple[int, int]]:
+    found = _NAME.search(model)
+    if found is None:
+        return "", _UNKNOWN
+    major = found["major"] or found["old_major"]
+    minor = found["minor"] if found["major"] else found["old_minor"]
+    return found["family"], (int(major), int(minor or 0)) if major else _UNKNOWN
