@@ -1,0 +1,159 @@
+"""One call: what goes with it, what comes back beside the answer, and the error it may end with.
+
+Every sub-client makes its calls through here, so that deadlines, keys and errors are the same everywhere.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+import grpc
+
+from trunkline_client.errors import from_rpc_error
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
+"""What travels beside a request: keys in lower case, each with a value."""
+
+_KEYS = frozenset({"authorization", "x-api-key"})
+
+
+class CallFacts:
+    """What the gateway told of a call beside its answer. `metadata` has all of it."""
+
+    __slots__ = ()
+    metadata: Iterable[tuple[str, str | bytes]]
+
+    @property
+    def provider(self) -> str:
+        """The name of the provider that answered; empty where the gateway did not say."""
+        return self._told("trunkline-provider")
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts the gateway made, the successful one included; 0 where it did not say."""
+        told = self._told("trunkline-attempts")
+        return int(told) if told.isdecimal() else 0
+
+    @property
+    def request_id(self) -> str:
+        """What to look for in the gateway's log."""
+        return self._told("x-request-id")
+
+    def _told(self, name: str) -> str:
+        for key, value in self.metadata:
+            if key == name and isinstance(value, str):
+                return value
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(CallFacts, Generic[T_co]):
+    """What was asked for, and what the gateway told of the call.
+
+    Attributes:
+        value: what was asked for.
+        metadata: the call's initial metadata, pairs of key and value.
+    """
+
+    value: T_co
+    metadata: Iterable[tuple[str, str | bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallDefaults:
+    """What goes with every call that does not say otherwise.
+
+    Attributes:
+        metadata: sent with every call; the key among it only where the call brings none itself.
+        timeout_s: from the call's start to its deadline.
+    """
+
+    metadata: tuple[tuple[str, str | bytes], ...]
+    timeout_s: float
+
+    def timeout(self, timeout_s: float | None) -> float:
+        """The call's timeout, in seconds."""
+        return self.timeout_s if timeout_s is None else timeout_s
+
+    def beside(self, metadata: Metadata) -> Metadata:
+        """The call's metadata."""
+        if not self.metadata or not metadata:
+            return metadata or self.metadata
+        if any(key in _KEYS for key, _ in metadata):
+            return [*(pair for pair in self.metadata if pair[0] not in _KEYS), *metadata]
+        return [*self.metadata, *metadata]
+
+
+def call_defaults(api_key: str | None, timeout_s: float) -> CallDefaults:
+    """The defaults of a client that has this key, or none."""
+    return CallDefaults((("authorization", f"Bearer {api_key}"),) if api_key else (), timeout_s)
+
+
+async def ask(
+    method: grpc.aio.UnaryUnaryMultiCallable[Q, R],
+    request: Q,
+    defaults: CallDefaults,
+    timeout_s: float | None,
+    metadata: Metadata,
+) -> tuple[R, grpc.aio.Metadata]:
+    """Makes a call with one answer.
+
+    Returns:
+        The response and the initial metadata.
+
+    Raises:
+        TrunklineError: the call failed.
+    """
+    call = method(request, timeout=defaults.timeout(timeout_s), metadata=defaults.beside(metadata))
+    try:
+        return await call, await call.initial_metadata()
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
+
+
+def ask_sync(
+    method: "grpc.UnaryUnaryMultiCallable[Q, R]",
+    request: Q,
+    defaults: CallDefaults,
+    timeout_s: float | None,
+    metadata: Metadata,
+) -> tuple[R, Iterable[tuple[str, str | bytes]]]:
+    """Makes a call with one answer. As `ask`."""
+    try:
+        response, call = method.with_call(
+            request, timeout=defaults.timeout(timeout_s), metadata=tuple(defaults.beside(metadata))
+        )
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
+    return response, call.initial_metadata()
+
+
+class Page(Protocol):
+    """A response that may have a next one."""
+
+    next_page_token: str
+
+
+P = TypeVar("P", bound=Page)
+
+
+async def pages(get_page: Callable[[str], Awaitable[tuple[P, object]]]) -> AsyncIterator[P]:
+    """Gets page after page, each when it is asked for."""
+    page, _ = await get_page("")
+    yield page
+    while page.next_page_token:
+        page, _ = await get_page(page.next_page_token)
+        yield page
+
+
+def pages_sync(get_page: Callable[[str], tuple[P, object]]) -> Iterator[P]:
+    """Gets page after page, each when it is asked for."""
+    page, _ = get_page("")
+    yield page
+    while page.next_page_token:
+        page, _ = get_page(page.next_page_token)
+        yield page

@@ -1,0 +1,283 @@
+"""Completions: chat, text, embeddings and images.
+
+Every method takes what to ask for, or the RPC's own request with that inside, which is sent as it stands: no copy is made.
+"""
+
+import grpc
+from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionRequest
+from trunkline.v1.completion_service_pb2 import (
+    ChunkFormat,
+    CreateChatCompletionRequest,
+    CreateEmbeddingsRequest,
+    CreateImagesRequest,
+    CreateTextCompletionRequest,
+    StreamChatCompletionRequest,
+    StreamTextCompletionRequest,
+)
+from trunkline.v1.completion_service_pb2_grpc import CompletionServiceStub
+from trunkline.v1.text_pb2 import (
+    EmbeddingList,
+    EmbeddingRequest,
+    ImageList,
+    ImageRequest,
+    TextCompletion,
+    TextCompletionRequest,
+)
+
+from trunkline_client.calls import Answer, CallDefaults, Metadata, ask, ask_sync
+from trunkline_client.streams import ChatStream, SyncChatStream, SyncTextStream, TextStream
+
+
+class AsyncCompletions:
+    """Asks for completions.
+
+    >>> from trunkline_client import AsyncClient
+    >>> from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+    >>> client = AsyncClient("127.0.0.1:50051", api_key="a key")
+    >>> request = ChatCompletionRequest(model="echo", messages=[Message(role="user", content="Hello there")])
+
+    A whole answer, and what the gateway told of it:
+
+    >>> answer = await client.completions.create_chat_completion(request)
+    >>> answer.value.choices[0].message.content
+    'Hello there'
+    >>> answer.provider, answer.attempts
+    ('echo', 1)
+
+    The same as a stream:
+
+    >>> async with client.completions.stream_chat_completion(request) as stream:
+    ...     async for chunk in stream.chunks():
+    ...         print(chunk.choices[0].delta.content)
+    Hello
+     there
+    >>> stream.provider
+    'echo'
+
+    What goes wrong is a `TrunklineError`:
+
+    >>> from trunkline_client import NotFoundError
+    >>> try:
+    ...     await client.completions.create_chat_completion(ChatCompletionRequest(model="nobody"))
+    ... except NotFoundError as error:
+    ...     print(error.reason, error.metadata["model"])
+    model_not_found nobody
+    >>> await client.close()
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
+        self._stub = CompletionServiceStub(channel)
+        self._defaults = defaults
+
+    async def create_chat_completion(
+        self,
+        request: ChatCompletionRequest | CreateChatCompletionRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[ChatCompletion]:
+        """Answers a conversation.
+
+        Args:
+            request: what to complete.
+            timeout_s: from now to the call's deadline. None: the client's.
+            metadata: sent along, in addition to the client's; a key in it takes the place of the client's.
+
+        Raises:
+            TrunklineError: the call failed.
+        """
+        if isinstance(request, ChatCompletionRequest):
+            request = CreateChatCompletionRequest(chat=request)
+        response, told = await ask(self._stub.CreateChatCompletion, request, self._defaults, timeout_s, metadata)
+        return Answer(response.completion, told)
+
+    def stream_chat_completion(
+        self,
+        request: ChatCompletionRequest | StreamChatCompletionRequest,
+        *,
+        chunk_format: ChunkFormat | None = None,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> ChatStream:
+        """Answers a conversation piece by piece. The call begins at once; it fails where the stream is read.
+
+        Args:
+            request: what to complete.
+            chunk_format: how the chunks are written. None: as messages, or as a StreamChatCompletionRequest says.
+            timeout_s: from now to the call's deadline. None: the client's.
+            metadata: as for `create_chat_completion`.
+        """
+        call = self._stub.StreamChatCompletion(
+            _stream_request(request, chunk_format),
+            timeout=self._defaults.timeout(timeout_s),
+            metadata=self._defaults.beside(metadata),
+        )
+        return ChatStream(call)
+
+    async def create_text_completion(
+        self,
+        request: TextCompletionRequest | CreateTextCompletionRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[TextCompletion]:
+        """Continues a text. As `create_chat_completion`."""
+        if isinstance(request, TextCompletionRequest):
+            request = CreateTextCompletionRequest(text=request)
+        response, told = await ask(self._stub.CreateTextCompletion, request, self._defaults, timeout_s, metadata)
+        return Answer(response.completion, told)
+
+    def stream_text_completion(
+        self,
+        request: TextCompletionRequest | StreamTextCompletionRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> TextStream:
+        """Continues a text piece by piece. As `stream_chat_completion`."""
+        if isinstance(request, TextCompletionRequest):
+            request = StreamTextCompletionRequest(text=request)
+        call = self._stub.StreamTextCompletion(
+            request, timeout=self._defaults.timeout(timeout_s), metadata=self._defaults.beside(metadata)
+        )
+        return TextStream(call)
+
+    async def create_embeddings(
+        self,
+        request: EmbeddingRequest | CreateEmbeddingsRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[EmbeddingList]:
+        """Turns texts into vectors. As `create_chat_completion`."""
+        if isinstance(request, EmbeddingRequest):
+            request = CreateEmbeddingsRequest(embedding=request)
+        response, told = await ask(self._stub.CreateEmbeddings, request, self._defaults, timeout_s, metadata)
+        return Answer(response.embeddings, told)
+
+    async def create_images(
+        self,
+        request: ImageRequest | CreateImagesRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[ImageList]:
+        """Draws images from a text. As `create_chat_completion`."""
+        if isinstance(request, ImageRequest):
+            request = CreateImagesRequest(image=request)
+        response, told = await ask(self._stub.CreateImages, request, self._defaults, timeout_s, metadata)
+        return Answer(response.images, told)
+
+
+class Completions:
+    """Asks for completions, from threads. Its methods are those of `AsyncCompletions`.
+
+    >>> from trunkline_client import Client
+    >>> from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+    >>> request = ChatCompletionRequest(model="echo", messages=[Message(role="user", content="Hello there")])
+    >>> with Client("127.0.0.1:50051") as client:
+    ...     answer = client.completions.create_chat_completion(request)
+    ...     with client.completions.stream_chat_completion(request) as stream:
+    ...         pieces = [chunk.choices[0].delta.content for chunk in stream.chunks()]
+    >>> answer.value.choices[0].message.content
+    'Hello there'
+    >>> pieces
+    ['Hello', ' there']
+    """
+
+    def __init__(self, channel: grpc.Channel, defaults: CallDefaults) -> None:
+        self._stub = CompletionServiceStub(channel)
+        self._defaults = defaults
+
+    def create_chat_completion(
+        self,
+        request: ChatCompletionRequest | CreateChatCompletionRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[ChatCompletion]:
+        """Answers a conversation."""
+        if isinstance(request, ChatCompletionRequest):
+            request = CreateChatCompletionRequest(chat=request)
+        response, told = ask_sync(self._stub.CreateChatCompletion, request, self._defaults, timeout_s, metadata)
+        return Answer(response.completion, told)
+
+    def stream_chat_completion(
+        self,
+        request: ChatCompletionRequest | StreamChatCompletionRequest,
+        *,
+        chunk_format: ChunkFormat | None = None,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> SyncChatStream:
+        """Answers a conversation piece by piece."""
+        call = self._stub.StreamChatCompletion(
+            _stream_request(request, chunk_format),
+            timeout=self._defaults.timeout(timeout_s),
+            metadata=tuple(self._defaults.beside(metadata)),
+        )
+        return SyncChatStream(call)
+
+    def create_text_completion(
+        self,
+        request: TextCompletionRequest | CreateTextCompletionRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[TextCompletion]:
+        """Continues a text."""
+        if isinstance(request, TextCompletionRequest):
+            request = CreateTextCompletionRequest(text=request)
+        response, told = ask_sync(self._stub.CreateTextCompletion, request, self._defaults, timeout_s, metadata)
+        return Answer(response.completion, told)
+
+    def stream_text_completion(
+        self,
+        request: TextCompletionRequest | StreamTextCompletionRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> SyncTextStream:
+        """Continues a text piece by piece."""
+        if isinstance(request, TextCompletionRequest):
+            request = StreamTextCompletionRequest(text=request)
+        call = self._stub.StreamTextCompletion(
+            request, timeout=self._defaults.timeout(timeout_s), metadata=tuple(self._defaults.beside(metadata))
+        )
+        return SyncTextStream(call)
+
+    def create_embeddings(
+        self,
+        request: EmbeddingRequest | CreateEmbeddingsRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[EmbeddingList]:
+        """Turns texts into vectors."""
+        if isinstance(request, EmbeddingRequest):
+            request = CreateEmbeddingsRequest(embedding=request)
+        response, told = ask_sync(self._stub.CreateEmbeddings, request, self._defaults, timeout_s, metadata)
+        return Answer(response.embeddings, told)
+
+    def create_images(
+        self,
+        request: ImageRequest | CreateImagesRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[ImageList]:
+        """Draws images from a text."""
+        if isinstance(request, ImageRequest):
+            request = CreateImagesRequest(image=request)
+        response, told = ask_sync(self._stub.CreateImages, request, self._defaults, timeout_s, metadata)
+        return Answer(response.images, told)
+
+
+def _stream_request(
+    request: ChatCompletionRequest | StreamChatCompletionRequest, chunk_format: ChunkFormat | None
+) -> StreamChatCompletionRequest:
+    if isinstance(request, ChatCompletionRequest):
+        return StreamChatCompletionRequest(chat=request, chunk_format=chunk_format)
+    if chunk_format is not None and chunk_format != request.chunk_format:
+        raise ValueError("the request says another chunk_format itself")
+    return request
