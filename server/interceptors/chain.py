@@ -6,7 +6,7 @@ the in-process one run the very same code in the same order.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from server.call import Call, Context
 
 Interceptor = Callable[[Call], AbstractAsyncContextManager[None]]
-Handler = grpc.RpcMethodHandler[Message, Message]
-Handlers = Mapping[str, Handler]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
+Handlers: TypeAlias = "Mapping[str, Handler]"
 Unary = Callable[[Message, Call], Awaitable[Message]]
 Stream = Callable[[Message, Call], AsyncGenerator[Message, None]]
 UnaryBehaviour = Callable[[Message, Context], Awaitable[Message]]

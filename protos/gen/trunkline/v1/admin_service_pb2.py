@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trunkline/v1/admin_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetConfigStatusRequest\"L\n\x17GetConfigStatusResponse\x12\x31\n\rconfig_status\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ConfigStatus\"\xdc\x01\n\x0c\x43onfigStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rload_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14providers_configured\x18\x05 \x01(\x05\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12\x10\n\x08warnings\x18\x07 \x03(\t2\x89\x01\n\x0c\x41\x64minService\x12y\n\x0fGetConfigStatus\x12$.trunkline.v1.GetConfigStatusRequest\x1a%.trunkline.v1.GetConfigStatusResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/config/statusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trunkline/v1/admin_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetConfigStatusRequest\"L\n\x17GetConfigStatusResponse\x12\x31\n\rconfig_status\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ConfigStatus\"\xdc\x01\n\x0c\x43onfigStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rload_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14providers_configured\x18\x05 \x01(\x05\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12\x10\n\x08warnings\x18\x07 \x03(\t2\x99\x01\n\x0c\x41\x64minService\x12\x88\x01\n\x0fGetConfigStatus\x12$.trunkline.v1.GetConfigStatusRequest\x1a%.trunkline.v1.GetConfigStatusResponse\"(\x82\xd3\xe4\x93\x02\"\x12\x11/v1/config/statusb\rconfig_statusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.admin_service_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetConfigStatus']._loaded_options = None
-  _globals['_ADMINSERVICE'].methods_by_name['GetConfigStatus']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/config/status'
+  _globals['_ADMINSERVICE'].methods_by_name['GetConfigStatus']._serialized_options = b'\202\323\344\223\002\"\022\021/v1/config/statusb\rconfig_status'
   _globals['_GETCONFIGSTATUSREQUEST']._serialized_start=145
   _globals['_GETCONFIGSTATUSREQUEST']._serialized_end=169
   _globals['_GETCONFIGSTATUSRESPONSE']._serialized_start=171
@@ -43,5 +43,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONFIGSTATUS']._serialized_start=250
   _globals['_CONFIGSTATUS']._serialized_end=470
   _globals['_ADMINSERVICE']._serialized_start=473
-  _globals['_ADMINSERVICE']._serialized_end=610
+  _globals['_ADMINSERVICE']._serialized_end=626
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,107 @@
+"""The wiring of the front: routes, the error handler, CORS."""
+
+import itertools
+from collections.abc import Callable
+
+import structlog
+from sanic import Request, Sanic
+from sanic.exceptions import (
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RequestCancelled,
+    RequestTimeout,
+    SanicException,
+)
+from sanic.handlers import ErrorHandler
+from sanic.response import HTTPResponse
+from trunkline_client import AsyncClient, TrunklineError
+
+from gateway_http.cors import add_cors
+from gateway_http.errors import KINDS, HttpError, Kind, from_client
+from gateway_http.exchange import App, request_id_of
+from gateway_http.settings import HttpSettings
+from gateway_http.surfaces.openai.chat import chat_completions
+from gateway_http.surfaces.openai.completions import completions
+from gateway_http.surfaces.openai.embeddings import embeddings
+from gateway_http.surfaces.openai.images import image_generations
+from gateway_http.surfaces.openai.models import get_model, list_models
+from gateway_http.transcoding.routes import add_routes
+from gateway_http.views import VIEWS
+
+_names = itertools.count(1)
+_INVALID = "invalid_request_error"
+
+
+def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App:
+    """Builds the front.
+
+    Args:
+        client: gives the client of the server behind it; asked at every request.
+        settings: the front's settings.
+    """
+    app: App = Sanic(f"trunkline-{next(_names)}", configure_logging=False, error_handler=_Errors())
+    app.config.update(
+        ACCESS_LOG=False,
+        MOTD=False,
+        REQUEST_MAX_SIZE=settings.max_body_bytes,
+        REQUEST_MAX_HEADER_SIZE=16_384,
+        REQUEST_TIMEOUT=settings.request_timeout_s,
+        RESPONSE_TIMEOUT=86_400,
+        KEEP_ALIVE_TIMEOUT=75,
+        FALLBACK_ERROR_FORMAT="json",
+    )
+    app.add_route(chat_completions(client, settings), "/v1/chat/completions", methods=["POST"], name="chat", stream=True)
+    app.add_route(completions(client, settings), "/v1/completions", methods=["POST"], name="completions", stream=True)
+    app.add_route(embeddings(client, settings), "/v1/embeddings", methods=["POST"], name="embeddings", stream=True)
+    app.add_route(
+        image_generations(client, settings), "/v1/images/generations", methods=["POST"], name="images", stream=True
+    )
+    app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models")
+    app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model", unquote=True)
+    add_routes(app, client, settings, VIEWS)
+    if settings.cors_origins:
+        add_cors(app, settings)
+    return app
+
+
+class _Errors(ErrorHandler):
+    """Turns every failure into OpenAI's error body."""
+
+    def default(self, request: Request, exception: Exception) -> HTTPResponse:
+        error = _http_error(exception)
+        request_id = request_id_of(request) if request is not None else ""
+        if error.kind.status == 500:
+            structlog.get_logger("trunkline.http").error("internal_error", request_id=request_id, exc_info=exception)
+        return HTTPResponse(
+            body=error.body(request_id),
+            status=error.kind.status,
+            content_type="application/json",
+            headers={"x-request-id": request_id, **error.headers()},
+        )
+
+    @staticmethod
+    def log(request: Request, exception: Exception) -> None:
+        """Sanic's own log of exceptions; `default` has logged what is worth it."""
+
+
+def _http_error(exception: Exception) -> HttpError:
+    match exception:
+        case HttpError():
+            return exception
+        case TrunklineError():
+            return from_client(exception)
+        case NotFound():
+            return HttpError(Kind(404, _INVALID, "not_found"), "There is no such path.")
+        case MethodNotAllowed():
+            return HttpError(Kind(405, _INVALID, "method_not_allowed"), "This path does not take this method.")
+        case PayloadTooLarge():
+            return HttpError(KINDS["body_too_large"], "The request is larger than this gateway takes.")
+        case RequestTimeout():
+            return HttpError(Kind(408, _INVALID, "request_timeout"), "The request took too long to arrive.")
+        case RequestCancelled():
+            return HttpError(KINDS["cancelled"], "The caller left.")
+        case SanicException() if exception.status_code < 500:
+            return HttpError(Kind(exception.status_code, _INVALID, "invalid_request"), "The request is not valid HTTP.")
+        case _:
+            return HttpError(KINDS["internal"], "The gateway failed to handle this request; its log says more.")

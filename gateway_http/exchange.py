@@ -1,0 +1,164 @@
+"""One HTTP request on its way: its id, its key, its deadline and its body, as the RPC behind it wants them."""
+
+import asyncio
+import math
+import re
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from types import SimpleNamespace
+from typing import TypeVar
+
+import orjson
+from sanic import Request, Sanic
+from sanic.config import Config
+from sanic.exceptions import RequestTimeout
+from sanic.response import HTTPResponse
+from trunkline_client import CallFacts
+from trunkline_json import Misfit
+
+from gateway_http.errors import HttpError, Kind, invalid
+from gateway_http.settings import HttpSettings
+
+T = TypeVar("T")
+Json = dict[str, object]
+App = Sanic[Config, SimpleNamespace]
+Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
+"""What a route runs: a request, and the path's variables -> a response, or None where one was streamed."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
+_TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-read-timeout")
+_UNSUPPORTED_MEDIA_TYPE = Kind(415, "invalid_request_error", "unsupported_media_type")
+
+
+def request_id_of(request: Request) -> str:
+    """The request's id: the caller's where it is a plain one, else a new one; the same at every asking."""
+    known: str | None = getattr(request.ctx, "request_id", None)
+    if known is None:
+        given = request.headers.get("x-request-id", "")
+        known = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        request.ctx.request_id = known
+    return known
+
+
+class Exchange:
+    """One request and what its RPC needs. Made first thing in a handler: its clock starts then.
+
+    Args:
+        request: Sanic's request, whose body has not been read.
+        settings: the front's settings.
+
+    Attributes:
+        request_id: the request's id.
+        metadata: what goes with the RPC: the request's id and the key.
+        timeout_s: how long the answer may take.
+    """
+
+    __slots__ = ("_request", "_settings", "_start", "metadata", "request_id", "timeout_s")
+
+    def __init__(self, request: Request, settings: HttpSettings) -> None:
+        self._start = time.monotonic()
+        self._request = request
+        self._settings = settings
+        self.request_id = request_id_of(request)
+        self.metadata = [("x-request-id", self.request_id)]
+        headers = request.headers
+        for name, key in (("authorization", "authorization"), (settings.api_key_header, "x-api-key")):
+            value = headers.get(name)
+            if value is not None:
+                # gRPC metadata is printable ASCII; a key that is not cannot be a key of ours.
+                self.metadata.append((key, value if value.isascii() and value.isprintable() else "?"))
+        self.timeout_s = _timeout(headers, settings.timeout_s)
+
+    async def json(self) -> Json:
+        """The body as a JSON object.
+
+        Raises:
+            HttpError: the body is no JSON object, or its content type says that it is something else.
+            RequestTimeout: the caller takes too long to send it.
+        """
+        request = self._request
+        content_type = request.headers.get("content-type", "")
+        if content_type and "json" not in content_type.lower():
+            raise HttpError(_UNSUPPORTED_MEDIA_TYPE, "The body must be JSON, with `Content-Type: application/json`.")
+        try:
+            async with asyncio.timeout(self._settings.request_timeout_s):
+                await request.receive_body()  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            raise RequestTimeout("The request took too long to arrive.") from None
+        try:
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError as error:
+            raise invalid(f"The body is not valid JSON: {_fault(error)}.") from None
+        if type(body) is not dict:
+            raise invalid("The body must be a JSON object.")
+        return body
+
+    def answer(self, body: Json, facts: CallFacts) -> HTTPResponse:
+        """The response of an RPC that answered: its JSON with `_proxy_info`, and the headers that tell who did."""
+        body["_proxy_info"] = self.proxy_info(facts)
+        return HTTPResponse(
+            body=orjson.dumps(body),
+            content_type="application/json",
+            headers=self.headers(facts),
+        )
+
+    def headers(self, facts: CallFacts) -> dict[str, str]:
+        """The headers of a response of an RPC that answered."""
+        return {
+            "x-request-id": self.request_id,
+            "x-trunkline-provider": facts.provider or "",
+            "x-trunkline-attempts": str(facts.attempts or 1),
+        }
+
+    def proxy_info(self, facts: CallFacts) -> Json:
+        """Who answered, at which attempt, and after how many seconds."""
+        return {
+            "provider": facts.provider or "",
+            "attempt_number": facts.attempts or 1,
+            "response_time": round(time.monotonic() - self._start, 6),
+            "request_id": self.request_id,
+        }
+
+
+def pop_stream(body: Json) -> bool:
+    """Takes `stream` out of a body.
+
+    Raises:
+        HttpError: it is neither true nor false.
+    """
+    stream = body.pop("stream", None)
+    if stream is not None and type(stream) is not bool:
+        raise invalid("`stream` must be true or false.", "stream")
+    return bool(stream)
+
+
+def fitting(parse: Callable[[object, bool], T], body: Json) -> T:
+    """The body as the contract has it.
+
+    Raises:
+        HttpError: a part of the body has the wrong type.
+    """
+    try:
+        return parse(body, True)
+    except Misfit as misfit:
+        raise invalid(f"`{misfit.path}` must be {misfit.expected}.", misfit.path) from None
+
+
+def _timeout(headers: Mapping[str, str], default_s: float) -> float:
+    """How long the caller waits: what it says in a header, or the default."""
+    for name in _TIMEOUT_HEADERS:
+        said = headers.get(name)
+        if said is not None:
+            try:
+                seconds = float(said)
+            except ValueError:
+                continue
+            if math.isfinite(seconds) and seconds > 0:
+                return min(seconds, 86_400.0)
+    return default_s
+
+
+def _fault(error: orjson.JSONDecodeError) -> str:
+    """What is wrong, without a word of the body itself."""
+    return f"{error.msg} at line {error.lineno}, column {error.colno}"

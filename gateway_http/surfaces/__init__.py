@@ -1,0 +1,1 @@
+"""One folder for each dialect that callers speak."""

@@ -1,0 +1,53 @@
+"""`POST /v1/chat/completions`. Source: https://platform.openai.com/docs/api-reference/chat (2026-11)."""
+
+from collections.abc import Callable, Sequence
+
+import orjson
+from sanic import Request
+from sanic.response import HTTPResponse
+from trunkline.v1.completion_service_pb2 import (
+    ChunkFormat,
+    CreateChatCompletionRequest,
+    StreamChatCompletionRequest,
+    StreamChatCompletionResponse,
+)
+from trunkline_client import AsyncClient
+from trunkline_json import CHAT_CHUNK, CHAT_COMPLETION, CHAT_REQUEST
+
+from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
+from gateway_http.settings import HttpSettings
+from gateway_http.surfaces.openai.streaming import send_stream
+
+
+def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
+    """The handler."""
+
+    async def handler(request: Request) -> HTTPResponse | None:
+        exchange = Exchange(request, settings)
+        body = await exchange.json()
+        streamed = pop_stream(body)
+        chat = fitting(CHAT_REQUEST.keywords, body)
+        completions = client().completions
+        if not streamed:
+            answer = await completions.create_chat_completion(
+                CreateChatCompletionRequest(chat=chat),
+                timeout_s=exchange.timeout_s,
+                metadata=exchange.metadata,
+            )
+            return exchange.answer(CHAT_COMPLETION.render(answer.value), answer)
+        stream = completions.stream_chat_completion(
+            StreamChatCompletionRequest(chat=chat, chunk_format=ChunkFormat.CHUNK_FORMAT_JSON),
+            timeout_s=exchange.timeout_s,
+            metadata=exchange.metadata,
+        )
+        await send_stream(request, exchange, stream, _chunk_texts, settings.keepalive_s)
+        return None
+
+    return handler
+
+
+def _chunk_texts(message: StreamChatCompletionResponse) -> Sequence[bytes]:
+    """The chunks of a message as JSON texts: the provider's own where it wrote them."""
+    if message.chunks_json:
+        return message.chunks_json
+    return [orjson.dumps(CHAT_CHUNK.render(chunk)) for chunk in message.chunks]

@@ -1,0 +1,44 @@
+"""`POST /v1/completions`. Source: https://platform.openai.com/docs/api-reference/completions (2026-11)."""
+
+from collections.abc import Callable, Sequence
+
+import orjson
+from sanic import Request
+from sanic.response import HTTPResponse
+from trunkline.v1.completion_service_pb2 import (
+    CreateTextCompletionRequest,
+    StreamTextCompletionRequest,
+    StreamTextCompletionResponse,
+)
+from trunkline_client import AsyncClient
+from trunkline_json import TEXT_COMPLETION, TEXT_REQUEST
+
+from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
+from gateway_http.settings import HttpSettings
+from gateway_http.surfaces.openai.streaming import send_stream
+
+
+def completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
+    """The handler."""
+
+    async def handler(request: Request) -> HTTPResponse | None:
+        exchange = Exchange(request, settings)
+        body = await exchange.json()
+        streamed = pop_stream(body)
+        text = fitting(TEXT_REQUEST.parse, body)
+        if not streamed:
+            answer = await client().completions.create_text_completion(
+                CreateTextCompletionRequest(text=text), timeout_s=exchange.timeout_s, metadata=exchange.metadata
+            )
+            return exchange.answer(TEXT_COMPLETION.render(answer.value), answer)
+        stream = client().completions.stream_text_completion(
+            StreamTextCompletionRequest(text=text), timeout_s=exchange.timeout_s, metadata=exchange.metadata
+        )
+        await send_stream(request, exchange, stream, _chunk_texts, settings.keepalive_s)
+        return None
+
+    return handler
+
+
+def _chunk_texts(message: StreamTextCompletionResponse) -> Sequence[bytes]:
+    return [orjson.dumps(TEXT_COMPLETION.render(chunk)) for chunk in message.chunks]

@@ -1,0 +1,54 @@
+"""`GET /v1/models`, `GET /v1/models/{id}`. Source: https://platform.openai.com/docs/api-reference/models (2026-11)."""
+
+from collections.abc import Callable
+
+import orjson
+from sanic import Request
+from sanic.response import HTTPResponse
+from trunkline.v1.models_service_pb2 import Model, ProviderStatus
+from trunkline_client import AsyncClient
+
+from gateway_http.exchange import Exchange, Handler, Json
+from gateway_http.settings import HttpSettings
+
+
+def list_models(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
+    """The handler of the list: OpenAI's, with who serves each model and how that one does."""
+
+    async def handler(request: Request) -> HTTPResponse:
+        exchange = Exchange(request, settings)
+        models = client().models.list_models(timeout_s=exchange.timeout_s, metadata=exchange.metadata)
+        return _response(exchange, {"object": "list", "data": [_json(model) async for model in models]})
+
+    return handler
+
+
+def get_model(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
+    """The handler of one model, whose id may have `/` and `:`."""
+
+    async def handler(request: Request, model: str) -> HTTPResponse:
+        exchange = Exchange(request, settings)
+        found = await client().models.get_model(model, timeout_s=exchange.timeout_s, metadata=exchange.metadata)
+        return _response(exchange, _json(found))
+
+    return handler
+
+
+def _json(model: Model) -> Json:
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.create_time.seconds,
+        "owned_by": model.owned_by,
+        "provider": model.provider,
+        "provider_type": model.provider_type,
+        "status": ProviderStatus.Name(model.status).removeprefix("PROVIDER_STATUS_").lower(),
+        "enabled": model.enabled,
+        "forced": model.forced,
+    }
+
+
+def _response(exchange: Exchange, body: Json) -> HTTPResponse:
+    return HTTPResponse(
+        body=orjson.dumps(body), content_type="application/json", headers={"x-request-id": exchange.request_id}
+    )

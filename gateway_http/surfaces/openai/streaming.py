@@ -1,0 +1,64 @@
+"""A streamed RPC -> an SSE response, for chat and text completions alike.
+
+The head goes out with the first message, so that a failure before it has its real status. A failure after it is one event
+with the error, and no `[DONE]`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import orjson
+from sanic import Request
+from trunkline_client import MessageStream, TrunklineError
+
+from gateway_http.errors import from_client
+from gateway_http.exchange import Exchange
+from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, events
+
+
+class StreamMessage(Protocol):
+    """What both kinds of messages say."""
+
+    finishing: bool
+
+
+S = TypeVar("S", bound=StreamMessage)
+
+
+async def send_stream(
+    request: Request,
+    exchange: Exchange,
+    stream: MessageStream[S],
+    texts_of: Callable[[S], Sequence[bytes]],
+    keepalive_s: float,
+) -> None:
+    """Sends a stream's chunks as they come, `_proxy_info` in the last one, then `[DONE]`.
+
+    Once the answer is about to end, the last chunk waits for the next message or the end: that is how it is known.
+
+    Raises:
+        TrunklineError: the RPC failed before its first message.
+    """
+    async with stream:
+        await stream.open()
+        response = await request.respond(content_type=CONTENT_TYPE, headers={**HEADERS, **exchange.headers(stream)})
+        held: list[bytes] = []
+        with EventWriter(response, keepalive_s) as writer:
+            try:
+                async for message in stream:
+                    texts = [*held, *texts_of(message)]
+                    held = [texts.pop()] if message.finishing and texts else []
+                    if texts:
+                        await writer.write(events(texts))
+            except TrunklineError as error:
+                held.append(from_client(error).body(exchange.request_id))
+                await writer.write(events(held))
+            else:
+                info = orjson.dumps(exchange.proxy_info(stream))
+                await writer.write(events([_with_proxy_info(text, info) for text in held]) + DONE)
+        await response.eof()
+
+
+def _with_proxy_info(text: bytes, info: bytes) -> bytes:
+    """The JSON object with one key more, without reading it."""
+    return b'%b,"_proxy_info":%b}' % (text.rstrip()[:-1], info)
