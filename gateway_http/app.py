@@ -26,7 +26,7 @@ from gateway_http.surfaces.openai.completions import completions
 from gateway_http.surfaces.openai.embeddings import embeddings
 from gateway_http.surfaces.openai.images import image_generations
 from gateway_http.surfaces.openai.models import get_model, list_models
-from gateway_http.transcoding.routes import add_routes
+from gateway_http.transcoding.routes import add_routes, routes
 from gateway_http.views import VIEWS
 
 _names = itertools.count(1)
@@ -40,6 +40,29 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
         client: gives the client of the server behind it; asked at every request.
         settings: the front's settings.
     """
+    app = _bare_app(settings)
+    app.add_route(chat_completions(client, settings), "/v1/chat/completions", methods=["POST"], name="chat", stream=True)
+    app.add_route(completions(client, settings), "/v1/completions", methods=["POST"], name="completions", stream=True)
+    app.add_route(embeddings(client, settings), "/v1/embeddings", methods=["POST"], name="embeddings", stream=True)
+    app.add_route(
+        image_generations(client, settings), "/v1/images/generations", methods=["POST"], name="images", stream=True
+    )
+    app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models")
+    app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model")
+    add_routes(app, client, settings, VIEWS, tuple(routes()))
+    if settings.cors_origins:
+        add_cors(app, settings)
+    return app
+
+
+def create_metrics_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App:
+    """Builds the front of the metrics listener, which probes and scrapers use: `GET /health` alone, for now."""
+    app = _bare_app(settings)
+    add_routes(app, client, settings, VIEWS, [route for route in routes() if route.path == "/health"])
+    return app
+
+
+def _bare_app(settings: HttpSettings) -> App:
     app: App = Sanic(f"trunkline-{next(_names)}", configure_logging=False, error_handler=_Errors())
     app.config.update(
         ACCESS_LOG=False,
@@ -51,17 +74,6 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
         KEEP_ALIVE_TIMEOUT=75,
         FALLBACK_ERROR_FORMAT="json",
     )
-    app.add_route(chat_completions(client, settings), "/v1/chat/completions", methods=["POST"], name="chat", stream=True)
-    app.add_route(completions(client, settings), "/v1/completions", methods=["POST"], name="completions", stream=True)
-    app.add_route(embeddings(client, settings), "/v1/embeddings", methods=["POST"], name="embeddings", stream=True)
-    app.add_route(
-        image_generations(client, settings), "/v1/images/generations", methods=["POST"], name="images", stream=True
-    )
-    app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models")
-    app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model", unquote=True)
-    add_routes(app, client, settings, VIEWS)
-    if settings.cors_origins:
-        add_cors(app, settings)
     return app
 
 

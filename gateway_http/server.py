@@ -45,8 +45,8 @@ class HttpServer:
         )
         if server is None:
             raise OSError("the HTTP server could not be created")
-        await server.startup()
-        await server.start_serving()
+        await server.startup()  # type: ignore[no-untyped-call]
+        await server.start_serving()  # type: ignore[no-untyped-call]
         self._server = server
 
     def stop_accepting(self) -> None:

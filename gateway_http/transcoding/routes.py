@@ -4,7 +4,7 @@ Source of the rules: https://google.aip.dev/127 and google/api/http.proto (2026-
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
 import orjson
@@ -61,16 +61,23 @@ def routes() -> Iterator[Route]:
                     yield Route(verb.upper(), _sanic_path(getattr(binding, verb)), method, binding)
 
 
-def add_routes(app: App, client: Callable[[], AsyncClient], settings: HttpSettings, views: Mapping[str, View]) -> None:
-    """Serves every annotated RPC.
+def add_routes(
+    app: App,
+    client: Callable[[], AsyncClient],
+    settings: HttpSettings,
+    views: Mapping[str, View],
+    served: Iterable[Route],
+) -> None:
+    """Serves routes.
 
     Args:
         app: where.
         client: gives the client to call with.
         settings: the front's settings.
         views: by the RPC's full name, what writes its answer where `to_json` does not.
+        served: which of `routes()`.
     """
-    for route in routes():
+    for route in served:
         handler = _handler(route, client, settings, views.get(route.method.full_name, to_json))
         app.add_route(handler, route.path, methods=[route.verb], name=route.method.full_name.replace(".", "_"), stream=True)
 

@@ -1,6 +1,7 @@
 """`GET /v1/models`, `GET /v1/models/{id}`. Source: https://platform.openai.com/docs/api-reference/models (2026-11)."""
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import orjson
 from sanic import Request
@@ -28,7 +29,7 @@ def get_model(client: Callable[[], AsyncClient], settings: HttpSettings) -> Hand
 
     async def handler(request: Request, model: str) -> HTTPResponse:
         exchange = Exchange(request, settings)
-        found = await client().models.get_model(model, timeout_s=exchange.timeout_s, metadata=exchange.metadata)
+        found = await client().models.get_model(unquote(model), timeout_s=exchange.timeout_s, metadata=exchange.metadata)
         return _response(exchange, _json(found))
 
     return handler

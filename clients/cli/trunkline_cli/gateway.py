@@ -1,0 +1,146 @@
+"""One process's gateway: the only place that puts server and front together."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self, cast
+
+import grpc
+from trunkline_client import AsyncClient, Tls, open_channel
+
+from gateway_http.app import create_app, create_metrics_app
+from gateway_http.server import HttpServer
+from gateway_http.settings import HttpSettings
+from server.app import Core, Listen, log_notices, secrets_of
+from server.config import Loaded, Settings
+from server.telemetry.logging import configure
+from server.telemetry.redaction import Redaction
+
+VERSION = version("trunkline")
+_LAST_WORDS_S = 2.0
+"""How long callers may take to read the end of an answer that was cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where to listen, or where it listens; None: not at all.
+
+    Attributes:
+        host: an address or a name.
+        port: of the HTTP front.
+        grpc_port: of the gRPC server.
+        metrics_port: of the listener for probes and scrapers.
+        reuse_port: whether other processes listen there too.
+    """
+
+    host: str
+    port: int | None
+    grpc_port: int | None
+    metrics_port: int | None = None
+    reuse_port: bool = False
+
+
+class Gateway:
+    """A gateway in the running loop: a core, a front, or both.
+
+    Args:
+        core: the server; None: it is elsewhere.
+        client: speaks to the server.
+        http: the fronts and where they are to listen, the main one first.
+    """
+
+    def __init__(self, core: Core | None, client: AsyncClient, http: list[HttpServer], addresses: Addresses) -> None:
+        self._core = core
+        self._client = client
+        self._http = http
+        self.addresses = addresses
+
+    @classmethod
+    async def start(
+        cls,
+        loaded: Loaded,
+        first_key: bytes | None,
+        addresses: Addresses,
+        core: str | None = None,
+        core_tls: Tls | None = None,
+    ) -> Self:
+        """Starts what `addresses` has a port for.
+
+        Args:
+            loaded: the configuration.
+            first_key: the SHA-256 digest of the key that is there when the configuration has none.
+            addresses: where to listen.
+            core: `host:port` or `unix:/path` of a server elsewhere; None: one in this process.
+            core_tls: how to speak to it.
+
+        Raises:
+            OSError: an address is taken or not ours.
+        """
+        settings = loaded.settings
+        redaction = Redaction(secrets_of(settings))
+        configure(settings.logging.level, settings.logging.format == "json", _path(settings.logging.file), redaction)
+        log_notices(loaded)
+        own: Core | None = None
+        if core is None:
+            own = Core(loaded, first_key, VERSION, redaction)
+            await own.start(_listen(settings, addresses))
+            client = AsyncClient(cast(grpc.aio.Channel, own.channel))
+        else:
+            # The server makes the attempts; a front that repeated them would multiply them.
+            client = AsyncClient(open_channel(core, tls=core_tls, retries=None))
+        gateway = cls(own, client, [], addresses)
+        try:
+            await gateway._start_http(settings)
+        except BaseException:
+            await gateway.stop(0)
+            raise
+        return gateway
+
+    async def _start_http(self, settings: Settings) -> None:
+        addresses, http_settings = self.addresses, _http_settings(settings)
+        client = self._client
+        ports: list[int | None] = []
+        for port, create in ((addresses.port, create_app), (addresses.metrics_port, create_metrics_app)):
+            if port is None:
+                ports.append(None)
+                continue
+            server = HttpServer(create(lambda: client, http_settings))
+            await server.start(addresses.host, port, addresses.reuse_port)
+            self._http.append(server)
+            ports.append(server.port)
+        grpc_port = self._core.port if self._core is not None and addresses.grpc_port is not None else None
+        self.addresses = replace(addresses, port=ports[0], metrics_port=ports[1], grpc_port=grpc_port)
+
+    async def stop(self, drain_s: float) -> None:
+        """Stops truthfully: no new work, running streams get `drain_s` seconds, the rest are ended with an error."""
+        if self._core is not None:
+            await self._core.drain()
+        for server in self._http:
+            server.stop_accepting()
+        ends = [server.stop(drain_s + _LAST_WORDS_S) for server in self._http]
+        if self._core is not None:
+            ends.append(self._core.stop(drain_s))
+        await asyncio.gather(*ends)
+        await self._client.close()
+
+
+def _listen(settings: Settings, addresses: Addresses) -> Listen | None:
+    if addresses.grpc_port is None:
+        return None
+    server = settings.server
+    host = server.grpc_host or addresses.host
+    return Listen(host, addresses.grpc_port, _path(server.unix_socket), server.tls, addresses.reuse_port)
+
+
+def _http_settings(settings: Settings) -> HttpSettings:
+    return HttpSettings(
+        api_key_header=settings.auth.api_key_header,
+        cors_origins=settings.server.cors_origins,
+        max_body_bytes=int(settings.server.max_body_mb * 1024 * 1024),
+        keepalive_s=settings.server.sse_keepalive_s,
+    )
+
+
+def _path(value: object) -> Path | None:
+    return None if value is None else Path(str(value))

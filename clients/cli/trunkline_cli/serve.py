@@ -1,0 +1,212 @@
+"""`trunkline serve`: the gateway in the foreground, whole (`serve`) or in halves (`serve core`, `serve http`)."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+import uvloop
+from rich.console import Console
+from trunkline_cli.gateway import VERSION, Addresses, Gateway
+from trunkline_cli.workers import WORKER_VARIABLE, supervise
+from trunkline_client import Tls
+
+from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
+from server.providers.loader import provider_kinds
+
+app = typer.Typer(help="Start the gateway and stay in the foreground.", invoke_without_command=True, no_args_is_help=False)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", envvar="TRUNKLINE_CONFIG", help="The configuration file. Default: none is needed.")
+]
+HostOption = Annotated[str | None, typer.Option("--host", envvar="TRUNKLINE_HOST", help="The address to listen on.")]
+PortOption = Annotated[int | None, typer.Option("--port", envvar="TRUNKLINE_PORT", min=0, max=65535, help="The HTTP port.")]
+GrpcPortOption = Annotated[
+    int | None, typer.Option("--grpc-port", envvar="TRUNKLINE_GRPC_PORT", min=0, max=65535, help="The gRPC port.")
+]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option("--metrics-port", envvar="TRUNKLINE_METRICS_PORT", min=0, max=65535, help="A port for probes alone."),
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", envvar="TRUNKLINE_DATA_DIR", help="Where the gateway keeps what it must keep.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", envvar="TRUNKLINE_WORKERS", min=1, max=1024, help="How many processes.")
+]
+DrainOption = Annotated[
+    float | None,
+    typer.Option("--drain", envvar="TRUNKLINE_DRAIN", min=0, help="Seconds that running streams get when it stops."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; None: what the configuration says."""
+
+    config: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    grpc_port: int | None = None
+    metrics_port: int | None = None
+    data_dir: Path | None = None
+    workers: int | None = None
+    drain_s: float | None = None
+
+
+@app.callback()
+def serve(
+    context: typer.Context,
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    grpc_port: GrpcPortOption = None,
+    metrics_port: MetricsPortOption = None,
+    data_dir: DataDirOption = None,
+    workers: WorkersOption = None,
+    drain: DrainOption = None,
+) -> None:
+    """Start the gateway, all in one process: HTTP front and gRPC server."""
+    if context.invoked_subcommand is None:
+        _run(Options(config, host, port, grpc_port, metrics_port, data_dir, workers, drain), front=True, core=None)
+
+
+@app.command("core")
+def serve_core(
+    config: ConfigOption = None,
+    host: HostOption = None,
+    grpc_port: GrpcPortOption = None,
+    metrics_port: MetricsPortOption = None,
+    data_dir: DataDirOption = None,
+    workers: WorkersOption = None,
+    drain: DrainOption = None,
+) -> None:
+    """Start the gRPC server alone."""
+    options = Options(config, host, None, grpc_port, metrics_port, data_dir, workers, drain)
+    _run(options, front=False, core=None)
+
+
+@app.command("http")
+def serve_http(
+    core: Annotated[str, typer.Option("--core", envvar="TRUNKLINE_CORE", help="The core: HOST:PORT or unix:/PATH.")],
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    metrics_port: MetricsPortOption = None,
+    workers: WorkersOption = None,
+    drain: DrainOption = None,
+    core_ca: Annotated[
+        Path | None, typer.Option("--core-ca", envvar="TRUNKLINE_CORE_CA", help="Speak TLS to the core, trusting this CA.")
+    ] = None,
+) -> None:
+    """Start the HTTP front alone, before a core elsewhere."""
+    tls = Tls(root_certificates=core_ca.read_bytes()) if core_ca is not None else None
+    _run(Options(config, host, port, None, metrics_port, None, workers, drain), front=True, core=core, core_tls=tls)
+
+
+def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None = None) -> None:
+    try:
+        loaded = load(options.config, os.environ, provider_kinds())
+    except ConfigError as error:
+        _fail(str(error))
+    server = loaded.settings.server
+    drain_s = server.drain_s if options.drain_s is None else options.drain_s
+    workers = options.workers or server.workers
+    worker = os.environ.get(WORKER_VARIABLE)
+    addresses = Addresses(
+        host=options.host or server.host,
+        port=_or(options.port, server.port) if front else None,
+        grpc_port=_or(options.grpc_port, server.grpc_port) if core is None else None,
+        metrics_port=_or(options.metrics_port, server.metrics_port),
+        reuse_port=workers > 1,
+    )
+    if workers > 1 and 0 in (addresses.port, addresses.grpc_port, addresses.metrics_port):
+        _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
+    digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
+    if workers > 1 and worker is None:
+        _announce(addresses, plain, core)
+        raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers)))
+    quiet = worker is not None
+    raise typer.Exit(uvloop.run(_serve(loaded, digest, plain, addresses, core, core_tls, drain_s, quiet)))
+
+
+async def _serve(
+    loaded: Loaded,
+    first_key: bytes | None,
+    plain_key: str | None,
+    addresses: Addresses,
+    core: str | None,
+    core_tls: Tls | None,
+    drain_s: float,
+    quiet: bool,
+) -> int:
+    stop = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)  # a second signal means now
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    try:
+        gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls)
+    except OSError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
+        return 1
+    if not quiet:
+        _announce(gateway.addresses, plain_key, core)
+    await stop.wait()
+    await gateway.stop(drain_s)
+    return 0
+
+
+def _first_key(loaded: Loaded, options: Options, environment: Mapping[str, str]) -> tuple[bytes | None, str | None]:
+    """The key that is there when the configuration has none: its digest, and the first time the key itself."""
+    if loaded.settings.auth.api_keys:
+        return None, None
+    try:
+        key = ensure_first_key(options.data_dir or data_dir(environment))
+    except ConfigError as error:
+        _fail(str(error))
+    return key.digest, key.plain
+
+
+def _announce(addresses: Addresses, key: str | None, core: str | None) -> None:
+    """Says where the gateway is and gives a line to try. Plain text: people copy it."""
+    host = "127.0.0.1" if addresses.host in ("0.0.0.0", "::") else addresses.host
+    host = f"[{host}]" if ":" in host else host
+    lines = [f"trunkline {VERSION}"]
+    if addresses.port is not None:
+        lines.append(f"  HTTP     http://{host}:{addresses.port}/v1")
+    if addresses.grpc_port is not None:
+        lines.append(f"  gRPC     {host}:{addresses.grpc_port}")
+    if addresses.metrics_port is not None:
+        lines.append(f"  probes   http://{host}:{addresses.metrics_port}/health")
+    if core is not None:
+        lines.append(f"  core     {core}")
+    if key is not None:
+        lines.append(f"  API key  {key}   (shown this once; it is stored hashed)")
+    if addresses.port is not None:
+        shown = key or "$TRUNKLINE_API_KEY"
+        lines += [
+            "Try it:",
+            f"  curl http://{host}:{addresses.port}/v1/chat/completions -H 'Content-Type: application/json' "
+            f'-H "Authorization: Bearer {shown}" '
+            """-d '{"model": "echo", "messages": [{"role": "user", "content": "Hello there"}]}'""",
+        ]
+    print("\n".join(lines), flush=True)
+
+
+def _or(value: int | None, default: int | None) -> int | None:
+    return default if value is None else value
+
+
+def _fail(message: str) -> NoReturn:
+    Console(stderr=True).print(f"[red]error:[/red] {message}", highlight=False)
+    raise typer.Exit(1)

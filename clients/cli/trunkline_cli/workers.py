@@ -1,0 +1,55 @@
+"""Several processes on the same ports: starts them, starts one anew that died, and ends them all with the parent."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+WORKER_VARIABLE = "TRUNKLINE_WORKER"
+"""Set in the environment of each worker, to its number from 1."""
+
+_PAUSE_S = 1.0
+"""Between a worker's death and its successor, so that a worker that cannot start does not burn the machine."""
+
+
+async def supervise(arguments: Sequence[str], workers: int) -> int:
+    """Runs `workers` processes of this program until a signal ends them.
+
+    Args:
+        arguments: the command line after the program's name.
+        workers: how many.
+
+    Returns:
+        The exit code: 0 when all ended well after a signal.
+    """
+    loop = asyncio.get_running_loop()
+    running: dict[int, asyncio.subprocess.Process] = {}
+    stopping = asyncio.Event()
+
+    def forward(number: int) -> None:
+        stopping.set()
+        for process in running.values():
+            if process.returncode is None:
+                process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, forward, number)
+
+    async def keep(worker: int) -> int:
+        while True:
+            environment = {**os.environ, WORKER_VARIABLE: str(worker)}
+            command = (sys.executable, "-m", "trunkline_cli.main", *arguments)
+            process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
+            running[worker] = process
+            code = await process.wait()
+            if stopping.is_set():
+                return code
+            print(f"worker {worker} ended with code {code}; starting another", file=sys.stderr, flush=True)
+            try:
+                await asyncio.wait_for(stopping.wait(), _PAUSE_S)
+            except TimeoutError:
+                continue
+            return code
+
+    return max(map(abs, await asyncio.gather(*(keep(worker) for worker in range(1, workers + 1)))))
