@@ -1,0 +1,119 @@
+"""The smallest value of a schema keeps to it, as the jsonschema package sees it."""
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.providers.schema_instance import schema_instance
+
+TREE = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "minLength": 2}, "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+    "required": ["name", "next"],
+}
+SCHEMAS: dict[str, tuple[dict[str, object], object]] = {
+    "a string": ({"type": "string"}, ""),
+    "a string of a length": ({"type": "string", "minLength": 3}, "xxx"),
+    "a positive integer": ({"type": "integer", "exclusiveMinimum": 0}, 1),
+    "a multiple": ({"type": "integer", "minimum": 5, "multipleOf": 4}, 8),
+    "a negative number": ({"type": "number", "maximum": -1.5}, -1.5),
+    "a number between": ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.5),
+    "a list of types": ({"type": ["null", "string"]}, None),
+    "an enum": ({"type": "string", "enum": ["red", "green"]}, "red"),
+    "a const": ({"const": {"a": 1}}, {"a": 1}),
+    "an array": ({"type": "array", "items": {"type": "boolean"}, "minItems": 2}, [False, False]),
+    "an array of distinct items": (
+        {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 3, "uniqueItems": True},
+        [1, 2, 3],
+    ),
+    "a tuple": ({"type": "array", "prefixItems": [{"type": "string"}, {"const": 7}], "minItems": 2}, ["", 7]),
+    "required properties only": (
+        {"type": "object", "properties": {"a": {"type": "integer"}, "b": {}}, "required": ["a"]},
+        {"a": 0},
+    ),
+    "a number of properties": (
+        {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1},
+        {"property0": 0},
+    ),
+    "an object without a type": ({"properties": {"a": {"minimum": 3}}, "required": ["a"]}, {"a": 3}),
+    "a reference": (
+        {
+            "$ref": "#/$defs/a~1b",
+            "$defs": {"a/b": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/c"}}, "c": {"enum": [5]}},
+        },
+        [5],
+    ),
+    "a reference that leads back": (TREE, {"name": "xx", "next": {"name": "xx", "next": None}}),
+    "the first of any": ({"anyOf": [{"type": "integer", "minimum": 2}, {"type": "string"}]}, 2),
+    "the first of one": ({"type": "object", "oneOf": [{"required": ["a"], "properties": {"a": {"const": 1}}}]}, {"a": 1}),
+    "all of several": (
+        {
+            "allOf": [
+                {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]},
+                {"properties": {"a": {"minimum": 4}, "b": {"type": "string"}}, "required": ["b"]},
+            ]
+        },
+        {"a": 4, "b": ""},
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "instance"), SCHEMAS.values(), ids=SCHEMAS)
+def test_the_instance_is_the_smallest_one(schema: dict[str, object], instance: object) -> None:
+    made = schema_instance(schema)
+    assert made == instance
+    jsonschema.validate(made, schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        False,
+        {"$ref": "#"},
+        {"$ref": "#/nowhere"},
+        {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+        {"anyOf": [False]},
+    ],
+)
+def test_a_schema_without_a_finite_instance_gives_nothing(schema: object) -> None:
+    assert schema_instance(schema) is None
+
+
+def test_schemas_that_multiply_are_given_up() -> None:
+    levels = {f"l{n}": {"type": "array", "minItems": 9, "items": {"$ref": f"#/$defs/l{n + 1}"}} for n in range(12)}
+    assert schema_instance({"$defs": levels, "$ref": "#/$defs/l0"}) is None
+
+
+BOUNDS = st.integers(-50, 50)
+LEAVES = st.one_of(
+    st.just({"type": "boolean"}),
+    st.just({"type": "null"}),
+    st.builds(lambda low, span: {"type": "integer", "minimum": low, "maximum": low + span}, BOUNDS, st.integers(0, 9)),
+    st.builds(lambda low: {"type": "integer", "exclusiveMaximum": low, "multipleOf": 3}, BOUNDS),
+    st.builds(lambda low: {"type": "number", "exclusiveMinimum": low, "maximum": low + 0.25}, BOUNDS),
+    st.builds(lambda size: {"type": "string", "minLength": size}, st.integers(0, 5)),
+    st.builds(lambda values: {"enum": values}, st.lists(st.text(), min_size=1)),
+)
+NESTED = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(lambda items, size: {"type": "array", "items": items, "minItems": size}, inner, st.integers(0, 3)),
+        st.builds(
+            lambda properties: {
+                "type": "object",
+                "properties": properties,
+                "required": sorted(properties),
+                "additionalProperties": False,
+            },
+            st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        ),
+        st.builds(lambda branches: {"anyOf": branches}, st.lists(inner, min_size=1, max_size=3)),
+    ),
+    max_leaves=8,
+)
+
+
+@given(NESTED)
+def test_any_instance_keeps_to_its_schema(schema: dict[str, object]) -> None:
+    jsonschema.validate(schema_instance(schema), schema)
