@@ -135,8 +135,10 @@ def litellm(python: str, provider_port: int) -> Program:
 
 def missing(name: str, litellm_python: str | None) -> str | None:
     """Says why a program cannot be started here, or None where it can."""
-    if name == GATEWAY and importlib.util.find_spec("trunkline_cli") is None:
-        return "gateway: left out, there is no trunkline_cli in this environment"
+    if name == GATEWAY and (
+        importlib.util.find_spec("trunkline_cli") is None or importlib.util.find_spec("trunkline_cli.main") is None
+    ):
+        return "gateway: left out, there is no trunkline_cli.main in this environment"
     if name == "nginx" and shutil.which("nginx") is None:
         return "nginx: left out, there is no such program on the PATH"
     if name == "litellm":

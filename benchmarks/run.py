@@ -95,17 +95,13 @@ class Benchmark:
     ) -> None:
         face = wanted[0].face
         with ExitStack() as stack:
-            running = []
+            running: list[Running] = []
             for kind in kinds:
-                program = kind.build(self._provider.program.port)
-                running.append(
-                    stack.enter_context(started(program, self._cores.measured, self._home / f"{face}-{kind.name}"))
-                )
-            for each in running:
-                if each.program.port:
-                    await each.wait_for_answer()
-                if face == "grpc":
-                    await each.wait_for_grpc()
+                # One that does not start is left out of this part.
+                with self._noting_failures():
+                    home = self._home / f"{face}-{kind.name}"
+                    program = started(kind.build(self._provider.program.port), self._cores.measured, home)
+                    running.append(await _ready(stack.enter_context(program), face))
             for scenario in wanted:
                 with self._noting_failures((WrongAnswer,)):
                     samples += await measure.loads(scenario, running, self._provider, self._options.rounds, _say)
@@ -171,6 +167,15 @@ def parse(arguments: Sequence[str]) -> Options:
         rivals=tuple(dict.fromkeys(found.rivals)),
         litellm_python=found.litellm_python,
     )
+
+
+async def _ready(program: Running, face: str) -> Running:
+    """Waits until the faces of a program answer, as far as it has them."""
+    if program.program.port:
+        await program.wait_for_answer()
+    if face == "grpc":
+        await program.wait_for_grpc()
+    return program
 
 
 def _parts(value: str) -> tuple[str, ...]:
