@@ -5,6 +5,7 @@ import socket
 import time
 
 from sanic import Sanic
+from sanic.http import Http
 from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
@@ -45,6 +46,8 @@ class HttpServer:
         )
         if server is None:
             raise OSError("the HTTP server could not be created")
+        # Sanic rewrites its own classes when the first app of a process starts, and fails when it does so twice.
+        self._app.config.TOUCHUP = not getattr(Http, "__touched__", False)
         await server.startup()  # type: ignore[no-untyped-call]
         await server.start_serving()  # type: ignore[no-untyped-call]
         self._server = server
