@@ -43,7 +43,7 @@ class Ask:
         request: the contract's request; not to be changed, several providers may get it one after the other.
         model: the provider's name of the model, to be sent instead of the request's.
         streamed: whether the vendor should stream; else its unstreamed call is made and yields one batch.
-        json_chunks: whether chat chunks may be handed on as the vendor's own JSON (`chunks_json`).
+        as_json: whether a chat answer may be handed on as the vendor's own JSON, in `chunks_json`.
         timeout_s: how long the whole answer may take; None: no limit.
         request_id: for the vendor's logs, where it takes one.
     """
@@ -52,7 +52,7 @@ class Ask:
     request: Request
     model: str
     streamed: bool
-    json_chunks: bool = False
+    as_json: bool = False
     timeout_s: float | None = None
     request_id: str = ""
 

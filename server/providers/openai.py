@@ -1,7 +1,6 @@
 """OpenAI's dialect: chat, text completions, embeddings and images over HTTP, for every vendor that speaks it."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from urllib.parse import quote
 
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse
@@ -11,8 +10,7 @@ from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Batch, Operation, ProviderContext
 from server.providers.errors import Fault, ProviderError
-from server.providers.http import Answer
-from server.providers.openai_answer import AnswerStream, Json, read_json, whole_chat, whole_text
+from server.providers.openai_answer import AnswerStream, Json, read_json, whole_chat, whole_chat_unread, whole_text
 from server.providers.openai_errors import refusal
 from server.providers.openai_request import request_body
 from server.providers.openai_vendors import UNBUILT, VENDORS, Vendor
@@ -76,29 +74,29 @@ class OpenAi:
         async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
             if answer.status != 200:
                 raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
-            if ask.streamed:
-                async with aclosing(self._streamed(ask, answer)) as batches:
-                    async for batch in batches:
-                        yield batch
-            else:
-                yield self._whole(ask, read_json(await answer.body(), "answer"))
+            if not ask.streamed:
+                yield self._whole(ask, await answer.body())
+                return
+            if answer.content_type != "text/event-stream":
+                read_json(await answer.error_body(), "stream")  # an error object says more
+                raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a stream.")
+            parser = SseParser()
+            stream = AnswerStream(ask, self._vendor, int(self._clock()))
+            while not stream.done:
+                read = await answer.read()
+                batch = stream.batch(parser.feed(read) if read else parser.finish())
+                if batch is not None:
+                    yield batch
+                if not read:
+                    break
+            stream.end()
 
-    async def _streamed(self, ask: Ask, answer: Answer) -> AsyncGenerator[Batch, None]:
-        if answer.content_type != "text/event-stream":
-            read_json(await answer.error_body(), "stream")  # an error object says more
-            raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a stream.")
-        parser = SseParser()
-        stream = AnswerStream(ask, self._vendor, int(self._clock()))
-        while not stream.done:
-            read = await answer.read()
-            batch = stream.batch(parser.feed(read) if read else parser.finish())
-            if batch is not None:
-                yield batch
-            if not read:
-                break
-        stream.end()
-
-    def _whole(self, ask: Ask, answer: Json) -> Batch:
+    def _whole(self, ask: Ask, body: bytes) -> Batch:
+        if ask.as_json and self._vendor.verbatim and ask.operation is Operation.CHAT:
+            unread = whole_chat_unread(body)
+            if unread is not None:
+                return unread
+        answer = read_json(body, "answer")
         match ask.operation:
             case Operation.CHAT:
                 return whole_chat(answer, self._vendor)

@@ -49,7 +49,34 @@ class _Look(msgspec.Struct):
     error: None = None
 
 
+class _LookMessage(msgspec.Struct):
+    role: Literal["assistant"]
+    content: msgspec.Raw
+    refusal: msgspec.Raw
+    tool_calls: msgspec.Raw = _NULL
+
+
+class _LookWholeChoice(msgspec.Struct):
+    index: int
+    message: _LookMessage
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+    logprobs: msgspec.Raw
+
+
+class _LookWhole(msgspec.Struct):
+    """What must be known of a completion to hand it on unread."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[_LookWholeChoice]
+    usage: msgspec.Raw = _NULL
+    error: None = None
+
+
 _LOOK = msgspec.json.Decoder(list[_Look])
+_LOOK_WHOLE = msgspec.json.Decoder(_LookWhole)
 
 
 def read_json(body: bytes, what: str) -> Json:
@@ -67,6 +94,21 @@ def read_json(body: bytes, what: str) -> Json:
     if answer.get("error"):
         raise told(answer)
     return answer
+
+
+def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
+    """An unstreamed chat completion as the vendor wrote it; None where it must be read to be mended or refused."""
+    try:
+        body.decode()
+        look = _LOOK_WHOLE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if not look.choices or any(
+        choice.finish_reason == "stop" and choice.message.tool_calls != _NULL for choice in look.choices
+    ):
+        return None
+    usage = None if look.usage == _NULL else _typed(USAGE.parse, orjson.loads(look.usage))
+    return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=usage)
 
 
 def whole_chat(answer: Json, vendor: Vendor) -> StreamChatCompletionResponse:
@@ -109,7 +151,7 @@ class AnswerStream:
     def __init__(self, ask: Ask, vendor: Vendor, now: int) -> None:
         self._vendor = vendor
         self._chat = ask.operation is Operation.CHAT
-        self._unread = self._chat and ask.json_chunks and vendor.verbatim
+        self._unread = self._chat and ask.as_json and vendor.verbatim
         request = cast(ChatCompletionRequest, ask.request)
         self._usage_asked = request.stream_options.include_usage
         self._defaults: Json = {"id": ask.request_id, "created": now, "model": ask.model}

@@ -6,7 +6,7 @@ from typing import cast
 
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import (
-    ChunkFormat,
+    AnswerFormat,
     CreateChatCompletionRequest,
     CreateChatCompletionResponse,
     CreateEmbeddingsRequest,
@@ -44,18 +44,21 @@ class CompletionService:
         chat = request.chat
         check_chat(chat)
         chunks: list[ChatCompletionChunk] = []
-        ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, request_id=call.request_id)
+        as_json = request.answer_format == AnswerFormat.ANSWER_FORMAT_JSON
+        ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
         async with aclosing(self._stream(ask, call)) as batches:
-            async for batch in batches:
-                chunks.extend(cast(StreamChatCompletionResponse, batch).chunks)
+            async for batch in cast(AsyncGenerator[StreamChatCompletionResponse, None], batches):
+                if batch.chunks_json:
+                    return CreateChatCompletionResponse(completion_json=batch.chunks_json[0])
+                chunks.extend(batch.chunks)
         return CreateChatCompletionResponse(completion=fold_chat(chunks))
 
     def StreamChatCompletion(self, request: StreamChatCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:
         """Answers a conversation piece by piece."""
         chat = request.chat
         check_chat(chat)
-        json_chunks = request.chunk_format == ChunkFormat.CHUNK_FORMAT_JSON
-        ask = Ask(Operation.CHAT, chat, chat.model, streamed=True, json_chunks=json_chunks, request_id=call.request_id)
+        as_json = request.answer_format == AnswerFormat.ANSWER_FORMAT_JSON
+        ask = Ask(Operation.CHAT, chat, chat.model, streamed=True, as_json=as_json, request_id=call.request_id)
         return self._stream(ask, call)
 
     async def CreateTextCompletion(self, request: CreateTextCompletionRequest, call: Call) -> CreateTextCompletionResponse:

@@ -4,7 +4,7 @@ import asyncio
 
 import grpc
 import pytest
-from trunkline.v1.completion_service_pb2 import CHUNK_FORMAT_JSON, CHUNK_FORMAT_TYPED, StreamChatCompletionRequest
+from trunkline.v1.completion_service_pb2 import ANSWER_FORMAT_JSON, ANSWER_FORMAT_TYPED, StreamChatCompletionRequest
 from trunkline.v1.text_pb2 import TextCompletionRequest, TextInput
 from trunkline_client import (
     AsyncClient,
@@ -61,14 +61,14 @@ async def test_an_ended_stream_stays_ended_and_has_its_trailers(client: AsyncCli
 
 
 async def test_chunks_as_json_texts_are_for_those_who_ask(client: AsyncClient) -> None:
-    stream = client.completions.stream_chat_completion(chat(), chunk_format=CHUNK_FORMAT_JSON)
+    stream = client.completions.stream_chat_completion(chat(), answer_format=ANSWER_FORMAT_JSON)
     assert [list(message.chunks_json) async for message in stream] == [[b"Hello"], [b" there"]]
 
-    own = StreamChatCompletionRequest(chat=chat(), chunk_format=CHUNK_FORMAT_JSON)
+    own = StreamChatCompletionRequest(chat=chat(), answer_format=ANSWER_FORMAT_JSON)
     with pytest.raises(ValueError, match="JSON texts"):
         await anext(aiter(client.completions.stream_chat_completion(own).chunks()))
-    with pytest.raises(ValueError, match="chunk_format"):
-        client.completions.stream_chat_completion(own, chunk_format=CHUNK_FORMAT_TYPED)
+    with pytest.raises(ValueError, match="answer_format"):
+        client.completions.stream_chat_completion(own, answer_format=ANSWER_FORMAT_TYPED)
 
 
 async def test_a_stream_that_cannot_begin_fails_where_it_is_opened(client: AsyncClient) -> None:

@@ -6,8 +6,9 @@ Every method takes what to ask for, or the RPC's own request with that inside, w
 import grpc
 from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import (
-    ChunkFormat,
+    AnswerFormat,
     CreateChatCompletionRequest,
+    CreateChatCompletionResponse,
     CreateEmbeddingsRequest,
     CreateImagesRequest,
     CreateTextCompletionRequest,
@@ -91,11 +92,21 @@ class AsyncCompletions:
         response, told = await ask(self._stub.CreateChatCompletion, request, self._defaults, timeout_s, metadata)
         return Answer(response.completion, told)
 
+    async def create_chat_completion_response(
+        self, request: CreateChatCompletionRequest, *, timeout_s: float | None = None, metadata: Metadata = ()
+    ) -> Answer[CreateChatCompletionResponse]:
+        """Answers a conversation with the RPC's own response, for callers that ask for ANSWER_FORMAT_JSON.
+
+        Raises:
+            TrunklineError: the call failed.
+        """
+        return Answer(*await ask(self._stub.CreateChatCompletion, request, self._defaults, timeout_s, metadata))
+
     def stream_chat_completion(
         self,
         request: ChatCompletionRequest | StreamChatCompletionRequest,
         *,
-        chunk_format: ChunkFormat | None = None,
+        answer_format: AnswerFormat | None = None,
         timeout_s: float | None = None,
         metadata: Metadata = (),
     ) -> ChatStream:
@@ -103,12 +114,12 @@ class AsyncCompletions:
 
         Args:
             request: what to complete.
-            chunk_format: how the chunks are written. None: as messages, or as a StreamChatCompletionRequest says.
+            answer_format: how the chunks are written. None: as messages, or as a StreamChatCompletionRequest says.
             timeout_s: from now to the call's deadline. None: the client's.
             metadata: as for `create_chat_completion`.
         """
         call = self._stub.StreamChatCompletion(
-            _stream_request(request, chunk_format),
+            _stream_request(request, answer_format),
             timeout=self._defaults.timeout(timeout_s),
             metadata=self._defaults.beside(metadata),
         )
@@ -206,13 +217,13 @@ class Completions:
         self,
         request: ChatCompletionRequest | StreamChatCompletionRequest,
         *,
-        chunk_format: ChunkFormat | None = None,
+        answer_format: AnswerFormat | None = None,
         timeout_s: float | None = None,
         metadata: Metadata = (),
     ) -> SyncChatStream:
         """Answers a conversation piece by piece."""
         call = self._stub.StreamChatCompletion(
-            _stream_request(request, chunk_format),
+            _stream_request(request, answer_format),
             timeout=self._defaults.timeout(timeout_s),
             metadata=tuple(self._defaults.beside(metadata)),
         )
@@ -274,10 +285,10 @@ class Completions:
 
 
 def _stream_request(
-    request: ChatCompletionRequest | StreamChatCompletionRequest, chunk_format: ChunkFormat | None
+    request: ChatCompletionRequest | StreamChatCompletionRequest, answer_format: AnswerFormat | None
 ) -> StreamChatCompletionRequest:
     if isinstance(request, ChatCompletionRequest):
-        return StreamChatCompletionRequest(chat=request, chunk_format=chunk_format)
-    if chunk_format is not None and chunk_format != request.chunk_format:
-        raise ValueError("the request says another chunk_format itself")
+        return StreamChatCompletionRequest(chat=request, answer_format=answer_format)
+    if answer_format is not None and answer_format != request.answer_format:
+        raise ValueError("the request says another answer_format itself")
     return request

@@ -125,7 +125,7 @@ class ChatStream(MessageStream[StreamChatCompletionResponse]):
         """The chunks one by one.
 
         Raises:
-            ValueError: the gateway sends them as JSON texts, because the call asked for CHUNK_FORMAT_JSON.
+            ValueError: the gateway sends them as JSON texts, because the call asked for ANSWER_FORMAT_JSON.
         """
         async for message in self:
             for chunk in _typed_chunks(message):

@@ -6,8 +6,9 @@ import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
 from trunkline.v1.completion_service_pb2 import (
-    ChunkFormat,
+    AnswerFormat,
     CreateChatCompletionRequest,
+    CreateChatCompletionResponse,
     StreamChatCompletionRequest,
     StreamChatCompletionResponse,
 )
@@ -29,14 +30,14 @@ def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) 
         chat = fitting(CHAT_REQUEST.keywords, body)
         completions = client().completions
         if not streamed:
-            answer = await completions.create_chat_completion(
-                CreateChatCompletionRequest(chat=chat),
+            answer = await completions.create_chat_completion_response(
+                CreateChatCompletionRequest(chat=chat, answer_format=AnswerFormat.ANSWER_FORMAT_JSON),
                 timeout_s=exchange.timeout_s,
                 metadata=exchange.metadata,
             )
-            return exchange.answer(CHAT_COMPLETION.render(answer.value), answer)
+            return exchange.answer(_completion_text(answer.value), answer)
         stream = completions.stream_chat_completion(
-            StreamChatCompletionRequest(chat=chat, chunk_format=ChunkFormat.CHUNK_FORMAT_JSON),
+            StreamChatCompletionRequest(chat=chat, answer_format=AnswerFormat.ANSWER_FORMAT_JSON),
             timeout_s=exchange.timeout_s,
             metadata=exchange.metadata,
         )
@@ -44,6 +45,11 @@ def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) 
         return None
 
     return handler
+
+
+def _completion_text(response: CreateChatCompletionResponse) -> bytes:
+    """The completion as JSON text: the provider's own where it wrote one."""
+    return response.completion_json or orjson.dumps(CHAT_COMPLETION.render(response.completion))
 
 
 def _chunk_texts(message: StreamChatCompletionResponse) -> Sequence[bytes]:

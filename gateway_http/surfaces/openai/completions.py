@@ -30,7 +30,7 @@ def completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Ha
             answer = await client().completions.create_text_completion(
                 CreateTextCompletionRequest(text=text), timeout_s=exchange.timeout_s, metadata=exchange.metadata
             )
-            return exchange.answer(TEXT_COMPLETION.render(answer.value), answer)
+            return exchange.answer(orjson.dumps(TEXT_COMPLETION.render(answer.value)), answer)
         stream = client().completions.stream_text_completion(
             StreamTextCompletionRequest(text=text), timeout_s=exchange.timeout_s, metadata=exchange.metadata
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
 from trunkline_client import AsyncClient
@@ -24,6 +25,6 @@ def embeddings(client: Callable[[], AsyncClient], settings: HttpSettings) -> Han
         for number, item in enumerate(answer.value.data):
             body["data"][number].setdefault("object", "embedding")  # type: ignore[index]
             body["data"][number].setdefault("index", item.index)  # type: ignore[index]
-        return exchange.answer(body, answer)
+        return exchange.answer(orjson.dumps(body), answer)
 
     return handler

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
 from trunkline_client import AsyncClient
@@ -22,6 +23,6 @@ def image_generations(client: Callable[[], AsyncClient], settings: HttpSettings)
             raise invalid("Images are not streamed here; leave `stream` out.", "stream")
         image = fitting(IMAGE_REQUEST.parse, body)
         answer = await client().completions.create_images(image, timeout_s=exchange.timeout_s, metadata=exchange.metadata)
-        return exchange.answer(IMAGE_LIST.render(answer.value), answer)
+        return exchange.answer(orjson.dumps(IMAGE_LIST.render(answer.value)), answer)
 
     return handler

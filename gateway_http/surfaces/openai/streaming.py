@@ -7,12 +7,11 @@ with the error, and no `[DONE]`.
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-import orjson
 from sanic import Request
 from trunkline_client import MessageStream, TrunklineError
 
 from gateway_http.errors import from_client
-from gateway_http.exchange import Exchange
+from gateway_http.exchange import Exchange, with_proxy_info
 from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, events
 
 
@@ -41,7 +40,9 @@ async def send_stream(
     """
     async with stream:
         await stream.open()
-        response = await request.respond(content_type=CONTENT_TYPE, headers={**HEADERS, **exchange.headers(stream)})
+        provider, attempts = stream.provider, stream.attempts
+        headers = {**HEADERS, **exchange.headers(provider, attempts)}
+        response = await request.respond(content_type=CONTENT_TYPE, headers=headers)
         held: list[bytes] = []
         with EventWriter(response, keepalive_s) as writer:
             try:
@@ -54,11 +55,6 @@ async def send_stream(
                 held.append(from_client(error).body(exchange.request_id))
                 await writer.write(events(held))
             else:
-                info = orjson.dumps(exchange.proxy_info(stream))
-                await writer.write(events([_with_proxy_info(text, info) for text in held]) + DONE)
+                info = exchange.proxy_info(provider, attempts)
+                await writer.write(events([with_proxy_info(text, info) for text in held]) + DONE)
         await response.eof()
-
-
-def _with_proxy_info(text: bytes, info: bytes) -> bytes:
-    """The JSON object with one key more, without reading it."""
-    return b'%b,"_proxy_info":%b}' % (text.rstrip()[:-1], info)

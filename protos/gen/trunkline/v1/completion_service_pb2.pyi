@@ -9,34 +9,38 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class ChunkFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class AnswerFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    CHUNK_FORMAT_UNSPECIFIED: _ClassVar[ChunkFormat]
-    CHUNK_FORMAT_TYPED: _ClassVar[ChunkFormat]
-    CHUNK_FORMAT_JSON: _ClassVar[ChunkFormat]
-CHUNK_FORMAT_UNSPECIFIED: ChunkFormat
-CHUNK_FORMAT_TYPED: ChunkFormat
-CHUNK_FORMAT_JSON: ChunkFormat
+    ANSWER_FORMAT_UNSPECIFIED: _ClassVar[AnswerFormat]
+    ANSWER_FORMAT_TYPED: _ClassVar[AnswerFormat]
+    ANSWER_FORMAT_JSON: _ClassVar[AnswerFormat]
+ANSWER_FORMAT_UNSPECIFIED: AnswerFormat
+ANSWER_FORMAT_TYPED: AnswerFormat
+ANSWER_FORMAT_JSON: AnswerFormat
 
 class CreateChatCompletionRequest(_message.Message):
-    __slots__ = ("chat",)
+    __slots__ = ("chat", "answer_format")
     CHAT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FORMAT_FIELD_NUMBER: _ClassVar[int]
     chat: _chat_pb2.ChatCompletionRequest
-    def __init__(self, chat: _Optional[_Union[_chat_pb2.ChatCompletionRequest, _Mapping]] = ...) -> None: ...
+    answer_format: AnswerFormat
+    def __init__(self, chat: _Optional[_Union[_chat_pb2.ChatCompletionRequest, _Mapping]] = ..., answer_format: _Optional[_Union[AnswerFormat, str]] = ...) -> None: ...
 
 class CreateChatCompletionResponse(_message.Message):
-    __slots__ = ("completion",)
+    __slots__ = ("completion", "completion_json")
     COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_JSON_FIELD_NUMBER: _ClassVar[int]
     completion: _chat_pb2.ChatCompletion
-    def __init__(self, completion: _Optional[_Union[_chat_pb2.ChatCompletion, _Mapping]] = ...) -> None: ...
+    completion_json: bytes
+    def __init__(self, completion: _Optional[_Union[_chat_pb2.ChatCompletion, _Mapping]] = ..., completion_json: _Optional[bytes] = ...) -> None: ...
 
 class StreamChatCompletionRequest(_message.Message):
-    __slots__ = ("chat", "chunk_format")
+    __slots__ = ("chat", "answer_format")
     CHAT_FIELD_NUMBER: _ClassVar[int]
-    CHUNK_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FORMAT_FIELD_NUMBER: _ClassVar[int]
     chat: _chat_pb2.ChatCompletionRequest
-    chunk_format: ChunkFormat
-    def __init__(self, chat: _Optional[_Union[_chat_pb2.ChatCompletionRequest, _Mapping]] = ..., chunk_format: _Optional[_Union[ChunkFormat, str]] = ...) -> None: ...
+    answer_format: AnswerFormat
+    def __init__(self, chat: _Optional[_Union[_chat_pb2.ChatCompletionRequest, _Mapping]] = ..., answer_format: _Optional[_Union[AnswerFormat, str]] = ...) -> None: ...
 
 class StreamChatCompletionResponse(_message.Message):
     __slots__ = ("chunks", "chunks_json", "finishing", "usage")
