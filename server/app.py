@@ -25,11 +25,11 @@ from server.config.schema import TlsSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.router import Router
 from server.inprocess import InProcessChannel
-from server.interceptors.access_log import access_log
-from server.interceptors.auth import ConfiguredKeys, auth
-from server.interceptors.chain import Handlers, Host, Registry
-from server.interceptors.errors import errors
-from server.interceptors.request_id import request_id
+from server.interceptors.access_log import AccessLog
+from server.interceptors.auth import Auth, ConfiguredKeys
+from server.interceptors.chain import Handlers, Host, Interceptor, Registry
+from server.interceptors.errors import Errors
+from server.interceptors.request_id import RequestId
 from server.providers.base import Provider, ProviderContext
 from server.providers.http import Http
 from server.providers.loader import build_provider, provider_kinds
@@ -97,11 +97,13 @@ class Core:
         self._health = HealthService()
         self._server: grpc.aio.Server | None = None
         self._runtime = self._build(loaded)
-        self._interceptors = (
-            request_id,
-            errors(redaction.text),
-            access_log(self._clock),
-            auth(ConfiguredKeys(_holders(loaded.settings, first_key))),
+        keys = ConfiguredKeys(_holders(loaded.settings, first_key))
+        log = structlog.get_logger("trunkline.access").bind()
+        self._interceptors: tuple[Interceptor, ...] = (
+            RequestId,
+            lambda call: Errors(call, redaction.text),
+            lambda call: AccessLog(call, self._clock, log),
+            lambda call: Auth(call, keys),
         )
         self._version = version
 

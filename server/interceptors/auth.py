@@ -2,8 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping
 from typing import Protocol
 
 from trunkline.v1.error_reason_pb2 import ErrorReason
@@ -56,28 +55,40 @@ def permission(method: str) -> str:
     return _PERMISSIONS.get(method[: method.rfind("/") + 1], ADMIN)
 
 
-def auth(keys: Keys) -> Callable[[Call], AbstractAsyncContextManager[None]]:
+class Auth:
     """Looks at the call's key and sets the call's caller.
 
-    Raises:
-        GatewayError: INVALID_API_KEY without a key or with an unknown one; INSUFFICIENT_PERMISSIONS when the key may not.
+    Args:
+        call: the call.
+        keys: the keys there are.
     """
 
-    @asynccontextmanager
-    async def interceptor(call: Call) -> AsyncIterator[None]:
-        needed = permission(call.method)
-        if needed != _OPEN:
-            caller = _caller(keys, call.metadata)
-            if needed not in caller.permissions:
-                raise GatewayError(
-                    ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS,
-                    f"This API key lacks the permission `{needed}`.",
-                    metadata={"permission": needed},
-                )
-            call.caller = caller
-        yield
+    __slots__ = ("_call", "_keys")
 
-    return interceptor
+    def __init__(self, call: Call, keys: Keys) -> None:
+        self._call = call
+        self._keys = keys
+
+    async def __aenter__(self) -> None:
+        """Lets the call in.
+
+        Raises:
+            GatewayError: INVALID_API_KEY without a key or with an unknown one; INSUFFICIENT_PERMISSIONS.
+        """
+        needed = permission(self._call.method)
+        if needed == _OPEN:
+            return
+        caller = _caller(self._keys, self._call.metadata)
+        if needed not in caller.permissions:
+            raise GatewayError(
+                ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS,
+                f"This API key lacks the permission `{needed}`.",
+                metadata={"permission": needed},
+            )
+        self._call.caller = caller
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Nothing is left to do."""
 
 
 def _caller(keys: Keys, metadata: Mapping[str, str | bytes]) -> Caller:

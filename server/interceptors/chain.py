@@ -5,7 +5,8 @@ the in-process one run the very same code in the same order.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
+from types import TracebackType
 from typing import Protocol, TypeAlias, cast
 
 import grpc
@@ -58,12 +59,11 @@ class Registry:
 
     def _around_unary(self, method: str, servicer_method: object) -> UnaryBehaviour:
         behaviour = cast(Unary, servicer_method)
+        interceptors = self._interceptors
 
         async def intercepted(request: Message, context: Context) -> Message:
             call = Call(method, context, dict(context.invocation_metadata() or ()))
-            async with AsyncExitStack() as stack:
-                for interceptor in self._interceptors:
-                    await stack.enter_async_context(interceptor(call))
+            async with _Around(interceptors, call):
                 response = await behaviour(request, call)
             context.set_trailing_metadata(call.trailers)
             return response
@@ -72,15 +72,54 @@ class Registry:
 
     def _around_stream(self, method: str, servicer_method: object) -> StreamBehaviour:
         behaviour = cast(Stream, servicer_method)
+        interceptors = self._interceptors
 
         async def intercepted(request: Message, context: Context) -> AsyncGenerator[Message, None]:
             call = Call(method, context, dict(context.invocation_metadata() or ()))
-            async with AsyncExitStack() as stack:
-                for interceptor in self._interceptors:
-                    await stack.enter_async_context(interceptor(call))
-                async with aclosing(behaviour(request, call)) as messages:
-                    async for message in messages:
-                        yield message
+            async with _Around(interceptors, call), aclosing(behaviour(request, call)) as messages:
+                async for message in messages:
+                    yield message
             context.set_trailing_metadata(call.trailers)
 
         return intercepted
+
+
+class _Around:
+    """All interceptors as one: what `AsyncExitStack` does, for managers that never swallow an exception.
+
+    Args:
+        interceptors: from the outermost to the innermost.
+        call: the call.
+    """
+
+    __slots__ = ("_call", "_entered", "_interceptors")
+
+    def __init__(self, interceptors: Sequence[Interceptor], call: Call) -> None:
+        self._interceptors = interceptors
+        self._call = call
+        self._entered: list[AbstractAsyncContextManager[None]] = []
+
+    async def __aenter__(self) -> None:
+        try:
+            for interceptor in self._interceptors:
+                manager = interceptor(self._call)
+                await manager.__aenter__()
+                self._entered.append(manager)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        current = error
+        for manager in reversed(self._entered):
+            try:
+                if current is None:
+                    await manager.__aexit__(None, None, None)
+                else:
+                    await manager.__aexit__(type(current), current, current.__traceback__)
+            except BaseException as another:
+                current = another
+        if current is not None and current is not error:
+            raise current
