@@ -65,8 +65,8 @@ _ERROR_BODY = msgspec.json.Decoder(_ErrorBody)
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
-    if 300 <= status < 400:
-        return ProviderError(Fault.PROTOCOL, "The provider answered with a redirect.", status)
+    if status < 400:
+        return ProviderError(Fault.PROTOCOL, f"The provider answered with status {status}, which is no answer.", status)
     return _told(_read(body) or _Error(), status, retry_after_s(headers, now))
 
 

@@ -235,8 +235,8 @@ def _add_sampling(
     thinking = body.get("thinking")
     thinks = isinstance(thinking, dict) and thinking.get("type") != "disabled"
     if not traits.sampling or thinks or (version is not None and version >= NEWEST_VERSION):
-        for param in sampling:
-            gate.meet(param)
+        for param in (param for param, value in sampling.items() if value != 1 or param == "top_k"):
+            gate.meet(param)  # temperature and top_p of 1 are what the vendor does anyway
         sampling = {}
     if len(sampling.keys() & {"temperature", "top_p"}) == 2 and not traits.both_samplings:
         gate.meet("top_p")

@@ -23,6 +23,7 @@ from server.providers.anthropic_answer import (
 )
 from server.providers.anthropic_errors import error_in
 from server.providers.errors import Fault, ProviderError
+from server.providers.extra_fields import NO_CHOICES
 from server.providers.sse import Event
 
 
@@ -261,6 +262,7 @@ class MessageStream:
             choices=choices,
             usage=usage,
             service_tier=self._tier,
+            extra_json="" if choices else NO_CHOICES,
         )
         self._chunks.append(chunk)
 

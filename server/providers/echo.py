@@ -44,6 +44,7 @@ from server.providers.base import Ask, Batch, Operation, ProviderContext
 from server.providers.echo_media import packed, png, vector
 from server.providers.echo_reply import Reply, chat_reply, text_of, text_reply, words_of
 from server.providers.errors import Fault, ProviderError
+from server.providers.extra_fields import NO_CHOICES
 
 KINDS = (
     ProviderKind(
@@ -143,14 +144,16 @@ def _chat(ask: Ask, request: ChatCompletionRequest, now: Timestamp) -> tuple[lis
     usage = _usage(input_tokens, reply.token_count * count)
     identity = f"chatcmpl-{_digest(ask, request)}"
 
-    def chunk(choices: Iterable[ChatChunkChoice], usage: Usage | None = None) -> ChatCompletionChunk:
-        return ChatCompletionChunk(id=identity, create_time=now, model=ask.model, choices=choices, usage=usage)
+    def chunk(choices: Iterable[ChatChunkChoice], usage: Usage | None = None, extra_json: str = "") -> ChatCompletionChunk:
+        return ChatCompletionChunk(
+            id=identity, create_time=now, model=ask.model, choices=choices, usage=usage, extra_json=extra_json
+        )
 
     if not ask.streamed:
         return [[chunk([_whole_choice(reply, index) for index in range(count)], usage)]], usage
     steps = [[chunk([choice])] for index in range(count) for choice in _choice_pieces(reply, index)]
     if request.stream_options.include_usage:
-        steps[-1].append(chunk([], usage))
+        steps[-1].append(chunk([], usage, NO_CHOICES))
     return steps, usage
 
 
@@ -192,8 +195,10 @@ def _text(ask: Ask, request: TextCompletionRequest, now: Timestamp) -> tuple[lis
     usage = _usage(sum(len(words_of(prompt)) for prompt in prompts), sum(reply.token_count for _, reply in answers))
     identity = f"cmpl-{_digest(ask, request)}"
 
-    def chunk(choices: Iterable[TextChoice], usage: Usage | None = None) -> TextCompletion:
-        return TextCompletion(id=identity, create_time=now, model=ask.model, choices=choices, usage=usage)
+    def chunk(choices: Iterable[TextChoice], usage: Usage | None = None, extra_json: str = "") -> TextCompletion:
+        return TextCompletion(
+            id=identity, create_time=now, model=ask.model, choices=choices, usage=usage, extra_json=extra_json
+        )
 
     if not ask.streamed:
         whole = [
@@ -209,7 +214,7 @@ def _text(ask: Ask, request: TextCompletionRequest, now: Timestamp) -> tuple[lis
         steps.extend([chunk([TextChoice(index=index, text=word)])] for word in words)
         steps.append([chunk([TextChoice(index=index, text="", finish_reason=reply.finish_reason)])])
     if request.stream_options.include_usage:
-        steps[-1].append(chunk([], usage))
+        steps[-1].append(chunk([], usage, NO_CHOICES))
     return steps, usage
 
 

@@ -6,6 +6,9 @@ import orjson
 
 from server.providers.errors import Fault, ProviderError
 
+NO_CHOICES = '{"choices":[]}'
+"""What the chunk that only brings the usage carries in `extra_json`: its JSON form has the key, with nothing in it."""
+
 
 class _Extensible(Protocol):
     @property

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.providers.schema_instance import schema_instance
 
-TREE = {
+TREE: dict[str, object] = {
     "type": "object",
     "properties": {"name": {"type": "string", "minLength": 2}, "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
     "required": ["name", "next"],
