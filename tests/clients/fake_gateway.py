@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -41,7 +41,7 @@ from trunkline.v1 import (
 from trunkline.v1.chat_pb2 import ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, Message, Usage
 from trunkline.v1.text_pb2 import Embedding, EmbeddingList, Image, ImageList, TextChoice, TextCompletion
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 TOLD = (("x-request-id", "req-1"), ("trunkline-provider", "echo"), ("trunkline-attempts", "1"))
 MODELS = (("echo", "echo"), ("gpt-5", "openai"))
@@ -159,7 +159,7 @@ class Completions(completion_service_pb2_grpc.CompletionServiceServicer):
             await context.send_initial_metadata(TOLD)
             text = {"echo": request.chat.messages[-1].content, "burst": " ".join(["word"] * 100)}.get(model, "word")
             for word in words(text):
-                yield _chunk(word, request.chunk_format)
+                yield _chunk(word, request.answer_format)
             if model == "endless":
                 await asyncio.Event().wait()
             if model in {"broken", "burst"}:
@@ -197,8 +197,8 @@ class Completions(completion_service_pb2_grpc.CompletionServiceServicer):
             return completion.CreateImagesResponse(images=ImageList(data=[Image(url="https://example.com/1.png")]))
 
 
-def _chunk(word: str, chunk_format: int) -> completion.StreamChatCompletionResponse:
-    if chunk_format == completion.CHUNK_FORMAT_JSON:
+def _chunk(word: str, answer_format: int) -> completion.StreamChatCompletionResponse:
+    if answer_format == completion.ANSWER_FORMAT_JSON:
         return completion.StreamChatCompletionResponse(chunks_json=[word.encode()])
     choice = ChatChunkChoice(index=0, delta=Message(content=word))
     return completion.StreamChatCompletionResponse(chunks=[ChatCompletionChunk(id="c-1", choices=[choice])])

@@ -1,0 +1,1 @@
+"""The `trunkline` command: runs a gateway, checks its configuration, and asks one."""

@@ -1,0 +1,149 @@
+"""`trunkline check`: whether a gateway could start here, and what is missing.
+
+Writes names, places and addresses, and never a key or any other value that may be secret.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from server.config import ConfigError, Loaded, ProviderKind, ProviderSettings, Settings, data_dir, ensure_first_key, load
+from server.config.first_key import FILE_NAME
+from server.config.paths import show_variable
+from server.config.provider_kind import find_kind
+from server.providers.loader import provider_kinds
+from trunkline_cli.terminal import add_row, open_console, open_table, print_line
+
+_STYLES = {"fault": "red", "warning": "yellow", "info": "dim"}
+_SHOWN_MODELS = 3
+
+
+def check(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", envvar="TRUNKLINE_CONFIG", help="The configuration. Without one: the defaults.", show_default=False
+        ),
+    ] = None,
+    data_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir",
+            envvar="TRUNKLINE_DATA_DIR",
+            help="The folder for the gateway's own data. Without one: trunkline in the user's data folder.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Check the configuration and the environment, and tell what is missing.
+
+    Starts nothing, writes nothing and calls nobody. Exit code 0: a gateway could start; 1: there are faults.
+    """
+    console = open_console()
+    env = {**os.environ, "TRUNKLINE_DATA_DIR": str(data_folder)} if data_folder is not None else dict(os.environ)
+    kinds = provider_kinds()
+    try:
+        loaded = load(config, env, kinds)
+    except ConfigError as error:
+        _tell_faults(console, str(error).splitlines())
+        raise typer.Exit(1) from error
+    _tell_providers(console, loaded.settings.providers, kinds)
+    _tell_notices(console, loaded)
+    if loaded.path is None:
+        _tell_usable_vendors(console, loaded.settings, kinds)
+    faults = [*_tls_faults(loaded.settings), *_data_faults(console, loaded.settings, env)]
+    _tell_faults(console, faults)
+    if faults:
+        raise typer.Exit(1)
+    source = "The embedded defaults are" if loaded.path is None else f"{loaded.path} is"
+    print_line(console, f"{source} fine.", "green")
+
+
+def _tell_faults(console: Console, faults: Sequence[str]) -> None:
+    for fault in faults:
+        print_line(console, f"fault: {fault}", _STYLES["fault"])
+
+
+def _tell_notices(console: Console, loaded: Loaded) -> None:
+    for notice in loaded.notices:
+        place = f"line {notice.line}: " if notice.line is not None else ""
+        path = f"{notice.path}: " if notice.path else ""
+        print_line(console, f"{notice.severity}: {place}{path}{notice.message}", _STYLES[notice.severity])
+
+
+def _tell_providers(console: Console, rows: Sequence[ProviderSettings], kinds: Sequence[ProviderKind]) -> None:
+    table = open_table("PROVIDER", "TYPE", "ADDRESS", "KEY", "MODELS")
+    for row in rows:
+        name = row.name if row.enabled else f"{row.name} (disabled)"
+        address = urlsplit(row.base_url).netloc if row.base_url else "-"
+        add_row(table, name, row.type, address, _key(row, find_kind(kinds, row.type)), _models(row.models))
+    if rows:
+        console.print(table)
+        console.print()
+
+
+def _key(row: ProviderSettings, kind: ProviderKind | None) -> Text:
+    """Whether the provider has its key; if not, which variable to set."""
+    if row.api_key is not None:
+        return Text("set", "green")
+    if row.api_key_env is not None:
+        return Text(f"missing: set the variable {show_variable(row.api_key_env)}", "yellow")
+    if kind is None or not kind.needs_key:
+        return Text("not needed", "dim")
+    if kind.api_key_env and (kind.base_url is None or row.base_url == kind.base_url.rstrip("/")):
+        return Text(f"missing: set {kind.api_key_env[0]}", "yellow")
+    return Text("missing: name its variable with `api_key_env`", "yellow")
+
+
+def _models(models: Sequence[str]) -> str:
+    more = len(models) - _SHOWN_MODELS
+    shown = ", ".join(models[:_SHOWN_MODELS])
+    return f"{shown} and {more} more" if more > 0 else shown or "-"
+
+
+def _tell_usable_vendors(console: Console, settings: Settings, kinds: Sequence[ProviderKind]) -> None:
+    """Without a file a variable is all that a vendor needs."""
+    present = {row.type for row in settings.providers}
+    usable = [kind for kind in kinds if kind.built and kind.base_url and kind.api_key_env and kind.type not in present]
+    if usable:
+        variables = ", ".join(f"{kind.api_key_env[0]} ({kind.type})" for kind in usable)
+        print_line(console, f"info: set one of these to ask more vendors: {variables}", _STYLES["info"])
+
+
+def _tls_faults(settings: Settings) -> list[str]:
+    tls = settings.server.tls
+    if tls is None:
+        return []
+    files = {"cert_file": tls.cert_file, "key_file": tls.key_file, "client_ca_file": tls.client_ca_file}
+    return [
+        f"server.tls.{name}: {file} cannot be read"
+        for name, file in files.items()
+        if file is not None and not (Path(file).is_file() and os.access(file, os.R_OK))
+    ]
+
+
+def _data_faults(console: Console, settings: Settings, env: Mapping[str, str]) -> list[str]:
+    """What keeps the gateway from using its data folder; tells where its first key is, if it is one that needs it."""
+    if settings.auth.api_keys:
+        return []
+    try:
+        folder = data_dir(env)
+        if (folder / FILE_NAME).exists():
+            ensure_first_key(folder)
+            print_line(console, f"info: callers' key: the one made at the first start; its digest is in {folder}", "dim")
+            return []
+    except ConfigError as error:
+        return str(error).splitlines()
+    except OSError as error:
+        return [f"{folder}: {error.strerror}"]
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return [f"{folder}: the data folder cannot be made or written; set TRUNKLINE_DATA_DIR to another one"]
+    print_line(console, f"info: callers' key: one is made at the first start and shown once; data folder {folder}", "dim")
+    return []

@@ -1,0 +1,88 @@
+"""How commands find a gateway: the options that say where it is, and the client made of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from trunkline_client import Client, Tls, TrunklineError
+
+from trunkline_cli.failure import explain
+from trunkline_cli.terminal import open_console, print_line
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+
+TargetOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--target", envvar="TRUNKLINE_TARGET", help="Where the gateway's gRPC port is: HOST:PORT or unix:/PATH."),
+]
+ApiKeyOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key",
+        envvar="TRUNKLINE_API_KEY",
+        help="The key to show. In the variable it stays out of the list of processes.",
+        show_default=False,
+    ),
+]
+TlsOption: TypeAlias = Annotated[
+    bool, typer.Option("--tls/--no-tls", envvar="TRUNKLINE_TLS", help="Encrypt, and trust the usual authorities.")
+]
+TlsCaOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        envvar="TRUNKLINE_TLS_CA",
+        help="Encrypt, and trust only the authorities in this PEM file.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        show_default=False,
+    ),
+]
+TimeoutOption: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--timeout", envvar="TRUNKLINE_TIMEOUT", min=0.001, max=86_400, help="How many seconds an answer may take."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What the options say."""
+
+    target: str
+    api_key: str | None
+    tls: bool
+    tls_ca: Path | None
+    timeout_s: float
+
+    @contextmanager
+    def open(self) -> Iterator[Client]:
+        """A client for the block. A call that fails in it ends the command with one line and the exit code 1."""
+        try:
+            with self._client() as client:
+                yield client
+        except TrunklineError as error:
+            self.report(error)
+            raise typer.Exit(1) from error
+
+    def report(self, error: TrunklineError) -> None:
+        """Says in one line what went wrong, and what may help."""
+        print_line(open_console(stderr=True), explain(error, self.target), "red")
+
+    def _client(self) -> Client:
+        tls = None
+        if self.tls_ca is not None:
+            tls = Tls(self.tls_ca.read_bytes())
+        elif self.tls:
+            tls = Tls()
+        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise typer.BadParameter("a key has visible ASCII characters only", param_hint="--api-key")
+        try:
+            return Client(self.target, api_key=self.api_key, tls=tls, timeout_s=self.timeout_s)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--target") from error
