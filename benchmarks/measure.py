@@ -60,11 +60,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How long one start took, to the first right answer."""
+    """How long one start took, to the first right answer; None when none came."""
 
     program: str
     round: int
-    duration_s: float
+    duration_s: float | None
 
 
 async def loads(scenario: Scenario, programs: Sequence[Running], provider: Running, rounds: int, say: Say) -> list[Sample]:

@@ -23,6 +23,7 @@ PROVIDER = "provider"
 RIVALS = ("nginx", "litellm")
 
 _ROOT = Path(__file__).resolve().parent.parent
+_SOURCE = ("server", "gateway_http", "clients", "protos")
 _PYTHON_PATH = {"PYTHONPATH": str(_ROOT)}
 # The gateway may hold as many connections to the provider as the floor, which has no limit.
 _CONNECTIONS = 4096
@@ -131,6 +132,12 @@ def litellm(python: str, provider_port: int) -> Program:
     # Without this it fetches its price list from the network when it starts.
     environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     return Program("litellm", command, port, environment=environment, files={"config.yaml": yaml.safe_dump(config)})
+
+
+def gateway_source() -> frozenset[tuple[str, int, int]]:
+    """Returns the gateway's source files as they are now: path, time of change, size."""
+    files = (path for folder in _SOURCE for path in (_ROOT / folder).rglob("*.py"))
+    return frozenset((str(path), (found := path.stat()).st_mtime_ns, found.st_size) for path in files)
 
 
 def missing(name: str, litellm_python: str | None) -> str | None:

@@ -78,9 +78,11 @@ def _memory(results: Results) -> str:
 def _starts(results: Results) -> str:
     rows = []
     for program in dict.fromkeys(each.program for each in results.starts):
-        durations = [each.duration_s for each in results.starts if each.program == program]
-        rows.append([program, f"{median(durations):.2f}", f"{min(durations):.2f}", f"{max(durations):.2f}"])
-    return _table(("start to first answer, s", "median", "least", "most"), rows, left=1)
+        starts = [each for each in results.starts if each.program == program]
+        durations = [each.duration_s for each in starts if each.duration_s is not None]
+        figures = [f"{figure(durations):.2f}" if durations else "" for figure in (median, min, max)]
+        rows.append([program, *figures, str(len(starts) - len(durations))])
+    return _table(("start to first answer, s", "median", "least", "most", "failed"), rows, left=1)
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> str:

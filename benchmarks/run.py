@@ -86,8 +86,10 @@ class Benchmark:
                 memories.append(await measure.memory(kind, *common, options.after_s, _say))
         for number in range(1, options.rounds + 1) if "start" in options.parts else []:
             for kind in rest:
+                found = measure.Start(kind.name, number, None)
                 with self._noting_failures():
-                    starts.append(await measure.start(kind, *common, number, _say))
+                    found = await measure.start(kind, *common, number, _say)
+                starts.append(found)
         return Results(samples, memories, starts)
 
     async def _loads(
@@ -131,6 +133,7 @@ async def main(options: Options) -> int:
     allow_many_connections()
     cores = choose_cores()
     pin(cores.loading)
+    source = programs.gateway_source()
     with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder:
         home = Path(folder)
         with started(programs.provider(), cores.loading, home / "provider") as provider:
@@ -139,6 +142,8 @@ async def main(options: Options) -> int:
             results = await benchmark.run()
     verdicts = [each for each in judge(results) if each.part in options.parts]
     notes = [*benchmark.notes, f"{options.rounds} rounds, medians; {cores}", *benchmark.failures]
+    if programs.gateway_source() != source:
+        notes.append("the gateway's source changed during the run: its figures are not those of one program")
     print(report.text(results, verdicts, notes))
     if options.json is not None:
         options.json.write_bytes(report.json(results, verdicts, _run(options, cores, benchmark.failures)))

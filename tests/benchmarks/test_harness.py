@@ -135,3 +135,10 @@ def test_a_limit_that_is_passed_is_missed() -> None:
     assert judged["memory: more with 1000 slow streams"] == verdicts.HELD
     assert judged["memory: over idle, 60 s after they ended"] == verdicts.MISSED
     assert judged["start: to the first answer"] == verdicts.MISSED
+
+
+def test_starts_that_failed_do_not_drop_out_of_the_median() -> None:
+    results = verdicts.Results(starts=[measure.Start("gateway", 1, 0.5), measure.Start("gateway", 2, None)])
+    judged = {each.what: each for each in verdicts.judge(results)}
+    assert judged["start: to the first answer"].verdict == verdicts.MISSED
+    assert judged["start: to the first answer"].measured == "1 of 2 failed"
