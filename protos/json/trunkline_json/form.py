@@ -115,11 +115,14 @@ class Form(Generic[M]):
         Raises:
             Misfit: the value is no object, or, when strict, a part of it has the wrong type.
         """
-        return self._message(**self._root.parse(value, strict))
+        return self._message(**self.keywords(value, strict))
 
     def keywords(self, value: object, strict: bool) -> Keywords:
         """The arguments that construct the message of a JSON object, for use within a larger message. As `parse`."""
-        return self._root.parse(value, strict)
+        try:
+            return self._root.parse(value, strict)
+        except RecursionError:
+            raise Misfit("a value that is nested less deeply") from None
 
     def render(self, message: M) -> dict[str, object]:
         """Builds the JSON object of a message.
@@ -243,7 +246,7 @@ class _Table:
         if nulls is not None:
             keywords["nulls"] = nulls
         if extra is not None:
-            keywords["extra_json"] = _json_text(extra)
+            keywords["extra_json"] = _extra_text(extra)
         return keywords
 
     def _by_type(self, key: str, item: object, strict: bool) -> Field | None:
@@ -260,14 +263,18 @@ class _Table:
     def render(self, message: Message) -> dict[str, object]:
         rendered: dict[str, object] = dict.fromkeys(self.required)
         by_number = self.by_number
-        for descriptor, value in message.ListFields():
-            field = by_number.get(descriptor.number)
-            if field is None:
-                self._render_rest(descriptor, value, rendered)
-            elif field.render is None:
-                rendered[field.key] = value
-            else:
-                rendered[field.key] = field.render(value)
+        field: Field | None = None
+        try:
+            for descriptor, value in message.ListFields():
+                field = by_number.get(descriptor.number)
+                if field is None:
+                    self._render_rest(descriptor, value, rendered)
+                elif field.render is None:
+                    rendered[field.key] = value
+                else:
+                    rendered[field.key] = field.render(value)
+        except Misfit as misfit:
+            raise misfit.within(field.key if field else "extra_json") from None
         return rendered
 
     def _render_rest(self, descriptor: FieldDescriptor, value: object, rendered: dict[str, object]) -> None:
@@ -279,7 +286,7 @@ class _Table:
             return
         extra = _render_json_text(value)
         if not isinstance(extra, dict):
-            raise Misfit("a JSON object").within(descriptor.name)
+            raise Misfit("a JSON object")
         rendered.update(extra)
 
 
@@ -301,6 +308,18 @@ def _json_text(value: object) -> str:
         return orjson.dumps(value).decode()
     except (orjson.JSONEncodeError, RecursionError):
         raise Misfit("a value that is nested less deeply") from None
+
+
+def _extra_text(extra: Keywords) -> str:
+    try:
+        return _json_text(extra)
+    except Misfit as misfit:
+        for key, value in extra.items():
+            try:
+                _json_text({key: value})
+            except Misfit:
+                raise misfit.within(key) from None
+        raise
 
 
 def _parse_json_text(value: object, strict: bool) -> str:
@@ -385,7 +404,7 @@ def _list_of(parse: Parse) -> Parse:
             raise Carry
         try:
             return [parse(item, strict) for item in value]
-        except (Misfit, Carry):
+        except Misfit:
             return _parse_each(parse, value, strict)
 
     return parse_list
@@ -399,15 +418,32 @@ def _parse_each(parse: Parse, value: list[object], strict: bool) -> list[object]
             parsed.append(parse(item, strict))
         except Misfit as misfit:
             raise misfit.within(f"[{index}]") from None
-        except Carry:
-            parsed.append(item)
     return parsed
 
 
 def _render_list(render: Render | None) -> Render:
     if render is None:
         return cast(Render, list)
-    return lambda value: [render(item) for item in cast(list[object], value)]
+
+    def render_list(value: object) -> object:
+        items = cast(list[object], value)
+        try:
+            return [render(item) for item in items]
+        except Misfit:
+            return _render_each(render, items)
+
+    return render_list
+
+
+def _render_each(render: Render, items: list[object]) -> list[object]:
+    """The slow way through a list, which knows where it is."""
+    rendered = []
+    for index, item in enumerate(items):
+        try:
+            rendered.append(render(item))
+        except Misfit as misfit:
+            raise misfit.within(f"[{index}]") from None
+    return rendered
 
 
 def _map_of(parse: Parse) -> Parse:
