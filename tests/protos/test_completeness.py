@@ -5,18 +5,19 @@ import pkgutil
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
 import trunkline.v1
 import yaml
-from gateway_http.errors import KINDS
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
+from gateway_http.errors import KINDS
 from server.app import SERVICES, Core
 from server.caller import ADMIN, COMPLETION
 from server.config import load
@@ -47,7 +48,7 @@ def contract_methods() -> dict[str, MethodDescriptor]:
 
 METHODS = contract_methods()
 OPEN = {"/trunkline.v1.MetricsService/GetHealth"}
-REASONS = [reason for reason in ErrorReason.values() if reason != ErrorReason.ERROR_REASON_UNSPECIFIED]
+REASONS = [cast(ErrorReason, number) for number in ErrorReason.values() if number]
 
 
 @pytest.fixture
