@@ -1,7 +1,7 @@
 """The wiring of the front: routes, the error handler, CORS."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from sanic import Request, Sanic
@@ -83,18 +83,23 @@ class _Errors(ErrorHandler):
     def default(self, request: Request, exception: Exception) -> HTTPResponse:
         error = _http_error(exception)
         request_id = request_id_of(request) if request is not None else ""
-        if error.kind.status == 500:
+        if error.kind.status == 500 and not isinstance(exception, TrunklineError):  # the server has logged its own
             structlog.get_logger("trunkline.http").error("internal_error", request_id=request_id, exc_info=exception)
         return HTTPResponse(
             body=error.body(request_id),
             status=error.kind.status,
             content_type="application/json",
-            headers={"x-request-id": request_id, **error.headers()},
+            headers={"x-request-id": request_id, **error.headers(), **_allowed(exception)},
         )
 
     @staticmethod
     def log(request: Request, exception: Exception) -> None:
         """Sanic's own log of exceptions; `default` has logged what is worth it."""
+
+
+def _allowed(exception: Exception) -> Mapping[str, str]:
+    """The methods that a path takes, where the request's was another one."""
+    return exception.headers if isinstance(exception, MethodNotAllowed) else {}
 
 
 def _http_error(exception: Exception) -> HttpError:

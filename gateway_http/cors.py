@@ -1,5 +1,7 @@
 """CORS as configured. Source: https://fetch.spec.whatwg.org/#http-cors-protocol (2026-11)."""
 
+import re
+
 from sanic import Request
 from sanic.response import HTTPResponse
 
@@ -12,6 +14,8 @@ _EXPOSED = (
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
 _LONGEST_CACHE_S = "600"
+_NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")
+"""Names of headers. Others are not said back: a line break among them would begin a header of our own."""
 
 
 def add_cors(app: App, settings: HttpSettings) -> None:
@@ -30,18 +34,18 @@ def add_cors(app: App, settings: HttpSettings) -> None:
         response = HTTPResponse(status=204)
         if allowed(request):
             response.headers["Access-Control-Allow-Methods"] = _METHODS
-            response.headers["Access-Control-Allow-Headers"] = request.headers.get("access-control-request-headers", "*")
+            asked = request.headers.get("access-control-request-headers", "*")
+            response.headers["Access-Control-Allow-Headers"] = asked if _NAMES.fullmatch(asked) else "*"
             response.headers["Access-Control-Max-Age"] = _LONGEST_CACHE_S
         return response
 
     async def headers(request: Request, response: HTTPResponse) -> HTTPResponse | None:
-        origin = allowed(request)
-        if origin is None:
-            return None
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-        if origin != "*":
+        if not anyone:
             response.headers["Vary"] = "Origin"
+        origin = allowed(request)
+        if origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         return None
 
     app.on_request(preflight)

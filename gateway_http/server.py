@@ -10,6 +10,7 @@ from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
 from gateway_http.exchange import App
+from gateway_http.protocol import FrontProtocol
 
 _BACKLOG = 1024
 _POLL_S = 0.02
@@ -42,7 +43,7 @@ class HttpServer:
         listener = await _listener(host, port, reuse_port)
         self.port = listener.getsockname()[1]
         server = await self._app.create_server(
-            sock=listener, backlog=_BACKLOG, asyncio_server_kwargs={"start_serving": False}
+            sock=listener, protocol=FrontProtocol, backlog=_BACKLOG, asyncio_server_kwargs={"start_serving": False}
         )
         if server is None:
             raise OSError("the HTTP server could not be created")

@@ -46,11 +46,11 @@ class EventWriter:
         if self._comment is not None:
             self._comment.cancel()
 
-    async def write(self, data: bytes) -> None:
-        """Writes events; waits where the caller reads slowly."""
+    async def write(self, data: bytes, end: bool = False) -> None:
+        """Writes events, the last ones with `end`; waits where the caller reads slowly."""
         self._silent = False
         self._writing = True
-        await self._response.send(data)
+        await self._response.send(data, end)
         self._writing = False
 
     def _arm(self) -> None:

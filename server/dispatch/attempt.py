@@ -4,7 +4,7 @@ This is where a try may come to be repeated, held back or doubled: all of it hap
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import grpc
 import orjson
@@ -51,7 +51,9 @@ def attempt(target: Target, ask: Ask, time_left_s: float | None) -> AsyncGenerat
     timeout_s = target.settings.timeout
     if time_left_s is not None:
         timeout_s = min(timeout_s, time_left_s)
-    return target.provider.stream(replace(ask, model=target.model, timeout_s=timeout_s))
+    return target.provider.stream(
+        Ask(ask.operation, ask.request, target.model, ask.streamed, ask.as_json, timeout_s, ask.request_id)
+    )
 
 
 def able(targets: Sequence[Target], ask: Ask, model: str) -> list[Target]:

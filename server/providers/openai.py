@@ -84,7 +84,7 @@ class OpenAi:
             stream = AnswerStream(ask, self._vendor, int(self._clock()))
             while not stream.done:
                 read = await answer.read()
-                batch = stream.batch(parser.feed(read) if read else parser.finish())
+                batch = stream.batch(parser.complete(read) if read else parser.rest())
                 if batch is not None:
                     yield batch
                 if not read:

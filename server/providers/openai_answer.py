@@ -18,10 +18,14 @@ from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_errors import told
 from server.providers.openai_vendors import Vendor
-from server.providers.sse import Event
+from server.providers.sse import Event, events_of, plain_data_of
 
 Json = dict[str, object]
 M = TypeVar("M")
+L = TypeVar("L")
+
+_TAIL = 2
+"""How many of a read's chunks are looked at one by one: finish reason and usage come last."""
 
 
 _NULL = msgspec.Raw(b"null")
@@ -46,6 +50,28 @@ class _Look(msgspec.Struct):
     model: str
     choices: list[_LookChoice]
     usage: msgspec.Raw = _NULL
+    error: None = None
+
+
+class _PlainDelta(msgspec.Struct):
+    tool_calls: None = None
+
+
+class _PlainChoice(msgspec.Struct):
+    delta: _PlainDelta
+    index: Literal[0]
+    finish_reason: None = None
+
+
+class _Plain(msgspec.Struct):
+    """A chunk in the midst of the only choice's text. Where all are, none has to be looked at one by one."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: tuple[_PlainChoice]
+    usage: None = None
     error: None = None
 
 
@@ -76,6 +102,7 @@ class _LookWhole(msgspec.Struct):
 
 
 _LOOK = msgspec.json.Decoder(list[_Look])
+_PLAIN = msgspec.json.Decoder(list[_Plain])
 _LOOK_WHOLE = msgspec.json.Decoder(_LookWhole)
 
 
@@ -107,7 +134,7 @@ def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
         choice.finish_reason == "stop" and choice.message.tool_calls != _NULL for choice in look.choices
     ):
         return None
-    usage = None if look.usage == _NULL else _typed(USAGE.parse, orjson.loads(look.usage))
+    usage = None if look.usage == _NULL else _typed(USAGE.parse, orjson.loads(bytes(look.usage)))
     return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=usage)
 
 
@@ -161,29 +188,27 @@ class AnswerStream:
         self.done = False
         """Whether the vendor said that this is all."""
 
-    def batch(self, events: Sequence[Event]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
-        """What one read's events bring; None where that is nothing.
+    def batch(self, complete: bytes) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
+        """What the events of one read bring; None where that is nothing.
+
+        Args:
+            complete: the events' text, as `SseParser.complete` gives it.
 
         Raises:
             ProviderError: an event is an error, or makes no sense.
         """
-        chunks = []
-        for event in events:
-            if self.done:
-                break
-            if event.data == b"[DONE]":
-                self.done = True
-            elif event.name == "error":
-                raise told(read_json(event.data, "error event"))
-            elif event.data.strip():
-                chunks.append(event.data)
+        chunks = plain_data_of(complete)
+        if chunks is None:
+            chunks = _data_of(events_of(complete))
+        if b"[DONE]" in chunks:
+            self.done = True
+            chunks = chunks[: chunks.index(b"[DONE]")]
         if not chunks:
             return None
-        if self._unread:
-            batch = self._look(chunks)
-            if batch is not None:
-                return batch
-        return self._read(chunks)
+        batch = (self._look(chunks) if self._unread else None) or self._read(chunks)
+        if batch is not None and self.done:
+            batch.last = True
+        return batch
 
     def end(self) -> None:
         """Says that nothing more comes.
@@ -196,18 +221,15 @@ class AnswerStream:
 
     def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
         """The batch with the chunks as they are; None where one of them must be read."""
-        joined = b"[%b]" % b",".join(chunks)
+        plain = self._plain(chunks[:-_TAIL])
         try:
-            joined.decode()
-            looks = _LOOK.decode(joined)
+            looks = _decode(_LOOK, chunks[-_TAIL:] if plain else chunks)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        if len(looks) != len(chunks):
-            return None
         usage: Usage | None = None
-        unasked: list[bytes] = []
+        kept: list[bytes] = chunks[:-_TAIL] if plain else []
         opened, finished = set(self._open), set(self._finished)
-        for look, chunk in zip(looks, chunks, strict=True):
+        for look, chunk in zip(looks, chunks[len(kept) :], strict=True):
             for choice in look.choices:
                 if choice.delta.tool_calls != _NULL:
                     self._called.add(choice.index)
@@ -220,15 +242,25 @@ class AnswerStream:
                     opened.discard(choice.index)
                     finished.add(choice.index)
             if look.usage != _NULL:
-                usage = _typed(USAGE.parse, orjson.loads(look.usage))
+                usage = _typed(USAGE.parse, orjson.loads(bytes(look.usage)))
                 if not look.choices and not self._usage_asked:
-                    unasked.append(chunk)
+                    continue
+            kept.append(chunk)
         self._open, self._finished = opened, finished
-        if unasked:
-            chunks = [chunk for chunk in chunks if chunk not in unasked]
-        if not chunks and usage is None:
+        if not kept and usage is None:
             return None
-        return StreamChatCompletionResponse(chunks_json=chunks, finishing=self._finishing(), usage=usage)
+        return StreamChatCompletionResponse(chunks_json=kept, finishing=self._finishing(), usage=usage)
+
+    def _plain(self, chunks: list[bytes]) -> bool:
+        """Whether all chunks are plain ones of an answer that has not ended."""
+        if not chunks or self._finished or self._called:
+            return False
+        try:
+            _decode(_PLAIN, chunks)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        self._open.add(0)
+        return True
 
     def _read(self, chunks: list[bytes]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
         """The batch with the chunks read, repaired and typed."""
@@ -292,6 +324,28 @@ class AnswerStream:
 
     def _finishing(self) -> bool:
         return bool(self._finished) and not self._open
+
+
+def _decode(decoder: msgspec.json.Decoder[list[L]], chunks: list[bytes]) -> list[L]:
+    """All chunks in one go, with their UTF-8 checked: the decoder leaves out that of values it skips."""
+    joined = b"[%b]" % b",".join(chunks)
+    joined.decode()
+    decoded = decoder.decode(joined)
+    if len(decoded) != len(chunks):
+        raise msgspec.DecodeError("an event holds more than one value")
+    return decoded
+
+
+def _data_of(events: Sequence[Event]) -> list[bytes]:
+    """The data of events that are not empty.
+
+    Raises:
+        ProviderError: one of them is an error.
+    """
+    for event in events:
+        if event.name == "error":
+            raise told(read_json(event.data, "error event"))
+    return [event.data for event in events if event.data.strip()]
 
 
 def _choices(answer: Json) -> list[Json]:

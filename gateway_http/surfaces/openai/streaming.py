@@ -19,6 +19,7 @@ class StreamMessage(Protocol):
     """What both kinds of messages say."""
 
     finishing: bool
+    last: bool
 
 
 S = TypeVar("S", bound=StreamMessage)
@@ -33,7 +34,7 @@ async def send_stream(
 ) -> None:
     """Sends a stream's chunks as they come, `_proxy_info` in the last one, then `[DONE]`.
 
-    Once the answer is about to end, the last chunk waits for the next message or the end: that is how it is known.
+    Once the answer is about to end, the last chunk waits for the next message or the end: that is how it is known to be it.
 
     Raises:
         TrunklineError: the RPC failed before its first message.
@@ -48,13 +49,13 @@ async def send_stream(
             try:
                 async for message in stream:
                     texts = [*held, *texts_of(message)]
-                    held = [texts.pop()] if message.finishing and texts else []
-                    if texts:
+                    held = texts if message.last else [texts.pop()] if message.finishing and texts else []
+                    if texts is not held and texts:
                         await writer.write(events(texts))
             except TrunklineError as error:
                 held.append(from_client(error).body(exchange.request_id))
-                await writer.write(events(held))
+                await writer.write(events(held), end=True)
             else:
-                info = exchange.proxy_info(provider, attempts)
-                await writer.write(events([with_proxy_info(text, info) for text in held]) + DONE)
-        await response.eof()
+                if held:
+                    held[-1] = with_proxy_info(held[-1], exchange.proxy_info(provider, attempts))
+                await writer.write(events(held) + DONE, end=True)

@@ -26,15 +26,15 @@ from trunkline.v1 import chat_pb2 as trunkline_dot_v1_dot_chat__pb2
 from trunkline.v1 import text_pb2 as trunkline_dot_v1_dot_text__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trunkline/v1/completion_service.proto\x12\x0ctrunkline.v1\x1a\x17trunkline/v1/chat.proto\x1a\x17trunkline/v1/text.proto\"\x83\x01\n\x1b\x43reateChatCompletionRequest\x12\x31\n\x04\x63hat\x18\x01 \x01(\x0b\x32#.trunkline.v1.ChatCompletionRequest\x12\x31\n\ranswer_format\x18\x02 \x01(\x0e\x32\x1a.trunkline.v1.AnswerFormat\"i\n\x1c\x43reateChatCompletionResponse\x12\x30\n\ncompletion\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ChatCompletion\x12\x17\n\x0f\x63ompletion_json\x18\x02 \x01(\x0c\"\x83\x01\n\x1bStreamChatCompletionRequest\x12\x31\n\x04\x63hat\x18\x01 \x01(\x0b\x32#.trunkline.v1.ChatCompletionRequest\x12\x31\n\ranswer_format\x18\x02 \x01(\x0e\x32\x1a.trunkline.v1.AnswerFormat\"\x9d\x01\n\x1cStreamChatCompletionResponse\x12\x31\n\x06\x63hunks\x18\x01 \x03(\x0b\x32!.trunkline.v1.ChatCompletionChunk\x12\x13\n\x0b\x63hunks_json\x18\x02 \x03(\x0c\x12\x11\n\tfinishing\x18\x03 \x01(\x08\x12\"\n\x05usage\x18\x04 \x01(\x0b\x32\x13.trunkline.v1.Usage\"P\n\x1b\x43reateTextCompletionRequest\x12\x31\n\x04text\x18\x01 \x01(\x0b\x32#.trunkline.v1.TextCompletionRequest\"P\n\x1c\x43reateTextCompletionResponse\x12\x30\n\ncompletion\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.TextCompletion\"P\n\x1bStreamTextCompletionRequest\x12\x31\n\x04text\x18\x01 \x01(\x0b\x32#.trunkline.v1.TextCompletionRequest\"\x83\x01\n\x1cStreamTextCompletionResponse\x12,\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x1c.trunkline.v1.TextCompletion\x12\x11\n\tfinishing\x18\x02 \x01(\x08\x12\"\n\x05usage\x18\x03 \x01(\x0b\x32\x13.trunkline.v1.Usage\"L\n\x17\x43reateEmbeddingsRequest\x12\x31\n\tembedding\x18\x01 \x01(\x0b\x32\x1e.trunkline.v1.EmbeddingRequest\"K\n\x18\x43reateEmbeddingsResponse\x12/\n\nembeddings\x18\x01 \x01(\x0b\x32\x1b.trunkline.v1.EmbeddingList\"@\n\x13\x43reateImagesRequest\x12)\n\x05image\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ImageRequest\"?\n\x14\x43reateImagesResponse\x12\'\n\x06images\x18\x01 \x01(\x0b\x32\x17.trunkline.v1.ImageList*^\n\x0c\x41nswerFormat\x12\x1d\n\x19\x41NSWER_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41NSWER_FORMAT_TYPED\x10\x01\x12\x16\n\x12\x41NSWER_FORMAT_JSON\x10\x02\x32\x8d\x05\n\x11\x43ompletionService\x12m\n\x14\x43reateChatCompletion\x12).trunkline.v1.CreateChatCompletionRequest\x1a*.trunkline.v1.CreateChatCompletionResponse\x12o\n\x14StreamChatCompletion\x12).trunkline.v1.StreamChatCompletionRequest\x1a*.trunkline.v1.StreamChatCompletionResponse0\x01\x12m\n\x14\x43reateTextCompletion\x12).trunkline.v1.CreateTextCompletionRequest\x1a*.trunkline.v1.CreateTextCompletionResponse\x12o\n\x14StreamTextCompletion\x12).trunkline.v1.StreamTextCompletionRequest\x1a*.trunkline.v1.StreamTextCompletionResponse0\x01\x12\x61\n\x10\x43reateEmbeddings\x12%.trunkline.v1.CreateEmbeddingsRequest\x1a&.trunkline.v1.CreateEmbeddingsResponse\x12U\n\x0c\x43reateImages\x12!.trunkline.v1.CreateImagesRequest\x1a\".trunkline.v1.CreateImagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%trunkline/v1/completion_service.proto\x12\x0ctrunkline.v1\x1a\x17trunkline/v1/chat.proto\x1a\x17trunkline/v1/text.proto\"\x83\x01\n\x1b\x43reateChatCompletionRequest\x12\x31\n\x04\x63hat\x18\x01 \x01(\x0b\x32#.trunkline.v1.ChatCompletionRequest\x12\x31\n\ranswer_format\x18\x02 \x01(\x0e\x32\x1a.trunkline.v1.AnswerFormat\"i\n\x1c\x43reateChatCompletionResponse\x12\x30\n\ncompletion\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ChatCompletion\x12\x17\n\x0f\x63ompletion_json\x18\x02 \x01(\x0c\"\x83\x01\n\x1bStreamChatCompletionRequest\x12\x31\n\x04\x63hat\x18\x01 \x01(\x0b\x32#.trunkline.v1.ChatCompletionRequest\x12\x31\n\ranswer_format\x18\x02 \x01(\x0e\x32\x1a.trunkline.v1.AnswerFormat\"\xab\x01\n\x1cStreamChatCompletionResponse\x12\x31\n\x06\x63hunks\x18\x01 \x03(\x0b\x32!.trunkline.v1.ChatCompletionChunk\x12\x13\n\x0b\x63hunks_json\x18\x02 \x03(\x0c\x12\x11\n\tfinishing\x18\x03 \x01(\x08\x12\"\n\x05usage\x18\x04 \x01(\x0b\x32\x13.trunkline.v1.Usage\x12\x0c\n\x04last\x18\x05 \x01(\x08\"P\n\x1b\x43reateTextCompletionRequest\x12\x31\n\x04text\x18\x01 \x01(\x0b\x32#.trunkline.v1.TextCompletionRequest\"P\n\x1c\x43reateTextCompletionResponse\x12\x30\n\ncompletion\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.TextCompletion\"P\n\x1bStreamTextCompletionRequest\x12\x31\n\x04text\x18\x01 \x01(\x0b\x32#.trunkline.v1.TextCompletionRequest\"\x91\x01\n\x1cStreamTextCompletionResponse\x12,\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x1c.trunkline.v1.TextCompletion\x12\x11\n\tfinishing\x18\x02 \x01(\x08\x12\"\n\x05usage\x18\x03 \x01(\x0b\x32\x13.trunkline.v1.Usage\x12\x0c\n\x04last\x18\x04 \x01(\x08\"L\n\x17\x43reateEmbeddingsRequest\x12\x31\n\tembedding\x18\x01 \x01(\x0b\x32\x1e.trunkline.v1.EmbeddingRequest\"K\n\x18\x43reateEmbeddingsResponse\x12/\n\nembeddings\x18\x01 \x01(\x0b\x32\x1b.trunkline.v1.EmbeddingList\"@\n\x13\x43reateImagesRequest\x12)\n\x05image\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ImageRequest\"?\n\x14\x43reateImagesResponse\x12\'\n\x06images\x18\x01 \x01(\x0b\x32\x17.trunkline.v1.ImageList*^\n\x0c\x41nswerFormat\x12\x1d\n\x19\x41NSWER_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41NSWER_FORMAT_TYPED\x10\x01\x12\x16\n\x12\x41NSWER_FORMAT_JSON\x10\x02\x32\x8d\x05\n\x11\x43ompletionService\x12m\n\x14\x43reateChatCompletion\x12).trunkline.v1.CreateChatCompletionRequest\x1a*.trunkline.v1.CreateChatCompletionResponse\x12o\n\x14StreamChatCompletion\x12).trunkline.v1.StreamChatCompletionRequest\x1a*.trunkline.v1.StreamChatCompletionResponse0\x01\x12m\n\x14\x43reateTextCompletion\x12).trunkline.v1.CreateTextCompletionRequest\x1a*.trunkline.v1.CreateTextCompletionResponse\x12o\n\x14StreamTextCompletion\x12).trunkline.v1.StreamTextCompletionRequest\x1a*.trunkline.v1.StreamTextCompletionResponse0\x01\x12\x61\n\x10\x43reateEmbeddings\x12%.trunkline.v1.CreateEmbeddingsRequest\x1a&.trunkline.v1.CreateEmbeddingsResponse\x12U\n\x0c\x43reateImages\x12!.trunkline.v1.CreateImagesRequest\x1a\".trunkline.v1.CreateImagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'trunkline.v1.completion_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ANSWERFORMAT']._serialized_start=1306
-  _globals['_ANSWERFORMAT']._serialized_end=1400
+  _globals['_ANSWERFORMAT']._serialized_start=1334
+  _globals['_ANSWERFORMAT']._serialized_end=1428
   _globals['_CREATECHATCOMPLETIONREQUEST']._serialized_start=106
   _globals['_CREATECHATCOMPLETIONREQUEST']._serialized_end=237
   _globals['_CREATECHATCOMPLETIONRESPONSE']._serialized_start=239
@@ -42,23 +42,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_start=347
   _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_end=478
   _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_start=481
-  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_end=638
-  _globals['_CREATETEXTCOMPLETIONREQUEST']._serialized_start=640
-  _globals['_CREATETEXTCOMPLETIONREQUEST']._serialized_end=720
-  _globals['_CREATETEXTCOMPLETIONRESPONSE']._serialized_start=722
-  _globals['_CREATETEXTCOMPLETIONRESPONSE']._serialized_end=802
-  _globals['_STREAMTEXTCOMPLETIONREQUEST']._serialized_start=804
-  _globals['_STREAMTEXTCOMPLETIONREQUEST']._serialized_end=884
-  _globals['_STREAMTEXTCOMPLETIONRESPONSE']._serialized_start=887
-  _globals['_STREAMTEXTCOMPLETIONRESPONSE']._serialized_end=1018
-  _globals['_CREATEEMBEDDINGSREQUEST']._serialized_start=1020
-  _globals['_CREATEEMBEDDINGSREQUEST']._serialized_end=1096
-  _globals['_CREATEEMBEDDINGSRESPONSE']._serialized_start=1098
-  _globals['_CREATEEMBEDDINGSRESPONSE']._serialized_end=1173
-  _globals['_CREATEIMAGESREQUEST']._serialized_start=1175
-  _globals['_CREATEIMAGESREQUEST']._serialized_end=1239
-  _globals['_CREATEIMAGESRESPONSE']._serialized_start=1241
-  _globals['_CREATEIMAGESRESPONSE']._serialized_end=1304
-  _globals['_COMPLETIONSERVICE']._serialized_start=1403
-  _globals['_COMPLETIONSERVICE']._serialized_end=2056
+  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_end=652
+  _globals['_CREATETEXTCOMPLETIONREQUEST']._serialized_start=654
+  _globals['_CREATETEXTCOMPLETIONREQUEST']._serialized_end=734
+  _globals['_CREATETEXTCOMPLETIONRESPONSE']._serialized_start=736
+  _globals['_CREATETEXTCOMPLETIONRESPONSE']._serialized_end=816
+  _globals['_STREAMTEXTCOMPLETIONREQUEST']._serialized_start=818
+  _globals['_STREAMTEXTCOMPLETIONREQUEST']._serialized_end=898
+  _globals['_STREAMTEXTCOMPLETIONRESPONSE']._serialized_start=901
+  _globals['_STREAMTEXTCOMPLETIONRESPONSE']._serialized_end=1046
+  _globals['_CREATEEMBEDDINGSREQUEST']._serialized_start=1048
+  _globals['_CREATEEMBEDDINGSREQUEST']._serialized_end=1124
+  _globals['_CREATEEMBEDDINGSRESPONSE']._serialized_start=1126
+  _globals['_CREATEEMBEDDINGSRESPONSE']._serialized_end=1201
+  _globals['_CREATEIMAGESREQUEST']._serialized_start=1203
+  _globals['_CREATEIMAGESREQUEST']._serialized_end=1267
+  _globals['_CREATEIMAGESRESPONSE']._serialized_start=1269
+  _globals['_CREATEIMAGESRESPONSE']._serialized_end=1332
+  _globals['_COMPLETIONSERVICE']._serialized_start=1431
+  _globals['_COMPLETIONSERVICE']._serialized_end=2084
 # @@protoc_insertion_point(module_scope)

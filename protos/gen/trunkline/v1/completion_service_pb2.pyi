@@ -43,16 +43,18 @@ class StreamChatCompletionRequest(_message.Message):
     def __init__(self, chat: _Optional[_Union[_chat_pb2.ChatCompletionRequest, _Mapping]] = ..., answer_format: _Optional[_Union[AnswerFormat, str]] = ...) -> None: ...
 
 class StreamChatCompletionResponse(_message.Message):
-    __slots__ = ("chunks", "chunks_json", "finishing", "usage")
+    __slots__ = ("chunks", "chunks_json", "finishing", "usage", "last")
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_JSON_FIELD_NUMBER: _ClassVar[int]
     FINISHING_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
     chunks: _containers.RepeatedCompositeFieldContainer[_chat_pb2.ChatCompletionChunk]
     chunks_json: _containers.RepeatedScalarFieldContainer[bytes]
     finishing: bool
     usage: _chat_pb2.Usage
-    def __init__(self, chunks: _Optional[_Iterable[_Union[_chat_pb2.ChatCompletionChunk, _Mapping]]] = ..., chunks_json: _Optional[_Iterable[bytes]] = ..., finishing: _Optional[bool] = ..., usage: _Optional[_Union[_chat_pb2.Usage, _Mapping]] = ...) -> None: ...
+    last: bool
+    def __init__(self, chunks: _Optional[_Iterable[_Union[_chat_pb2.ChatCompletionChunk, _Mapping]]] = ..., chunks_json: _Optional[_Iterable[bytes]] = ..., finishing: _Optional[bool] = ..., usage: _Optional[_Union[_chat_pb2.Usage, _Mapping]] = ..., last: _Optional[bool] = ...) -> None: ...
 
 class CreateTextCompletionRequest(_message.Message):
     __slots__ = ("text",)
@@ -73,14 +75,16 @@ class StreamTextCompletionRequest(_message.Message):
     def __init__(self, text: _Optional[_Union[_text_pb2.TextCompletionRequest, _Mapping]] = ...) -> None: ...
 
 class StreamTextCompletionResponse(_message.Message):
-    __slots__ = ("chunks", "finishing", "usage")
+    __slots__ = ("chunks", "finishing", "usage", "last")
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     FINISHING_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
     chunks: _containers.RepeatedCompositeFieldContainer[_text_pb2.TextCompletion]
     finishing: bool
     usage: _chat_pb2.Usage
-    def __init__(self, chunks: _Optional[_Iterable[_Union[_text_pb2.TextCompletion, _Mapping]]] = ..., finishing: _Optional[bool] = ..., usage: _Optional[_Union[_chat_pb2.Usage, _Mapping]] = ...) -> None: ...
+    last: bool
+    def __init__(self, chunks: _Optional[_Iterable[_Union[_text_pb2.TextCompletion, _Mapping]]] = ..., finishing: _Optional[bool] = ..., usage: _Optional[_Union[_chat_pb2.Usage, _Mapping]] = ..., last: _Optional[bool] = ...) -> None: ...
 
 class CreateEmbeddingsRequest(_message.Message):
     __slots__ = ("embedding",)
