@@ -14,7 +14,6 @@ import yaml
 from trunkline_cli.gateway import Addresses, Gateway
 
 from server.config import load
-from server.inprocess import InProcessChannel
 from server.providers.loader import provider_kinds
 from tests.fakes.vendor import ScriptedVendor
 
@@ -45,7 +44,7 @@ class Running:
         """How many calls between front and core have not ended; where there is a wire between them, none are seen."""
         core = self.gateways[0]._core
         assert core is not None
-        return len(cast(InProcessChannel, core.channel).calls)
+        return len(core.channel.calls)
 
 
 def row(name: str, vendor: ScriptedVendor, models: Sequence[str], **fields: object) -> dict[str, object]:
