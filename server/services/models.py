@@ -13,7 +13,7 @@ from trunkline.v1.models_service_pb2 import (
 from server.call import Call
 from server.errors import invalid_request
 from server.runtime import ProviderRow, Runtime
-from server.services.requests import page
+from server.services.requests import check_model, page
 
 _PREFIX = "models/"
 
@@ -45,6 +45,7 @@ class ModelsService:
         if not request.name.startswith(_PREFIX) or request.name == _PREFIX:
             raise invalid_request("`name` must be `models/{model}`.", "name")
         model = request.name.removeprefix(_PREFIX)
+        check_model(model, "name")
         runtime = self._runtime()
         target = runtime.router.targets(model)[0]
         return GetModelResponse(model=_model(model, runtime.rows[target.settings.name]))

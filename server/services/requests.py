@@ -34,13 +34,27 @@ _EMBEDDING_RANGES = (("dimensions", 1, 100_000),)
 _IMAGE_RANGES = (("n", 1, 10), ("output_compression", 0, 100))
 
 
+def check_model(model: str, param: str = "model") -> None:
+    """Checks a model's name, which logs and errors repeat.
+
+    Raises:
+        GatewayError: INVALID_REQUEST, with the field at fault.
+    """
+    if not model:
+        raise invalid_request(f"`{param}` is missing.", param)
+    if not _MODEL.fullmatch(model) or ".." in model:
+        raise invalid_request(
+            f"`{param}` may have letters, digits and `-_./:@+`, no `..`, and at most 200 characters.", param
+        )
+
+
 def check_chat(request: ChatCompletionRequest) -> None:
     """Checks a chat request.
 
     Raises:
         GatewayError: INVALID_REQUEST, with the field at fault.
     """
-    _check_model(request.model)
+    check_model(request.model)
     if not request.messages:
         raise invalid_request("`messages` must have at least one message.", "messages")
     for index, message in enumerate(request.messages):
@@ -58,7 +72,7 @@ def check_chat(request: ChatCompletionRequest) -> None:
 
 def check_text(request: TextCompletionRequest) -> None:
     """Checks a text request, as `check_chat` does."""
-    _check_model(request.model)
+    check_model(request.model)
     if request.prompt.WhichOneof("form") is None:
         raise invalid_request("`prompt` is missing.", "prompt")
     _check_ranges(request, _COMPLETION_RANGES)
@@ -67,7 +81,7 @@ def check_text(request: TextCompletionRequest) -> None:
 
 def check_embedding(request: EmbeddingRequest) -> None:
     """Checks an embedding request, as `check_chat` does."""
-    _check_model(request.model)
+    check_model(request.model)
     if request.input.WhichOneof("form") is None:
         raise invalid_request("`input` is missing.", "input")
     if request.HasField("encoding_format") and request.encoding_format not in ("float", "base64"):
@@ -77,7 +91,7 @@ def check_embedding(request: EmbeddingRequest) -> None:
 
 def check_image(request: ImageRequest) -> None:
     """Checks an image request, as `check_chat` does."""
-    _check_model(request.model)
+    check_model(request.model)
     if not request.prompt:
         raise invalid_request("`prompt` is missing.", "prompt")
     _check_ranges(request, _IMAGE_RANGES)
@@ -96,15 +110,6 @@ def page(items: Sequence[T], page_size: int, page_token: str, default: int) -> t
     begin = int(page_token or 0)
     end = begin + min(page_size or default, 1000)
     return items[begin:end], str(end) if end < len(items) else ""
-
-
-def _check_model(model: str) -> None:
-    if not model:
-        raise invalid_request("`model` is missing.", "model")
-    if not _MODEL.fullmatch(model) or ".." in model:
-        raise invalid_request(
-            "`model` may have letters, digits and `-_./:@+`, no `..`, and at most 200 characters.", "model"
-        )
 
 
 def _check_ranges(request: ProtoMessage, ranges: Sequence[tuple[str, float, float]]) -> None:
