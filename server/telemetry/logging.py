@@ -3,7 +3,9 @@
 The standard library's loggers (Sanic's, gRPC's, asyncio's) come out of the same end as ours.
 """
 
+import contextlib
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
@@ -19,25 +21,37 @@ from server.telemetry.redaction import Redaction
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
+_FOREIGN = ("sanic.root", "sanic.error", "sanic.access", "sanic.server", "sanic.websockets")
+"""Loggers that have handlers of their own."""
+
+_PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
+"""A value that a readable line shows as it is."""
+
+
 class Sink:
     """Where log lines end: masks the secrets in each and writes it.
 
     Args:
         redaction: knows the secrets; may be replaced when they become known.
         stream: where to write.
+        owned: whether the stream ends with the sink.
     """
 
-    def __init__(self, redaction: Redaction, stream: TextIO) -> None:
+    def __init__(self, redaction: Redaction, stream: TextIO, owned: bool = False) -> None:
         self.redaction = redaction
         self._stream = stream
+        self._owned = owned
 
     def line(self, text: str) -> None:
         """Writes one line; a log that cannot be written must not end a request."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             self._stream.write(self.redaction.text(text) + "\n")
             self._stream.flush()
-        except (OSError, ValueError):
-            pass
+
+    def close(self) -> None:
+        """Closes the file, where there is one; later lines are lost."""
+        if self._owned:
+            self._stream.close()
 
     # What structlog calls: one method a level, all the same to a sink.
     msg = debug = info = warning = error = critical = exception = line
@@ -51,12 +65,15 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
         json: JSON lines; else readable ones.
         file: where to append; None: standard error.
         redaction: knows the secrets.
+
+    Raises:
+        OSError: the file cannot be opened.
     """
-    stream = sys.stderr
-    if file is not None:
+    if file is None:
+        sink = Sink(redaction, sys.stderr)
+    else:
         file.parent.mkdir(parents=True, exist_ok=True)
-        stream = file.open("a", encoding="utf-8")
-    sink = Sink(redaction, stream)
+        sink = Sink(redaction, file.open("a", encoding="utf-8", errors="backslashreplace"), owned=True)
     render = _json_line if json else _readable_line
     structlog.configure(
         processors=[_stamp, _exception_text, cast(structlog.typing.Processor, render)],
@@ -65,9 +82,12 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    root.handlers = [_Forward(sink, render)]
-    root.setLevel(max(_LEVELS[level], logging.WARNING if level != "DEBUG" else 0))
-    for name in ("sanic.root", "sanic.error", "sanic.access", "sanic.server", "sanic.websockets"):
+    before, root.handlers = root.handlers, [_Forward(sink, render)]
+    for handler in before:
+        if isinstance(handler, _Forward):
+            handler.close()
+    root.setLevel(logging.DEBUG if level == "DEBUG" else max(_LEVELS[level], logging.WARNING))
+    for name in _FOREIGN:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
@@ -84,10 +104,22 @@ class _Forward(logging.Handler):
         self._render = render
 
     def emit(self, record: logging.LogRecord) -> None:
-        event: dict[str, object] = {"event": record.getMessage(), "logger": record.name}
-        if record.exc_info:
-            event["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        self._sink.line(self._render(None, record.levelname.lower(), _stamp(None, record.levelname.lower(), event)))
+        level = record.levelname.lower()
+        event: dict[str, object] = {"event": _message(record), "logger": record.name}
+        if record.exc_info and record.exc_info[1] is not None:
+            event["exception"] = "".join(traceback.format_exception(record.exc_info[1]))
+        self._sink.line(self._render(None, level, _stamp(None, level, event)))
+
+    def close(self) -> None:
+        self._sink.close()
+        super().close()
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # a record whose arguments do not fit its text is a fault of whoever wrote it, and no one else's
+        return f"{record.msg} {record.args!r}"
 
 
 def _stamp(_: object, level: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -97,16 +129,45 @@ def _stamp(_: object, level: str, event: MutableMapping[str, object]) -> Mutable
 
 
 def _exception_text(_: object, level: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    if event.pop("exc_info", None):
-        event["exception"] = traceback.format_exc()
+    """Replaces `exc_info`, an exception, what `sys.exc_info` gives, or true for the one being handled, by its text."""
+    given = event.pop("exc_info", None)
+    if isinstance(given, tuple):
+        given = given[1]
+    elif given and not isinstance(given, BaseException):
+        given = sys.exc_info()[1]
+    if isinstance(given, BaseException):
+        event["exception"] = "".join(traceback.format_exception(given))
     return event
 
 
 def _json_line(_: object, level: str, event: Mapping[str, object]) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(event, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # a lone surrogate, an endless number: what is left is text
+        return orjson.dumps({_text(key): _text(value) for key, value in event.items()}).decode()
 
 
 def _readable_line(_: object, level: str, event: Mapping[str, object]) -> str:
-    rest = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("event", "level", "time", "exception"))
+    """One line and no more, whatever the values have in them; an exception's traceback stands under it."""
+    shown = {key: value for key, value in event.items() if key not in ("event", "level", "time", "exception")}
+    rest = "".join(f" {key}={_shown(value)}" for key, value in shown.items())
     exception = f"\n{event['exception']}" if "exception" in event else ""
-    return f"{event.get('time')} {str(event.get('level')).upper():8}{event.get('event')} {rest}{exception}"
+    name = _text(event.get("event")).translate(_CONTROLS)
+    return f"{event.get('time')} {str(event.get('level')).upper():8} {name}{rest}{exception}"
+
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+"""What would begin a new line or command a terminal, escaped."""
+
+
+def _shown(value: object) -> str:
+    text = _text(value)
+    return text if _PLAIN.fullmatch(text) and text.isprintable() else orjson.dumps(text).decode().translate(_CONTROLS)
+
+
+def _text(value: object) -> str:
+    """Any value as text that UTF-8 can have."""
+    try:
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    except Exception:
+        return f"<{type(value).__name__}>"
