@@ -79,7 +79,9 @@ def add_routes(
     """
     for route in served:
         handler = _handler(route, client, settings, views.get(route.method.full_name, to_json))
-        app.add_route(handler, route.path, methods=[route.verb], name=route.method.full_name.replace(".", "_"), stream=True)
+        name = route.method.full_name.replace(".", "_")
+        # A body that nobody wants is read away before the handler; one that is wanted is read by it.
+        app.add_route(handler, route.path, methods=[route.verb], name=name, stream=bool(route.rule.body))
 
 
 def _handler(route: Route, client: Callable[[], AsyncClient], settings: HttpSettings, view: View) -> Handler:
