@@ -9,11 +9,10 @@ from typing import TypeAlias, cast
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
-Shape: TypeAlias = "SearchStrategy[dict[str, Json]]"
-Strategy: TypeAlias = "SearchStrategy[Json]"
+Shape: TypeAlias = "SearchStrategy[dict[str, object]]"
+Strategy: TypeAlias = "SearchStrategy[object]"
 
-TEXTS: Strategy = st.text(max_size=12) | st.sampled_from(["", "\0", "𝄞🙂", "é\u2028", "\ud7ff\ue000", '"\\', "None"])
+TEXTS = st.text(max_size=12) | st.sampled_from(["", "\0", "𝄞🙂", "é\u2028", "\ud7ff\ue000", '"\\', "None"])
 NUMBERS: Strategy = (
     st.integers(-3, 300) | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
@@ -21,9 +20,13 @@ INT32S: Strategy = st.integers(-3, 5) | st.integers(-(2**31), 2**31 - 1)
 INT64S: Strategy = st.integers(-3, 5) | st.integers(-(2**63), 2**63 - 1)
 BOOLEANS: Strategy = st.booleans()
 SCALARS: Strategy = st.none() | BOOLEANS | NUMBERS | TEXTS
-KNOWN_KEYS = st.sampled_from(
-    ["model", "messages", "role", "content", "content_parts", "name", "tool_calls", "function", "arguments", "tool_choice", "mode", "type", "stop", "text", "list", "parameters", "parameters_json", "nulls", "extra_json", "logit_bias", "metadata", "choices", "delta", "message", "index", "finish_reason", "logprobs", "bytes", "token", "top_logprobs", "usage", "prompt_tokens", "input_tokens", "created", "create_time", "object", "data", "embedding", "values", "values_base64", "prompt", "input", "stream", "stream_options", "image_url", "url", "response_format", "json_schema", "schema"]
-)
+KNOWN = """
+model messages role content content_parts name tool_calls function arguments tool_choice mode type stop text list
+parameters parameters_json nulls extra_json logit_bias metadata choices delta message index finish_reason logprobs
+bytes token top_logprobs usage prompt_tokens input_tokens created create_time object data embedding values
+values_base64 prompt input stream stream_options image_url url response_format json_schema schema
+"""
+KNOWN_KEYS = st.sampled_from(KNOWN.split())
 """Keys that mean something somewhere, and names of fields whose keys are others."""
 
 KEYS = KNOWN_KEYS | st.text(max_size=6)
@@ -47,12 +50,16 @@ def shape(fields: Mapping[str, Strategy], always: Mapping[str, Strategy] | None 
     return cast(Shape, st.tuples(given, st.just({}) | unknown).map(lambda parts: {**parts[1], **parts[0]}))
 
 
-def some(item: "SearchStrategy[dict[str, Json]] | Strategy") -> Strategy:
+def some(item: Strategy) -> Strategy:
     return st.lists(item, max_size=3)
 
 
+def each(keys: str, value: Strategy) -> dict[str, Strategy]:
+    return dict.fromkeys(keys.split(), value)
+
+
 def strings(keys: str) -> dict[str, Strategy]:
-    return dict.fromkeys(keys.split(), TEXTS)
+    return each(keys, TEXTS)
 
 
 SCHEMAS: Strategy = st.recursive(
@@ -98,8 +105,8 @@ TOOL = shape(
 STREAM_OPTIONS = shape({"include_usage": BOOLEANS, "include_obfuscation": BOOLEANS})
 STOP: Strategy = TEXTS | some(TEXTS)
 SAMPLING: dict[str, Strategy] = {
-    **dict.fromkeys(["temperature", "top_p", "presence_penalty", "frequency_penalty"], NUMBERS),
-    **dict.fromkeys(["max_tokens", "seed"], INT64S),
+    **each("temperature top_p presence_penalty frequency_penalty", NUMBERS),
+    **each("max_tokens seed", INT64S),
     **strings("model user"),
     "n": INT32S,
     "stop": STOP,
@@ -110,7 +117,7 @@ CHAT_REQUEST = shape(
     {
         **SAMPLING,
         **strings("reasoning_effort verbosity service_tier safety_identifier prompt_cache_key"),
-        **dict.fromkeys(["parallel_tool_calls", "logprobs", "store"], BOOLEANS),
+        **each("parallel_tool_calls logprobs store", BOOLEANS),
         "messages": some(MESSAGE),
         "tools": some(TOOL),
         "tool_choice": TEXTS | shape({"type": TEXTS, "function": shape({"name": TEXTS})}),
@@ -144,16 +151,15 @@ IMAGE_REQUEST = shape(
     }
 )
 
-COUNTS = dict.fromkeys
 USAGE = shape(
     {
-        **COUNTS(["prompt_tokens", "completion_tokens", "total_tokens"], INT64S),
+        **each("prompt_tokens completion_tokens total_tokens", INT64S),
         "prompt_tokens_details": shape(
-            COUNTS(["cached_tokens", "cache_write_tokens", "audio_tokens", "text_tokens", "image_tokens"], INT64S)
+            each("cached_tokens cache_write_tokens audio_tokens text_tokens image_tokens", INT64S)
         ),
         "completion_tokens_details": shape(
-            COUNTS(
-                ["reasoning_tokens", "audio_tokens", "text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"],
+            each(
+                "reasoning_tokens audio_tokens text_tokens accepted_prediction_tokens rejected_prediction_tokens",
                 INT64S,
             )
         ),
@@ -211,7 +217,7 @@ IMAGE_LIST = shape(
     {
         "created": SECONDS,
         "data": some(shape(strings("url b64_json revised_prompt"))),
-        "usage": shape(COUNTS(["input_tokens", "output_tokens", "total_tokens"], INT64S)),
+        "usage": shape(each("input_tokens output_tokens total_tokens", INT64S)),
     }
 )
 
@@ -225,7 +231,7 @@ def same(one: object, other: object) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def nested(depth: int, wrap: Callable[[Json], Json], innermost: Json = 1) -> Json:
+def nested(depth: int, wrap: Callable[[object], object], innermost: object = 1) -> object:
     """A value within so many layers."""
     value = innermost
     for _ in range(depth):

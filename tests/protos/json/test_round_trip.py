@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import orjson
 import pytest
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from trunkline_json import Form, Misfit
 
 from tests.protos.json import shapes
-from tests.protos.json.shapes import ANY, OBJECTS, Json, Shape, nested, same
+from tests.protos.json.shapes import ANY, OBJECTS, Shape, nested, same
 
+M = TypeVar("M", bound=Message)
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -54,7 +55,7 @@ CASES = [
 every_form = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.lower())
 
 
-def there_and_back(form: Form[Message], value: object, strict: bool) -> object:
+def there_and_back(form: Form[M], value: object, strict: bool) -> object:
     """The JSON that comes out where both ends and the wire between them did their work."""
     message = form.parse(value, strict)
     received = type(message).FromString(message.SerializeToString())
@@ -93,7 +94,7 @@ def test_whatever_an_object_holds_it_comes_back(case: Case, data: st.DataObject)
     value = as_parsed(data.draw(OBJECTS | st.dictionaries(st.sampled_from(keys_of(case)), ANY, max_size=5)))
     came = cast(dict[str, object], there_and_back(case.form, value, strict=False))
     assert same(
-        without_additions(case, came, value), {k: v for k, v in cast(dict[str, Json], value).items() if k != "object"}
+        without_additions(case, came, value), {k: v for k, v in cast(dict[str, object], value).items() if k != "object"}
     )
 
 
