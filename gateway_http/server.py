@@ -5,7 +5,9 @@ import socket
 import time
 
 from sanic import Sanic
+from sanic.application.state import ApplicationServerInfo
 from sanic.http import Http
+from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
@@ -47,6 +49,8 @@ class HttpServer:
         )
         if server is None:
             raise OSError("the HTTP server could not be created")
+        # Sanic thinks of HTTP/3 where it does not know what is served, and then sends an empty `alt-svc`.
+        self._app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
         # Sanic rewrites its own classes when the first app of a process starts, and fails when it does so twice.
         self._app.config.TOUCHUP = not getattr(Http, "__touched__", False)
         await server.startup()  # type: ignore[no-untyped-call]
