@@ -19,6 +19,9 @@ from server.interceptors.request_id import KEY as REQUEST_ID
 from server.providers.base import Ask, Batch
 from server.providers.errors import Fault, ProviderError
 
+_NO_TIME_S = 0.01
+"""Less than this before the deadline it has passed: an attempt gets what is left, and its end may be noticed first."""
+
 
 class Dispatcher:
     """Answers requests by asking providers.
@@ -56,14 +59,17 @@ class Dispatcher:
                     raise ProviderError(Fault.PROTOCOL, "The provider's answer is empty.")
                 return
             except ProviderError as error:
+                if not begun:
+                    failures.append(Failure(target, error))
+                    _note_failure(call, target, failures)
+                time_left_s = call.context.time_remaining()
+                if time_left_s is not None and time_left_s < _NO_TIME_S:
+                    end = "the answer's end" if begun else "a provider answered"
+                    raise GatewayError(
+                        ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, f"The deadline passed before {end}."
+                    ) from error
                 if begun:
                     raise broken(target, error) from error
-                failures.append(Failure(target, error))
-                _note_failure(call, target, failures)
-                if call.context.time_remaining() == 0:
-                    raise GatewayError(
-                        ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "The deadline passed before a provider answered."
-                    ) from error
                 if not error.fault.elsewhere:
                     break
         raise failed(failures, model) from failures[-1].error
