@@ -39,9 +39,7 @@ def version(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-async def gateway(
-    vendor: ScriptedVendor, tmp_path: Path, topology: Topology, version: str | None
-) -> AsyncIterator[Running]:
+async def gateway(vendor: ScriptedVendor, tmp_path: Path, topology: Topology, version: str | None) -> AsyncIterator[Running]:
     """A gateway with one provider of the type `anthropic`."""
     row = {
         "name": "first",
@@ -99,9 +97,7 @@ async def test_a_temperature_is_sent_where_the_version_takes_it(
 
 
 @pytest.mark.parametrize("counted", [False, True], ids=["without usage", "with usage"])
-async def test_every_chunk_has_the_form_of_openai(
-    vendor: ScriptedVendor, gateway: Running, counted: bool
-) -> None:
+async def test_every_chunk_has_the_form_of_openai(vendor: ScriptedVendor, gateway: Running, counted: bool) -> None:
     vendor.add(Thinking("Hm.") + Text("Hello there") + ToolCall("weather", {"city": "Köln"}, id="toolu_a"))
     options = {"stream_options": {"include_usage": True}} if counted else {}
     request = {"model": THINKER, "messages": HELLO, "tools": [WEATHER], "stream": True, **options}
@@ -158,9 +154,7 @@ async def test_calls_of_tools_arrive_whole_and_streamed(vendor: ScriptedVendor, 
     assert vendor.requests[0].body["tools"][0]["input_schema"]["required"] == ["city"]
 
 
-async def test_thoughts_go_back_signed_while_a_tool_loop_goes_on(
-    vendor: ScriptedVendor, sdk: openai.AsyncOpenAI
-) -> None:
+async def test_thoughts_go_back_signed_while_a_tool_loop_goes_on(vendor: ScriptedVendor, sdk: openai.AsyncOpenAI) -> None:
     thought = Thinking("I need the weather.", signature="c2ln")
     vendor.add(thought + ToolCall("weather", {"city": "Köln"}, id="toolu_a"), Text("Sunny."))
     first = await sdk.chat.completions.create(model=THINKER, messages=HELLO, tools=[WEATHER], reasoning_effort="low")
@@ -195,9 +189,7 @@ async def test_a_refusal_is_told_as_one(vendor: ScriptedVendor, sdk: openai.Asyn
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "content_filter"
 
 
-@pytest.mark.parametrize(
-    ("status", "told"), [(400, 400), (401, 503), (404, 404), (429, 429), (500, 503), (529, 503)]
-)
+@pytest.mark.parametrize(("status", "told"), [(400, 400), (401, 503), (404, 404), (429, 429), (500, 503), (529, 503)])
 async def test_what_the_vendor_refuses_is_told_in_openai_s_words(
     vendor: ScriptedVendor, sdk: openai.AsyncOpenAI, status: int, told: int
 ) -> None:

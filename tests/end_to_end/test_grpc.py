@@ -95,9 +95,7 @@ async def test_what_one_read_brought_is_one_message(vendor: ScriptedVendor, clie
 
 async def test_chunks_come_as_the_provider_s_json_when_asked_for(vendor: ScriptedVendor, client: AsyncClient) -> None:
     vendor.add(Text("Hello there"))
-    async with client.completions.stream_chat_completion(
-        CHAT, answer_format=AnswerFormat.ANSWER_FORMAT_JSON
-    ) as stream:
+    async with client.completions.stream_chat_completion(CHAT, answer_format=AnswerFormat.ANSWER_FORMAT_JSON) as stream:
         messages = [message async for message in stream]
     assert not any(message.chunks for message in messages)
     assert any(b'"content":" there"' in text for message in messages for text in message.chunks_json)

@@ -50,6 +50,21 @@ async def test_an_answer_has_the_form_the_headers_and_who_answered(http: aiohttp
     validate(component, body)
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_there_are_no_other_headers(http: aiohttp.ClientSession, streamed: bool) -> None:
+    framing = {"transfer-encoding", "cache-control", "x-accel-buffering"} if streamed else {"content-length"}
+    async with http.post(CHAT, json={"model": "gpt-4o", "messages": MESSAGES, "stream": streamed}) as response:
+        names = {name.lower() for name in response.headers}
+    assert names == {
+        "content-type",
+        "connection",
+        "x-request-id",
+        "x-trunkline-provider",
+        "x-trunkline-attempts",
+        *framing,
+    }
+
+
 @pytest.mark.parametrize("case", CHATS)
 async def test_a_whole_chat_has_the_form(vendor: ScriptedVendor, http: aiohttp.ClientSession, case: str) -> None:
     fields, answer = CHATS[case]
