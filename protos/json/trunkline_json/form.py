@@ -6,7 +6,7 @@ travel in `nulls`: so every JSON object survives the way through the message and
 """
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import orjson
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -63,17 +63,37 @@ class Union:
 class Field:
     """One field: its key, how to read it and how to write it."""
 
-    __slots__ = ("exact", "key", "name", "number", "parse", "render")
+    __slots__ = ("exact", "high", "key", "listed", "low", "name", "number", "parse", "presence", "render")
 
-    def __init__(self, name: str, key: str, number: int, exact: type | None, parse: Parse, render: Render | None) -> None:
+    def __init__(self, name: str, key: str, number: int, value: "Value", presence: bool) -> None:
         self.name = name
         self.key = key
         self.number = number
-        self.exact = exact
-        """A JSON type whose every value is the field's value as it stands; None where there is none."""
-        self.parse = parse
-        self.render = render
-        """None where the field's value is the JSON value."""
+        self.exact = value.exact
+        self.low = -value.limit
+        self.high = value.limit
+        self.parse = value.parse
+        self.render = value.render
+        self.presence = presence
+        """Whether the field tells its default from absence."""
+        self.listed: Field | None = None
+        """The field for arrays, where it has the same key."""
+
+
+class Value(NamedTuple):
+    """How the values of a field are read and written.
+
+    Attributes:
+        parse: reads any JSON value.
+        render: None where the field's value is the JSON value.
+        exact: a JSON type whose values are the field's values as they stand; None where there is none.
+        limit: for integers: they are below it, and not below its negative.
+    """
+
+    parse: Parse
+    render: Render | None = None
+    exact: type | None = None
+    limit: int = 0
 
 
 class Form(Generic[M]):
@@ -85,6 +105,7 @@ class Form(Generic[M]):
         shared_keys: by `Message.field`, the key that a field shares with another one; the value's type tells which is meant.
         constant: keys that every rendered object has, with their values; not read back.
         required: by `Message.field` of a message field, the keys that are rendered as null when nothing is set.
+        lists: keys of the object itself that are rendered as an empty array when nothing is set.
     """
 
     def __init__(
@@ -94,6 +115,7 @@ class Form(Generic[M]):
         shared_keys: Mapping[str, str],
         constant: Mapping[str, object] | None = None,
         required: Mapping[str, tuple[str, ...]] | None = None,
+        lists: tuple[str, ...] = (),
     ) -> None:
         self._message = message
         self._unions = unions
@@ -102,8 +124,8 @@ class Form(Generic[M]):
         self._tables: dict[tuple[str, tuple[str, ...]], _Table] = {}
         self._root = self._table(cast(Descriptor, message.DESCRIPTOR), self._required.get("", ()))
         self._constant = dict(constant or {})
-        for key in self._constant:
-            self._root.ignored.add(key)
+        self._root.ignored.update(self._constant)
+        self._root.lists = frozenset(lists)
 
     def parse(self, value: object, strict: bool) -> M:
         """Builds the message of a JSON object.
@@ -139,66 +161,61 @@ class Form(Generic[M]):
         if known is not None:
             return known
         table = self._tables[descriptor.full_name, required] = _Table(required)
-        sharing: dict[str, dict[type, Field]] = {}
         for descriptor_field in descriptor.fields:
-            name = descriptor_field.name
-            if name in ("nulls", "extra_json"):
+            if descriptor_field.name in ("nulls", "extra_json"):
                 continue
             field = self._field(descriptor, descriptor_field)
             table.by_number[field.number] = field
-            shares = self._shared_keys.get(f"{descriptor.name}.{name}")
-            if shares is None:
+            other = table.by_key.get(field.key)
+            if other is None:
                 table.by_key[field.key] = field
+            elif descriptor_field.is_repeated:
+                other.listed = field
             else:
-                field.key = shares
-                sharing.setdefault(shares, {})[list if descriptor_field.is_repeated else str] = field
-        for key, fields in sharing.items():
-            if key in table.by_key:
-                fields[str] = table.by_key.pop(key)
-            table.by_type[key] = fields
+                field.listed = other
+                table.by_key[field.key] = field
         return table
 
     def _field(self, owner: Descriptor, field: FieldDescriptor) -> Field:
-        name = field.name
-        key = field.json_name if field.json_name != _camel(name) else name
-        parse, render, exact = self._value(owner, field)
+        own_key = field.json_name if field.json_name != _camel(field.name) else field.name
+        key = self._shared_keys.get(f"{owner.name}.{field.name}", own_key)
+        value = self._value(owner, field)
         if _map(field):
-            parse, render, exact = _map_of(parse), cast(Render, dict), None
+            value = Value(_map_of(value.parse), cast(Render, dict))
         elif field.is_repeated:
-            parse, render, exact = _list_of(parse), _render_list(render), None
+            value = Value(_list_of(value.parse), _render_list(value.render))
         elif not field.has_presence:
-            parse, exact = _unless_default(parse, field.default_value), None
-        return Field(name, key, field.number, exact, parse, render)
+            value = value._replace(parse=_unless_default(value.parse, field.default_value))
+        return Field(field.name, key, field.number, value, field.has_presence)
 
-    def _value(self, owner: Descriptor, field: FieldDescriptor) -> tuple[Parse, Render | None, type | None]:
-        """How one value of the field is read and written, and the JSON type that needs no reading."""
+    def _value(self, owner: Descriptor, field: FieldDescriptor) -> Value:
         if _map(field):
             return self._value(owner, _type_of(field).fields_by_name["value"])
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             return self._submessage(owner, field)
         if field.name.endswith("_json") and field.json_name != _camel(field.name):
-            return _parse_json_text, _render_json_text, None
+            return Value(_parse_json_text, _render_json_text)
         if field.type == FieldDescriptor.TYPE_STRING:
-            return _parse_string, None, str
+            return Value(_parse_string, exact=str)
         if field.type == FieldDescriptor.TYPE_BOOL:
-            return _parse_bool, None, bool
+            return Value(_parse_bool, exact=bool)
         if field.type == FieldDescriptor.TYPE_DOUBLE:
-            return _parse_number, None, float
-        return _integer_below(_INT_TYPES[field.type]), None, None
+            return Value(_parse_number, exact=float)
+        limit = _INT_TYPES[field.type]
+        return Value(_integer_below(limit), exact=int, limit=limit)
 
-    def _submessage(self, owner: Descriptor, field: FieldDescriptor) -> tuple[Parse, Render | None, type | None]:
+    def _submessage(self, owner: Descriptor, field: FieldDescriptor) -> Value:
         full_name = _type_of(field).full_name
         if full_name == "google.protobuf.Timestamp":
-            return _parse_seconds, _render_seconds, None
+            return Value(_parse_seconds, _render_seconds)
         table = self._table(_type_of(field), self._required.get(f"{owner.name}.{field.name}", ()))
         union = self._unions.get(full_name)
         if union is None:
-            return table.parse, cast(Render, table.render), None
+            return Value(table.parse, cast(Render, table.render))
         parse_union, render_union = union.parse, union.render
-        return (
+        return Value(
             lambda value, strict: parse_union(value, strict, table.parse),
             lambda value: render_union(cast(Message, value), cast(Render, table.render)),
-            None,
         )
 
 
@@ -207,58 +224,49 @@ class _Table:
 
     def __init__(self, required: tuple[str, ...]) -> None:
         self.by_key: dict[str, Field] = {}
-        self.by_type: dict[str, dict[type, Field]] = {}
         self.by_number: dict[int, Field] = {}
         self.ignored: set[str] = set()
+        self.lists: frozenset[str] = frozenset()
         self.required = required
 
     def parse(self, value: object, strict: bool) -> Keywords:
         if type(value) is not dict:
             raise Misfit("an object")
         keywords: Keywords = {}
-        nulls: list[int] | None = None
-        extra: Keywords | None = None
+        nulls: list[int] = []
+        extra: Keywords = {}
         get = self.by_key.get
         for key, item in value.items():
             field = get(key)
             if field is None:
-                field = self._by_type(key, item, strict)
-            if field is None:
                 if key not in self.ignored:
-                    extra = extra or {}
                     extra[key] = item
-            elif item is None:
-                nulls = nulls or []
+                continue
+            if item is None:
                 nulls.append(field.number)
-            elif type(item) is field.exact:
+                continue
+            kind = type(item)
+            if kind is list and field.listed is not None:
+                field = field.listed
+            if kind is field.exact and (item or field.presence) and (kind is not int or field.low <= item < field.high):
                 keywords[field.name] = item
-            else:
-                try:
-                    keywords[field.name] = field.parse(item, strict)
-                except Carry:
-                    extra = extra or {}
+                continue
+            try:
+                keywords[field.name] = field.parse(item, strict)
+            except Carry:
+                if key not in self.lists:
                     extra[key] = item
-                except Misfit as misfit:
-                    if strict:
-                        raise misfit.within(key) from None
-                    extra = extra or {}
-                    extra[key] = item
-        if nulls is not None:
+            except Misfit as misfit:
+                if strict:
+                    if field.listed is not None and not misfit.path:
+                        misfit.expected += " or an array"
+                    raise misfit.within(key) from None
+                extra[key] = item
+        if nulls:
             keywords["nulls"] = nulls
-        if extra is not None:
+        if extra:
             keywords["extra_json"] = _extra_text(extra)
         return keywords
-
-    def _by_type(self, key: str, item: object, strict: bool) -> Field | None:
-        fields = self.by_type.get(key)
-        if fields is None:
-            return None
-        if item is None:
-            return fields[str]
-        field = fields.get(type(item))
-        if field is None and strict:
-            raise Misfit("a string or an array").within(key)
-        return field
 
     def render(self, message: Message) -> dict[str, object]:
         rendered: dict[str, object] = dict.fromkeys(self.required)
@@ -275,6 +283,8 @@ class _Table:
                     rendered[field.key] = field.render(value)
         except Misfit as misfit:
             raise misfit.within(field.key if field else "extra_json") from None
+        for key in self.lists:
+            rendered.setdefault(key, [])
         return rendered
 
     def _render_rest(self, descriptor: FieldDescriptor, value: object, rendered: dict[str, object]) -> None:

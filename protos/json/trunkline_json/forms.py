@@ -91,6 +91,7 @@ CHAT_COMPLETION = Form(
     _SHARED_KEYS,
     constant={"object": "chat.completion"},
     required={"ChatCompletion.choices": ("finish_reason", "logprobs"), "ChatChoice.message": ("content", "refusal")},
+    lists=("choices",),
 )
 CHAT_CHUNK = Form(
     chat_pb2.ChatCompletionChunk,
@@ -98,6 +99,7 @@ CHAT_CHUNK = Form(
     _SHARED_KEYS,
     constant={"object": "chat.completion.chunk"},
     required={"ChatCompletionChunk.choices": ("finish_reason",)},
+    lists=("choices",),
 )
 USAGE = Form(chat_pb2.Usage, _UNIONS, _SHARED_KEYS)
 TEXT_REQUEST = Form(text_pb2.TextCompletionRequest, _UNIONS, _SHARED_KEYS)
@@ -107,8 +109,9 @@ TEXT_COMPLETION = Form(
     _SHARED_KEYS,
     constant={"object": "text_completion"},
     required={"TextCompletion.choices": ("finish_reason", "logprobs")},
+    lists=("choices",),
 )
 EMBEDDING_REQUEST = Form(text_pb2.EmbeddingRequest, _UNIONS, _SHARED_KEYS)
-EMBEDDING_LIST = Form(text_pb2.EmbeddingList, _UNIONS, _SHARED_KEYS, constant={"object": "list"})
+EMBEDDING_LIST = Form(text_pb2.EmbeddingList, _UNIONS, _SHARED_KEYS, constant={"object": "list"}, lists=("data",))
 IMAGE_REQUEST = Form(text_pb2.ImageRequest, _UNIONS, _SHARED_KEYS)
-IMAGE_LIST = Form(text_pb2.ImageList, _UNIONS, _SHARED_KEYS)
+IMAGE_LIST = Form(text_pb2.ImageList, _UNIONS, _SHARED_KEYS, lists=("data",))
