@@ -10,17 +10,21 @@ from types import TracebackType
 from typing import Protocol, TypeAlias, cast
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from server.call import Call, Context
+from server.errors import invalid_request
 
 Interceptor = Callable[[Call], AbstractAsyncContextManager[None]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
 Handlers: TypeAlias = "Mapping[str, Handler]"
 Unary = Callable[[Message, Call], Awaitable[Message]]
 Stream = Callable[[Message, Call], AsyncGenerator[Message, None]]
-UnaryBehaviour = Callable[[Message, Context], Awaitable[Message]]
-StreamBehaviour = Callable[[Message, Context], AsyncGenerator[Message, None]]
+UnaryBehaviour = Callable[[Message | None, Context], Awaitable[Message]]
+StreamBehaviour = Callable[[Message | None, Context], AsyncGenerator[Message, None]]
+Decode = Callable[[bytes], Message]
+
+_NO_MESSAGE = "The bytes that came are no message that this method takes."
 
 
 class Host(Protocol):
@@ -52,7 +56,7 @@ class Registry:
         """Called by the generated code too, with the same handlers once more."""
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
-        codecs = handler.request_deserializer, handler.response_serializer
+        codecs = cast(Decode, _lenient(cast(Decode, handler.request_deserializer))), handler.response_serializer
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(self._around_stream(method, handler.unary_stream), *codecs)
         return grpc.unary_unary_rpc_method_handler(self._around_unary(method, handler.unary_unary), *codecs)
@@ -61,9 +65,11 @@ class Registry:
         behaviour = cast(Unary, servicer_method)
         interceptors = self._interceptors
 
-        async def intercepted(request: Message, context: Context) -> Message:
+        async def intercepted(request: Message | None, context: Context) -> Message:
             call = Call(method, context, dict(context.invocation_metadata() or ()))
             async with _Around(interceptors, call):
+                if request is None:
+                    raise invalid_request(_NO_MESSAGE)
                 response = await behaviour(request, call)
             context.set_trailing_metadata(call.trailers)
             return response
@@ -74,14 +80,29 @@ class Registry:
         behaviour = cast(Stream, servicer_method)
         interceptors = self._interceptors
 
-        async def intercepted(request: Message, context: Context) -> AsyncGenerator[Message, None]:
+        async def intercepted(request: Message | None, context: Context) -> AsyncGenerator[Message, None]:
             call = Call(method, context, dict(context.invocation_metadata() or ()))
-            async with _Around(interceptors, call), aclosing(behaviour(request, call)) as messages:
-                async for message in messages:
-                    yield message
+            async with _Around(interceptors, call):
+                if request is None:
+                    raise invalid_request(_NO_MESSAGE)
+                async with aclosing(behaviour(request, call)) as messages:
+                    async for message in messages:
+                        yield message
             context.set_trailing_metadata(call.trailers)
 
         return intercepted
+
+
+def _lenient(decode: Decode) -> Callable[[bytes], Message | None]:
+    """Decodes, or gives None, for the call to be refused as any other: gRPC would log it as a fault of ours."""
+
+    def decoded(data: bytes) -> Message | None:
+        try:
+            return decode(data)
+        except DecodeError:
+            return None
+
+    return decoded
 
 
 class _Around:
