@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message as ProtoMessage
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
 
 from server.errors import invalid_request
 
@@ -73,8 +73,7 @@ def check_chat(request: ChatCompletionRequest) -> None:
 def check_text(request: TextCompletionRequest) -> None:
     """Checks a text request, as `check_chat` does."""
     check_model(request.model)
-    if request.prompt.WhichOneof("form") is None:
-        raise invalid_request("`prompt` is missing.", "prompt")
+    _check_input(request.prompt, "prompt")
     _check_ranges(request, _COMPLETION_RANGES)
     _check_bias(request.logit_bias.items())
 
@@ -82,8 +81,7 @@ def check_text(request: TextCompletionRequest) -> None:
 def check_embedding(request: EmbeddingRequest) -> None:
     """Checks an embedding request, as `check_chat` does."""
     check_model(request.model)
-    if request.input.WhichOneof("form") is None:
-        raise invalid_request("`input` is missing.", "input")
+    _check_input(request.input, "input")
     if request.HasField("encoding_format") and request.encoding_format not in ("float", "base64"):
         raise invalid_request("`encoding_format` must be `float` or `base64`.", "encoding_format")
     _check_ranges(request, _EMBEDDING_RANGES)
@@ -112,6 +110,14 @@ def page(items: Sequence[T], page_size: int, page_token: str, default: int) -> t
     return items[begin:end], str(end) if end < len(items) else ""
 
 
+def _check_input(given: TextInput, name: str) -> None:
+    form = given.WhichOneof("form")
+    if form is None:
+        raise invalid_request(f"`{name}` is missing.", name)
+    if form != "text" and not getattr(given, form).values:
+        raise invalid_request(f"`{name}` must not be empty.", name)
+
+
 def _check_ranges(request: ProtoMessage, ranges: Sequence[tuple[str, float, float]]) -> None:
     for name, low, high in ranges:
         if request.HasField(name) and not low <= getattr(request, name) <= high:
@@ -121,7 +127,7 @@ def _check_ranges(request: ProtoMessage, ranges: Sequence[tuple[str, float, floa
 def _check_bias(biases: object) -> None:
     for token, bias in biases:  # type: ignore[attr-defined]
         if not -100 <= bias <= 100:
-            raise invalid_request("`logit_bias` must have values between -100 and 100.", f"logit_bias.{token}")
+            raise invalid_request("`logit_bias` must have values between -100 and 100.", f"logit_bias.{token[:20]}")
 
 
 def _refuse_role(message: Message, index: int) -> None:
