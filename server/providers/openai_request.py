@@ -40,6 +40,7 @@ def request_body(ask: Ask, vendor: Vendor) -> bytes:
             options = body.get("stream_options")
             body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     else:
+        body.pop("stream", None)
         body.pop("stream_options", None)
     _apply(vendor, body)
     try:
