@@ -39,12 +39,14 @@ class Running:
     target: str
     gateways: Sequence[Gateway]
 
-    @property
-    def calls_in_process(self) -> int:
-        """How many calls between front and core have not ended; where there is a wire between them, none are seen."""
+    async def calls_ended(self) -> None:
+        """Returns once no call between front and core runs; where there is a wire between them, none are seen."""
         core = self.gateways[0]._core
         assert core is not None
-        return len(core.channel.calls)
+        while core.channel.calls:
+            ended = asyncio.Event()
+            next(iter(core.channel.calls)).add_done_callback(lambda _, ended=ended: ended.set())  # type: ignore[misc]
+            await ended.wait()
 
 
 def row(name: str, vendor: ScriptedVendor, models: Sequence[str], **fields: object) -> dict[str, object]:

@@ -186,7 +186,7 @@ async def test_an_error_carries_its_reason_fields_and_request_id(gateway: Runnin
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    trailing = {key: value for key, value in caught.value.trailing_metadata() or ()}
+    trailing = dict(caught.value.trailing_metadata() or ())
     assert trailing["x-request-id"] == "mine"
     packed = trailing["grpc-status-details-bin"]
     assert isinstance(packed, bytes)

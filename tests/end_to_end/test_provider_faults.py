@@ -154,15 +154,14 @@ async def test_grpc_ends_the_stream_with_the_status(
     vendor: ScriptedVendor, second_vendor: ScriptedVendor, client: AsyncClient, case: str
 ) -> None:
     vendor.add(HELLO.with_fault(AFTER[case]))
-    chunks = []
     request = ChatCompletionRequest(model="gpt-4o", messages=TYPED)
     async with client.completions.stream_chat_completion(request) as stream:
+        first = await anext(stream.chunks())
         with pytest.raises(TrunklineError) as caught:
-            async for chunk in stream.chunks():
-                chunks.append(chunk)
+            _ = [chunk async for chunk in stream.chunks()]
     assert (caught.value.code, caught.value.reason) == (BROKEN.grpc_code, BROKEN.reason)
     assert caught.value.metadata["provider"] == "first"
-    assert chunks
+    assert first.choices[0].delta.role == "assistant"
     assert not second_vendor.requests
 
 
