@@ -89,12 +89,12 @@ def _note_usage(call: Call, batch: Batch) -> None:
     usage = usage_of(batch)
     if usage is None or not (usage.HasField("input_tokens") or usage.HasField("output_tokens")):
         return
+    if "input_tokens" in call.notes:  # usage came before: some vendors repeat it as it grows
+        call.trailers[:] = [trailer for trailer in call.trailers if not trailer[0].endswith("-tokens")]
     call.notes["input_tokens"] = usage.input_tokens
     call.notes["output_tokens"] = usage.output_tokens
-    kept = [trailer for trailer in call.trailers if not trailer[0].endswith("-tokens")]
-    kept.append(("trunkline-input-tokens", str(usage.input_tokens)))
-    kept.append(("trunkline-output-tokens", str(usage.output_tokens)))
-    call.trailers[:] = kept
+    call.trailers.append(("trunkline-input-tokens", str(usage.input_tokens)))
+    call.trailers.append(("trunkline-output-tokens", str(usage.output_tokens)))
 
 
 def _note_failure(call: Call, target: Target, failures: list[Failure]) -> None:

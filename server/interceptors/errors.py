@@ -45,5 +45,5 @@ class Errors:
         error.message = self._redact(error.message)
         error.metadata = {key: self._redact(value) for key, value in error.metadata.items()}
         error.metadata["request_id"] = self._call.request_id
-        error.fields = tuple((field, self._redact(text)) for field, text in error.fields)
+        error.fields = tuple((self._redact(field), self._redact(text)) for field, text in error.fields)
         await self._call.context.abort_with_status(CallStatus.of(error.code, to_status(error), self._call.trailers))

@@ -61,7 +61,7 @@ class Answer:
         Raises:
             ProviderError: PROTOCOL when it is larger than `limit` bytes; CONNECTION, TIMEOUT.
         """
-        pieces = []
+        pieces: list[bytes] = []
         size = 0
         while piece := await self.read():
             pieces.append(piece)

@@ -134,7 +134,7 @@ def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
         choice.finish_reason == "stop" and choice.message.tool_calls != _NULL for choice in look.choices
     ):
         return None
-    usage = None if look.usage == _NULL else _typed(USAGE.parse, orjson.loads(bytes(look.usage)))
+    usage = None if look.usage == _NULL else _typed(USAGE.keywords, orjson.loads(bytes(look.usage)))
     return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=usage)
 
 
@@ -226,7 +226,7 @@ class AnswerStream:
             looks = _decode(_LOOK, chunks[-_TAIL:] if plain else chunks)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        usage: Usage | None = None
+        usage: Json | None = None
         kept: list[bytes] = chunks[:-_TAIL] if plain else []
         opened, finished = set(self._open), set(self._finished)
         for look, chunk in zip(looks, chunks[len(kept) :], strict=True):
@@ -242,7 +242,7 @@ class AnswerStream:
                     opened.discard(choice.index)
                     finished.add(choice.index)
             if look.usage != _NULL:
-                usage = _typed(USAGE.parse, orjson.loads(bytes(look.usage)))
+                usage = _typed(USAGE.keywords, orjson.loads(bytes(look.usage)))
                 if not look.choices and not self._usage_asked:
                     continue
             kept.append(chunk)

@@ -44,13 +44,15 @@ class CompletionService:
         chat = request.chat
         check_chat(chat)
         chunks: list[ChatCompletionChunk] = []
+        texts: list[bytes] = []
         as_json = request.answer_format == AnswerFormat.ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
         async with aclosing(self._stream(ask, call)) as batches:
             async for batch in cast(AsyncGenerator[StreamChatCompletionResponse, None], batches):
-                if batch.chunks_json:
-                    return CreateChatCompletionResponse(completion_json=batch.chunks_json[0])
                 chunks.extend(batch.chunks)
+                texts.extend(batch.chunks_json)
+        if texts:
+            return CreateChatCompletionResponse(completion_json=texts[0])
         return CreateChatCompletionResponse(completion=fold_chat(chunks))
 
     def StreamChatCompletion(self, request: StreamChatCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:

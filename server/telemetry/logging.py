@@ -3,6 +3,8 @@
 The standard library's loggers (Sanic's, gRPC's, asyncio's) come out of the same end as ours.
 """
 
+import asyncio
+import atexit
 import contextlib
 import logging
 import re
@@ -41,15 +43,32 @@ class Sink:
         self.redaction = redaction
         self._stream = stream
         self._owned = owned
+        self._waiting: list[str] = []
+        atexit.register(self.flush)
 
     def line(self, text: str) -> None:
-        """Writes one line; a log that cannot be written must not end a request."""
+        """Takes one line. In a running loop, the lines of one turn are masked and written together, at its end."""
+        self._waiting.append(text)
+        if len(self._waiting) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.flush)
+        except RuntimeError:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the lines that wait; a log that cannot be written must not end a request."""
+        if not self._waiting:
+            return
+        text = "\n".join(self._waiting)
+        self._waiting.clear()
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(self.redaction.text(text) + "\n")
             self._stream.flush()
 
     def close(self) -> None:
-        """Closes the file, where there is one; later lines are lost."""
+        """Writes what waits and closes the file, where there is one; later lines are lost."""
+        self.flush()
         if self._owned:
             self._stream.close()
 
