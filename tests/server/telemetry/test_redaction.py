@@ -49,6 +49,7 @@ HARMLESS = [
         json.dumps({"a": json.dumps({"b": SECRET})}),
         json.dumps({"a": json.dumps({"b": SECRET}, ensure_ascii=False)}, ensure_ascii=False),
         repr({"a": SECRET}),
+        json.dumps({"exception": repr({"a": SECRET})}),
         f"https://host/?q={quote(SECRET, safe='')}",
         f"password={SECRET}",
     ],
