@@ -20,6 +20,7 @@ from trunkline_client import AsyncClient, TrunklineError
 from gateway_http.cors import add_cors
 from gateway_http.errors import KINDS, HttpError, Kind, from_client
 from gateway_http.exchange import App, request_id_of
+from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
 from gateway_http.surfaces.openai.chat import chat_completions
 from gateway_http.surfaces.openai.completions import completions
@@ -85,12 +86,8 @@ class _Errors(ErrorHandler):
         request_id = request_id_of(request) if request is not None else ""
         if error.kind.status == 500 and not isinstance(exception, TrunklineError):  # the server has logged its own
             structlog.get_logger("trunkline.http").error("internal_error", request_id=request_id, exc_info=exception)
-        return HTTPResponse(
-            body=error.body(request_id),
-            status=error.kind.status,
-            content_type="application/json",
-            headers={"x-request-id": request_id, **error.headers(), **_allowed(exception)},
-        )
+        headers = {"x-request-id": request_id, **error.headers(), **_allowed(exception)}
+        return JsonResponse(error.body(request_id), headers, error.kind.status)
 
     @staticmethod
     def log(request: Request, exception: Exception) -> None:

@@ -17,6 +17,7 @@ from trunkline_client import CallFacts
 from trunkline_json import Misfit
 
 from gateway_http.errors import HttpError, Kind, invalid
+from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Exchange:
         """The response of an RPC that answered: its JSON object with `_proxy_info`, and the headers that tell who did."""
         provider, attempts = facts.provider, facts.attempts
         body = with_proxy_info(body, self.proxy_info(provider, attempts))
-        return HTTPResponse(body=body, content_type="application/json", headers=self.headers(provider, attempts))
+        return JsonResponse(body, self.headers(provider, attempts))
 
     def headers(self, provider: str, attempts: int) -> dict[str, str]:
         """The headers of a response of an RPC that answered."""

@@ -1,8 +1,8 @@
 """A `grpc.aio.Channel` without a wire: calls run the servicers of this process, with the same interceptors.
 
 A call runs in the task that awaits it: there is no task, no queue and no copy in between, so a slow reader slows the
-servicer and a cancelled reader cancels it. Two things differ from a wire: a unary call that nobody awaits never begins, and
-messages are handed over, not copied, so neither side may change one afterwards.
+servicer and a cancelled reader cancels it. Three things differ from a wire: a unary call that nobody awaits never begins;
+messages are handed over, not copied, so neither side may change one afterwards; and context variables are the caller's.
 """
 
 import asyncio
@@ -81,26 +81,37 @@ class _InProcessCall:
     async def _step(self, step: Awaitable[R]) -> R:
         """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends."""
         self._stepping = task = cast("asyncio.Task[object]", asyncio.current_task())
+        cancelling = task.cancelling()
         try:
-            return await step
-        except asyncio.CancelledError:
+            result = await step
             if self._ended_by is None:
-                self._finish(grpc.StatusCode.CANCELLED, "The caller left.")
+                return result
+            self._abandon()  # it went on in spite of its end
+        except BaseException as error:
+            if self._ended_by is None:
+                self._fail(error)
                 raise
-            task.uncancel()
-            self._finish(self._ended_by, _ENDINGS[self._ended_by])
-            self._raise()
-        except _Aborted:
-            self._finish(cast(grpc.StatusCode, self._context.code), self._context.details)
-            self._raise()
-        except StopAsyncIteration:
-            self._finish(_OK, "")
-            raise
-        except Exception as error:
-            self._finish(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error).__name__}")
-            self._raise()
         finally:
             self._stepping = None
+        self._finish(self._ended_by, _ENDINGS[self._ended_by])
+        if task.uncancel() > cancelling:
+            raise asyncio.CancelledError  # somebody else wants the task to end
+        self._raise()
+
+    def _fail(self, error: BaseException) -> None:
+        """Ends the call as the servicer did; raises what its caller gets, unless that is the error itself."""
+        match error:
+            case asyncio.CancelledError():
+                self._ended_by = grpc.StatusCode.CANCELLED
+                self._finish(grpc.StatusCode.CANCELLED, "The caller left.")
+            case StopAsyncIteration():
+                self._finish(_OK, "")
+            case _Aborted():
+                self._finish(cast(grpc.StatusCode, self._context.code), self._context.details)
+                self._raise()
+            case Exception():
+                self._finish(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error).__name__}")
+                self._raise()
 
     def _raise(self) -> NoReturn:
         """Raises what a finished call raises to whoever awaits it."""
@@ -164,6 +175,12 @@ class _InProcessCall:
     async def wait_for_connection(self) -> None:
         """There is nothing to connect to."""
 
+    async def ended(self) -> None:
+        """Waits for the end that others bring about."""
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.add_done_callback(lambda _: None if end.done() else end.set_result(None))
+        await end
+
     async def _settle(self) -> None:
         """Runs the call to its end, for those who want to know how it ended before they read it."""
         raise NotImplementedError
@@ -201,32 +218,38 @@ class _UnaryCall(_InProcessCall, Generic[R]):
         self._handler = cast(Callable[[Message, _Context], Awaitable[R]], handler.unary_unary)
         self._request = request
         self._response: R | None = None
-        self._running: asyncio.Task[R] | None = None
+        self._begun = False
+        self._apart: asyncio.Task[None] | None = None
 
     def __await__(self):  # type: ignore[no-untyped-def]
         return self._answer().__await__()
 
     async def _answer(self) -> R:
-        if self._running is not None:
-            return await self._running
+        if self._begun and not self.done():
+            try:
+                await self.ended()
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
         if self.done():
             if self._context.code is not _OK:
                 self._raise()
             return cast(R, self._response)
+        self._begun = True
         self._response = await self._step(self._handler(self._request, self._context))
         self._finish(_OK, "")
         return self._response
 
     async def _settle(self) -> None:
-        if not self.done():
-            if self._running is None:
-                self._running = asyncio.ensure_future(self._answer_apart())
-            await asyncio.wait([self._running])
+        if not self._begun and not self.done():
+            self._apart = asyncio.ensure_future(self._answer_apart())
+            await asyncio.wait([self._apart])
+        elif not self.done():
+            await self.ended()
 
-    async def _answer_apart(self) -> R:
-        self._response = await self._step(self._handler(self._request, self._context))
-        self._finish(_OK, "")
-        return self._response
+    async def _answer_apart(self) -> None:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await self._answer()
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
         """What came before the answer."""
@@ -271,6 +294,8 @@ class _StreamCall(_InProcessCall, Generic[R]):
     async def _settle(self) -> None:
         """On a wire, too, the status comes only after the last message was read."""
         while not self.done():
+            if self._stepping is not None:
+                return await self.ended()
             try:
                 if self._read_ahead is not None:
                     raise asyncio.InvalidStateError("the stream has messages that were not read")
@@ -280,7 +305,7 @@ class _StreamCall(_InProcessCall, Generic[R]):
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
         """What came before the first message; empty where the call failed before it."""
-        if self._context.initial_metadata is None and not self.done() and self._read_ahead is None:
+        if self._context.initial_metadata is None and not (self.done() or self._stepping or self._read_ahead):
             with contextlib.suppress(StopAsyncIteration, grpc.aio.AioRpcError):
                 self._read_ahead = await self._step(self._messages.__anext__())
         return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
@@ -306,7 +331,7 @@ class _MultiCallable(Generic[Q, R]):
         compression: object = None,
     ) -> object:
         """Begins a call. `credentials`, `wait_for_ready` and `compression` mean nothing without a wire."""
-        handler = self._handler or self._channel.handler(self._method)
+        handler = self._channel.stopped or self._handler or self._channel.handler(self._method)
         return self._kind(self._channel, handler, request, metadata or (), timeout)  # type: ignore[call-arg, arg-type]
 
 
@@ -315,11 +340,13 @@ class InProcessChannel:
 
     Attributes:
         calls: the calls that have not ended.
+        stopped: takes the calls after the channel was closed; None before.
     """
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
         self.calls: set[_InProcessCall] = set()
+        self.stopped: Handler | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     def add_handlers(self, service: str, handlers: Handlers) -> None:
@@ -329,7 +356,7 @@ class InProcessChannel:
 
     def handler(self, method: str) -> Handler:
         """The handler of a method; one that ends with UNIMPLEMENTED where there is none."""
-        return self.handlers.get(method) or cast(Handler, _NoHandler())
+        return self.handlers.get(method) or _NO_METHOD
 
     def unary_unary(
         self,
@@ -366,7 +393,8 @@ class InProcessChannel:
         task.add_done_callback(self._closing.discard)
 
     async def close(self, grace: float | None = None) -> None:
-        """Ends all calls: those still running after `grace` seconds get UNAVAILABLE."""
+        """Takes no more calls, and ends those still running after `grace` seconds, all with UNAVAILABLE."""
+        self.stopped = _STOPPED
         if grace and self.calls:
             ended = asyncio.Event()
             left = len(self.calls)
@@ -383,6 +411,8 @@ class InProcessChannel:
                 await asyncio.wait_for(ended.wait(), grace)
         for call in tuple(self.calls):
             call._end(grpc.StatusCode.UNAVAILABLE)
+        for call in tuple(self.calls):
+            await call.ended()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def __aenter__(self) -> "InProcessChannel":
@@ -400,11 +430,23 @@ class InProcessChannel:
 
 
 class _NoHandler:
-    """Ends every call with UNIMPLEMENTED, as a gRPC server does with methods it does not know."""
+    """Ends every call with a status.
+
+    Args:
+        code: the status.
+        details: its text.
+    """
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        self._status = code, details
 
     async def unary_unary(self, request: Message, context: _Context) -> Message:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        await context.abort(*self._status)
 
     async def unary_stream(self, request: Message, context: _Context) -> AsyncGenerator[Message, None]:
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        await context.abort(*self._status)
         yield request
+
+
+_NO_METHOD = cast(Handler, _NoHandler(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
+_STOPPED = cast(Handler, _NoHandler(grpc.StatusCode.UNAVAILABLE, _ENDINGS[grpc.StatusCode.UNAVAILABLE]))

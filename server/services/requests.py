@@ -1,7 +1,7 @@
 """What every servicer checks of a request, whoever sends it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message as ProtoMessage
@@ -16,22 +16,25 @@ _MODEL = re.compile(r"[A-Za-z0-9._:@+/-]{1,200}")
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
 _ROLES_WITH_CONTENT = frozenset({"developer", "system", "user", "tool"})
 
-_TEXT_RANGES: Sequence[tuple[str, float, float]] = (
-    ("temperature", 0, 2),
-    ("top_p", 0, 1),
-    ("n", 1, 128),
-    ("presence_penalty", -2, 2),
-    ("frequency_penalty", -2, 2),
-)
-_CHAT_RANGES = (
-    *_TEXT_RANGES,
-    ("max_tokens", 1, 2**31 - 1),
-    ("max_completion_tokens", 1, 2**31 - 1),
-    ("top_logprobs", 0, 20),
-)
-_COMPLETION_RANGES = (*_TEXT_RANGES, ("max_tokens", 0, 2**31 - 1), ("logprobs", 0, 5), ("best_of", 1, 20))
-_EMBEDDING_RANGES = (("dimensions", 1, 100_000),)
-_IMAGE_RANGES = (("n", 1, 10), ("output_compression", 0, 100))
+Ranges = Mapping[str, tuple[float, float]]
+"""By field, the least and the greatest value."""
+
+_TEXT_RANGES: Ranges = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "n": (1, 128),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+_CHAT_RANGES: Ranges = {
+    **_TEXT_RANGES,
+    "max_tokens": (1, 2**31 - 1),
+    "max_completion_tokens": (1, 2**31 - 1),
+    "top_logprobs": (0, 20),
+}
+_COMPLETION_RANGES: Ranges = {**_TEXT_RANGES, "max_tokens": (0, 2**31 - 1), "logprobs": (0, 5), "best_of": (1, 20)}
+_EMBEDDING_RANGES: Ranges = {"dimensions": (1, 100_000)}
+_IMAGE_RANGES: Ranges = {"n": (1, 10), "output_compression": (0, 100)}
 
 
 def check_model(model: str, param: str = "model") -> None:
@@ -118,10 +121,11 @@ def _check_input(given: TextInput, name: str) -> None:
         raise invalid_request(f"`{name}` must not be empty.", name)
 
 
-def _check_ranges(request: ProtoMessage, ranges: Sequence[tuple[str, float, float]]) -> None:
-    for name, low, high in ranges:
-        if request.HasField(name) and not low <= getattr(request, name) <= high:
-            raise invalid_request(f"`{name}` must be between {low} and {high}.", name)
+def _check_ranges(request: ProtoMessage, ranges: Ranges) -> None:
+    for field, value in request.ListFields():
+        allowed = ranges.get(field.name)
+        if allowed is not None and not allowed[0] <= value <= allowed[1]:
+            raise invalid_request(f"`{field.name}` must be between {allowed[0]} and {allowed[1]}.", field.name)
 
 
 def _check_bias(biases: object) -> None:

@@ -44,10 +44,12 @@ class CallFacts:
         return self._told("x-request-id")
 
     def _told(self, name: str) -> str:
-        for key, value in self.metadata:
-            if key == name and isinstance(value, str):
-                return value
-        return ""
+        metadata = self.metadata
+        if isinstance(metadata, grpc.aio.Metadata):
+            told = metadata.get(name)
+        else:
+            told = next((value for key, value in metadata if key == name), None)
+        return told if isinstance(told, str) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from trunkline.v1.models_service_pb2 import Model, ProviderStatus
 from trunkline_client import AsyncClient
 
 from gateway_http.exchange import Exchange, Handler, Json
+from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
 
 
@@ -50,6 +51,4 @@ def _json(model: Model) -> Json:
 
 
 def _response(exchange: Exchange, body: Json) -> HTTPResponse:
-    return HTTPResponse(
-        body=orjson.dumps(body), content_type="application/json", headers={"x-request-id": exchange.request_id}
-    )
+    return JsonResponse(orjson.dumps(body), {"x-request-id": exchange.request_id})
