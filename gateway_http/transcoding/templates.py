@@ -1,7 +1,8 @@
 """Path templates of `google.api.http` -> paths as Sanic writes them, and what their variables are made of.
 
-`/v1/{alert.name=alerts/*}:mute` is the path `/v1/alerts/<v0:...>`, whose `v0` makes `alert.name`, with `alerts/` before it.
-Source: google/api/http.proto, "Path template syntax" (2026-11).
+`/v1/{alert.name=alerts/*}` is the path `/v1/alerts/<v0>`, whose `v0` makes `alert.name`, with `alerts/` before it.
+Source: google/api/http.proto, "Path template syntax" (2026-11). Verbs (`:cancel`) are refused: Sanic's router cannot tell
+`/v1/alerts/1:cancel` from `/v1/alerts/1`.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 _VARIABLE = re.compile(r"\{([A-Za-z0-9_.]+)(?:=([^}]*))?\}")
-_VERB = re.compile(r":([A-Za-z]+)$")
+_VERB = re.compile(r":[A-Za-z]+$")
 
 
 class Template(NamedTuple):
@@ -36,9 +37,10 @@ def template(text: str) -> Template:
     """Reads a template.
 
     Raises:
-        ValueError: it has a verb after something that is not one segment.
+        ValueError: it has a verb.
     """
-    verb = _VERB.search(text)
+    if _VERB.search(text):
+        raise ValueError(f"{text}: a path with a verb cannot be served")
     count = 0
     fields: dict[str, tuple[str, ...]] = {}
 
@@ -57,12 +59,4 @@ def template(text: str) -> Template:
         fields[match[1]] = tuple(segments)
         return "/".join(path)
 
-    path = _VARIABLE.sub(variable, text[: verb.start()] if verb else text)
-    if verb is None:
-        return Template(path, fields)
-    if not path.endswith(">"):
-        return Template(f"{path}:{verb[1]}", fields)
-    name = f"v{count - 1}"
-    if not path.endswith(f"<{name}>"):
-        raise ValueError(f"{text}: a verb may follow one segment only")
-    return Template(f"{path.removesuffix(f'<{name}>')}<{name}:(?P<{name}>[^/:]+):{verb[1]}>", fields)
+    return Template(_VARIABLE.sub(variable, text), fields)
