@@ -12,12 +12,13 @@ from typing import Annotated, NoReturn
 import typer
 import uvloop
 from rich.console import Console
-from trunkline_cli.gateway import VERSION, Addresses, Gateway
-from trunkline_cli.workers import WORKER_VARIABLE, supervise
 from trunkline_client import Tls
 
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
 from server.providers.loader import provider_kinds
+from trunkline_cli.gateway import VERSION, Addresses, Gateway
+from trunkline_cli.memory import give_back, settle
+from trunkline_cli.workers import WORKER_VARIABLE, on_parent_death, supervise
 
 app = typer.Typer(help="Start the gateway and stay in the foreground.", invoke_without_command=True, no_args_is_help=False)
 
@@ -154,6 +155,8 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    if quiet:
+        on_parent_death(stop.set)
     try:
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls)
     except OSError as error:
@@ -161,7 +164,10 @@ async def _serve(
         return 1
     if not quiet:
         _announce(gateway.addresses, plain_key, core)
+    settle()
+    housekeeping = asyncio.ensure_future(give_back())
     await stop.wait()
+    housekeeping.cancel()
     await gateway.stop(drain_s)
     return 0
 

@@ -4,13 +4,24 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 WORKER_VARIABLE = "TRUNKLINE_WORKER"
 """Set in the environment of each worker, to its number from 1."""
 
 _PAUSE_S = 1.0
 """Between a worker's death and its successor, so that a worker that cannot start does not burn the machine."""
+
+
+def on_parent_death(stop: Callable[[], None]) -> None:
+    """Calls back when the parent of this worker is gone, however it went: its end of the worker's input closes then."""
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(sys.stdin)
+        stop()
+
+    loop.add_reader(sys.stdin, gone)
 
 
 async def supervise(arguments: Sequence[str], workers: int) -> int:
@@ -40,7 +51,9 @@ async def supervise(arguments: Sequence[str], workers: int) -> int:
         while True:
             environment = {**os.environ, WORKER_VARIABLE: str(worker)}
             command = (sys.executable, "-m", "trunkline_cli.main", *arguments)
-            process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment, stdin=asyncio.subprocess.PIPE, start_new_session=True
+            )
             running[worker] = process
             code = await process.wait()
             if stopping.is_set():
