@@ -96,7 +96,7 @@ class _InProcessCall:
         self._finish(self._ended_by, _ENDINGS[self._ended_by])
         if task.uncancel() > cancelling:
             raise asyncio.CancelledError  # somebody else wants the task to end
-        self._raise()
+        raise self._error()
 
     def _fail(self, error: BaseException) -> None:
         """Ends the call as the servicer did; raises what its caller gets, unless that is the error itself."""
@@ -108,18 +108,17 @@ class _InProcessCall:
                 self._finish(_OK, "")
             case _Aborted():
                 self._finish(cast(grpc.StatusCode, self._context.code), self._context.details)
-                self._raise()
+                raise self._error()
             case Exception():
                 self._finish(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error).__name__}")
-                self._raise()
+                raise self._error()
 
-    def _raise(self) -> NoReturn:
-        """Raises what a finished call raises to whoever awaits it."""
-        code = cast(grpc.StatusCode, self._context.code)
+    def _error(self) -> BaseException:
+        """What a finished call raises to whoever awaits it."""
         if self._ended_by is grpc.StatusCode.CANCELLED:
-            raise asyncio.CancelledError
-        raise grpc.aio.AioRpcError(
-            code,
+            return asyncio.CancelledError()
+        return grpc.aio.AioRpcError(
+            cast(grpc.StatusCode, self._context.code),
             grpc.aio.Metadata(*(self._context.initial_metadata or ())),
             grpc.aio.Metadata(*self._context.trailing_metadata),
             self._context.details,
@@ -233,7 +232,7 @@ class _UnaryCall(_InProcessCall, Generic[R]):
                 raise
         if self.done():
             if self._context.code is not _OK:
-                self._raise()
+                raise self._error()
             return cast(R, self._response)
         self._begun = True
         self._response = await self._step(self._handler(self._request, self._context))
@@ -277,7 +276,7 @@ class _StreamCall(_InProcessCall, Generic[R]):
             return message
         if self.done():
             if self._context.code is not _OK:
-                self._raise()
+                raise self._error()
             raise StopAsyncIteration
         return await self._step(self._messages.__anext__())
 
@@ -294,20 +293,23 @@ class _StreamCall(_InProcessCall, Generic[R]):
     async def _settle(self) -> None:
         """On a wire, too, the status comes only after the last message was read."""
         while not self.done():
-            if self._stepping is not None:
-                return await self.ended()
-            try:
-                if self._read_ahead is not None:
-                    raise asyncio.InvalidStateError("the stream has messages that were not read")
-                self._read_ahead = await self._step(self._messages.__anext__())
-            except (StopAsyncIteration, grpc.aio.AioRpcError):
-                return
+            if self._read_ahead is not None:
+                raise asyncio.InvalidStateError("the stream has messages that were not read")
+            if self._stepping is None:
+                await self._look_ahead()
+            else:
+                await self.ended()
+
+    async def _look_ahead(self) -> None:
+        with contextlib.suppress(StopAsyncIteration, grpc.aio.AioRpcError):
+            self._read_ahead = await self._step(self._messages.__anext__())
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
         """What came before the first message; empty where the call failed before it."""
-        if self._context.initial_metadata is None and not (self.done() or self._stepping or self._read_ahead):
-            with contextlib.suppress(StopAsyncIteration, grpc.aio.AioRpcError):
-                self._read_ahead = await self._step(self._messages.__anext__())
+        if self._context.initial_metadata is None and not (
+            self.done() or self._stepping is not None or self._read_ahead is not None
+        ):
+            await self._look_ahead()
         return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
 
 
