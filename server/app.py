@@ -133,11 +133,11 @@ class Core:
     async def stop(self, grace_s: float) -> None:
         """Stops: no new call, running ones get `grace_s` seconds to end, the rest ends with UNAVAILABLE."""
         await self.drain()
+        await self._health.stop()
         stops = [self.channel.close(grace_s)]
         if self._server is not None:
             stops.append(self._server.stop(grace_s))
         await asyncio.gather(*stops)
-        await self._health.stop()
         await asyncio.gather(*(http.close() for http in self._https))
 
     def _build(self, loaded: Loaded) -> Runtime:

@@ -21,6 +21,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     def __init__(self) -> None:
         self._serving: dict[str, bool] = {}
         self._changed = asyncio.Condition()
+        self._stopped = False
 
     async def set(self, serving: Mapping[str, bool]) -> None:
         """Sets whether names are served, and tells those who watch."""
@@ -29,7 +30,8 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             self._changed.notify_all()
 
     async def stop(self) -> None:
-        """Says of every name that it is served no more."""
+        """Says of every name that it is served no more, and ends the watches, which would go on for ever."""
+        self._stopped = True
         await self.set(dict.fromkeys(self._serving, False))
 
     def _answer(self, name: str) -> "health_pb2.HealthCheckResponse":
@@ -47,15 +49,16 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def Watch(
         self, request: "health_pb2.HealthCheckRequest", context: _Context
     ) -> AsyncGenerator["health_pb2.HealthCheckResponse", None]:
-        """Answers at once and at every change."""
+        """Answers at once and at every change, until the server stops."""
         answer = self._answer(request.service)
         yield answer
-        while True:
+        while not self._stopped:
             async with self._changed:
-                while answer == self._answer(request.service):
+                while answer == self._answer(request.service) and not self._stopped:
                     await self._changed.wait()
+            if answer != self._answer(request.service):
                 answer = self._answer(request.service)
-            yield answer
+                yield answer
 
     async def List(self, request: "health_pb2.HealthListRequest", context: _Context) -> "health_pb2.HealthListResponse":
         """Answers for every name."""
