@@ -73,8 +73,10 @@ class HttpServer:
         self.stop_accepting()
         deadline = time.monotonic() + grace_s
         # Sanic has no event for the end of a connection, so its set of them is looked at.
-        while self._connections() and time.monotonic() < deadline:  # noqa: ASYNC110
+        while self._connections() and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
+            for connection in self._connections():
+                connection.close_if_idle()  # its response may have begun when connections were still kept
         for connection in self._connections():
             connection.abort()  # type: ignore[no-untyped-call]
         while self._connections():  # noqa: ASYNC110
@@ -96,7 +98,7 @@ async def _listener(host: str, port: int, reuse_port: bool) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.setblocking(False)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from None
     return listener
