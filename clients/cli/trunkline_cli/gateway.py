@@ -84,13 +84,14 @@ class Gateway:
         own: Core | None = None
         if core is None:
             own = Core(loaded, first_key, VERSION, redaction)
-            await own.start(_listen(settings, addresses))
             client = AsyncClient(cast(grpc.aio.Channel, own.channel))
         else:
             # The server makes the attempts; a front that repeated them would multiply them.
             client = AsyncClient(open_channel(core, tls=core_tls, retries=None))
         gateway = cls(own, client, [], addresses)
         try:
+            if own is not None:
+                await own.start(_listen(settings, addresses))
             await gateway._start_http(settings)
         except BaseException:
             await gateway.stop(0)
