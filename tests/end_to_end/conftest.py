@@ -9,10 +9,10 @@ from pathlib import Path
 import aiohttp
 import openai
 import pytest
-from trunkline_client import AsyncClient, open_channel
 
 from tests.end_to_end.running import KEY, Running, Topology, config, row, run_gateway
 from tests.fakes.vendor import ScriptedVendor
+from trunkline_client import AsyncClient, open_channel
 
 MODELS = (
     "gpt-4o",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
 import yaml
-from trunkline_cli.gateway import Addresses, Gateway
 
 from server.config import load
 from server.providers.loader import provider_kinds
 from tests.fakes.vendor import ScriptedVendor
+from trunkline_cli.gateway import Addresses, Gateway
 
 Topology: TypeAlias = Literal["whole", "split", "socket"]
 Config: TypeAlias = Mapping[str, object]

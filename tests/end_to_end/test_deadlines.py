@@ -3,10 +3,6 @@
 import aiohttp
 import grpc
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
-from trunkline.v1.completion_service_pb2_grpc import CompletionServiceStub
-from trunkline_client import AsyncClient, DeadlineExceededError
 
 from tests.end_to_end import sse
 from tests.end_to_end.refused import DEADLINE, check, check_body
@@ -14,6 +10,10 @@ from tests.end_to_end.running import KEY, Running
 from tests.fakes.answers import Text
 from tests.fakes.faults import Stall
 from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
+from trunkline.v1.completion_service_pb2_grpc import CompletionServiceStub
+from trunkline_client import AsyncClient, DeadlineExceededError
 
 CHAT = "/v1/chat/completions"
 SOON = "0.2"

@@ -6,6 +6,12 @@ from pathlib import Path
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+
+from tests.end_to_end.running import COMPLETION_KEY, KEY, Running, config, row, run_gateway
+from tests.fakes.answers import Text, ToolCall, Usage
+from tests.fakes.faults import Batch, Stall
+from tests.fakes.openai_answers import TINY_PNG, vector_of
+from tests.fakes.vendor import ScriptedVendor
 from trunkline.v1.chat_pb2 import (
     ChatCompletionChunk,
     ChatCompletionRequest,
@@ -23,12 +29,6 @@ from trunkline.v1.completion_service_pb2 import (
 from trunkline.v1.completion_service_pb2_grpc import CompletionServiceStub
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
 from trunkline_client import AsyncClient, Client, PermissionDeniedError, open_channel
-
-from tests.end_to_end.running import COMPLETION_KEY, KEY, Running, config, row, run_gateway
-from tests.fakes.answers import Text, ToolCall, Usage
-from tests.fakes.faults import Batch, Stall
-from tests.fakes.openai_answers import TINY_PNG, vector_of
-from tests.fakes.vendor import ScriptedVendor
 
 CHAT = ChatCompletionRequest(model="gpt-4o", messages=[Message(role="user", content="Hello")])
 AUTHORIZATION = ("authorization", f"Bearer {KEY}")

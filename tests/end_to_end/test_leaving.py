@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline_client import AsyncClient
 
 from tests.end_to_end.running import KEY, Running
 from tests.fakes.answers import Text
 from tests.fakes.faults import Stall
 from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline_client import AsyncClient
 
 CHAT = "/v1/chat/completions"
 HELLO = Text("Hello there all of you")

@@ -6,8 +6,6 @@ from pathlib import Path
 import aiohttp
 import openai
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline_client import AsyncClient, TrunklineError
 
 from tests.end_to_end import sse
 from tests.end_to_end.refused import (
@@ -38,6 +36,8 @@ from tests.fakes.faults import (
     Stall,
 )
 from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline_client import AsyncClient, TrunklineError
 
 CHAT = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "Hello"}]

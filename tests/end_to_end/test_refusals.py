@@ -6,13 +6,13 @@ import aiohttp
 import grpc
 import openai
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline_client import AsyncClient, TrunklineError
 
 from tests.end_to_end.refused import INVALID_REQUEST, MAY_NOT, NO_KEY, NO_MODEL, NOT_BUILT, Told, check
 from tests.end_to_end.running import COMPLETION_KEY, KEY, Running, config, row, run_gateway
 from tests.fakes.http1_request import JsonObject
 from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline_client import AsyncClient, TrunklineError
 
 CHAT = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "Hello"}]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline_client import AsyncClient
 
 from tests.end_to_end import sse
 from tests.end_to_end.running import HOST, KEY, Running, Topology, config, row, run_gateway
 from tests.fakes.answers import Text
 from tests.fakes.faults import Stall
 from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline_client import AsyncClient
 
 CHAT = "/v1/chat/completions"
 STREAM = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "stream": True}

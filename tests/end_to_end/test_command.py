@@ -1,0 +1,129 @@
+"""`trunkline serve` from its first line to its exit code."""
+
+import asyncio
+import shlex
+import socket
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+
+from tests.end_to_end import sse
+from tests.end_to_end.command import LIMIT_S, Command, free_port, run, start
+from tests.end_to_end.running import HOST, KEY, config, row, write_config
+from tests.fakes.answers import Text
+from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline_client import AsyncClient
+
+CHAT = "/v1/chat/completions"
+ASK = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+ECHO = ChatCompletionRequest(model="echo", messages=[Message(role="user", content="Hello there")])
+ANY = ("--port", "0", "--grpc-port", "0")
+
+
+async def _run_curl_line(command: Command) -> tuple[int, dict[str, object]]:
+    """Sends what the printed line would send."""
+    line = next(line for line in command.printed.splitlines() if "curl " in line)
+    words = shlex.split(line)
+    headers = dict(words[place + 1].split(": ", 1) for place, word in enumerate(words) if word == "-H")
+    data = words[words.index("-d") + 1]
+    async with aiohttp.ClientSession() as session, session.post(words[1], data=data, headers=headers) as response:
+        return response.status, await response.json()
+
+
+async def _listening(command: Command) -> None:
+    """Returns once a worker listens: the process above them speaks before they do."""
+    async with grpc.aio.insecure_channel(command.target) as channel, asyncio.timeout(LIMIT_S):
+        await channel.channel_ready()
+
+
+async def test_it_says_where_it_is_and_gives_a_key_and_a_line_that_works(tmp_path: Path) -> None:
+    async with run(tmp_path, *ANY, "--metrics-port", "0") as first:
+        assert first.key is not None
+        status, body = await _run_curl_line(first)
+        assert status == 200
+        assert "Hello there" in str(body["choices"])
+        async with AsyncClient(first.target, api_key=first.key) as client:
+            answer = await client.completions.create_chat_completion(ECHO)
+        assert (answer.value.choices[0].message.content, answer.provider) == ("Hello there", "echo")
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{first.probes}/health") as response:
+                assert (await response.json())["status"] == "healthy"
+            async with session.get(f"{first.probes}/v1/models") as response:
+                assert response.status == 404
+        first.signal()
+        assert await first.ended() == 0
+    async with run(tmp_path, *ANY) as second:
+        assert second.key is None
+        async with AsyncClient(second.target, api_key=first.key) as client:
+            assert (await client.completions.create_chat_completion(ECHO)).provider == "echo"
+        second.signal()
+        assert await second.ended() == 0
+
+
+async def test_front_and_core_run_apart(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(Text("Hello there"), Text("Hello again"))
+    path = write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])]))
+    async with (
+        run(tmp_path, "core", "--config", str(path), "--grpc-port", "0") as core,
+        run(tmp_path, "http", "--config", str(path), "--port", "0", "--core", core.target) as front,
+        aiohttp.ClientSession(front.url, headers={"X-API-Key": KEY}) as session,
+    ):
+        assert front.key is None
+        async with session.post(CHAT, json=ASK) as response:
+            assert (await response.json())["choices"][0]["message"]["content"] == "Hello there"
+        async with session.post(CHAT, json={**ASK, "stream": True}) as response:
+            assert sse.parse(await response.read()).done
+        core.signal()
+        assert await core.ended() == 0
+        async with session.post(CHAT, json=ASK) as response:
+            assert response.status == 503
+            assert "error" in await response.json()
+        front.signal()
+        assert await front.ended() == 0
+
+
+async def test_several_workers_answer_on_one_port_and_end_together(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    path = write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])]))
+    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
+    async with run(tmp_path, "--config", str(path), "--workers", "2", *ports) as command:
+        await _listening(command)
+        for _ in range(8):
+            async with (
+                aiohttp.ClientSession(command.url, headers={"X-API-Key": KEY}) as session,
+                session.post(CHAT, json=ASK) as response,
+            ):
+                assert response.status == 200
+        command.signal()
+        assert await command.ended() == 0
+
+
+async def test_workers_end_when_the_process_above_them_is_gone(tmp_path: Path) -> None:
+    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
+    async with run(tmp_path, "--workers", "2", *ports) as command:
+        await _listening(command)
+        command.process.kill()
+        assert command.process.stdout is not None
+        async with asyncio.timeout(LIMIT_S):
+            # Its end comes when the last process that could write there is gone.
+            assert await command.process.stdout.read() == b""
+
+
+@pytest.mark.parametrize("option", ["--port", "--grpc-port", "--metrics-port"])
+async def test_a_port_that_is_taken_ends_it_with_a_line_that_says_so(tmp_path: Path, option: str) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ports = {"--port": "0", "--grpc-port": "0", option: port}
+        process = await start(tmp_path, *(word for pair in ports.items() for word in pair))
+        printed, errors = await process.communicate()
+    assert process.returncode == 1
+    assert not printed
+    text = errors.decode()
+    assert "error:" in text
+    assert port in text
+    assert "Traceback" not in text
+    assert "Unclosed" not in text
