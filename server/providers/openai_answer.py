@@ -28,6 +28,12 @@ _TAIL = 2
 """How many of a read's chunks are looked at one by one: finish reason and usage come last."""
 
 
+_OTHER_REASONS = {"model_length": "length", "repetition": "stop"}
+"""What Mistral and vLLM call a finish reason."""
+
+_FAILURES = frozenset({"error", "insufficient_system_resource", "abort"})
+"""Finish reasons that mean that the answer failed (Mistral, OpenRouter and vLLM; DeepSeek; vLLM). Read in 2026-11."""
+
 _NULL = msgspec.Raw(b"null")
 
 
@@ -146,8 +152,7 @@ def whole_chat(answer: Json, vendor: Vendor) -> StreamChatCompletionResponse:
         if not isinstance(message, dict):
             raise ProviderError(Fault.PROTOCOL, "The provider's answer has a choice without a message.")
         choice["delta"] = message
-        if message.get("tool_calls") and choice.get("finish_reason") == "stop":
-            choice["finish_reason"] = "tool_calls"
+        choice["finish_reason"] = _finish_reason(choice, called=bool(message.get("tool_calls")))
     if not choices:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer has no choices.")
     _repair(answer, vendor)
@@ -158,8 +163,11 @@ def whole_chat(answer: Json, vendor: Vendor) -> StreamChatCompletionResponse:
 
 def whole_text(answer: Json, vendor: Vendor) -> StreamTextCompletionResponse:
     """An unstreamed text completion, as one chunk."""
-    if not _choices(answer):
+    choices = _choices(answer)
+    if not choices:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer has no choices.")
+    for choice in choices:
+        choice["finish_reason"] = _finish_reason(choice, called=False)
     _repair(answer, vendor)
     chunk = _typed(TEXT_COMPLETION.parse, answer)
     usage = chunk.usage if chunk.HasField("usage") else None
@@ -309,16 +317,11 @@ class AnswerStream:
                 for position, call in enumerate(calls):
                     if isinstance(call, dict) and type(call.get("index")) is not int:
                         call["index"] = position
-        reason = choice.get("finish_reason")
-        if not isinstance(reason, str) or not reason:
-            choice["finish_reason"] = None
+        reason = choice["finish_reason"] = _finish_reason(choice, called=number in self._called)
+        if reason is None:
             if number not in self._finished:
                 self._open.add(number)
             return
-        if reason == "error":
-            raise ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
-        if reason == "stop" and number in self._called:
-            choice["finish_reason"] = "tool_calls"
         self._open.discard(number)
         self._finished.add(number)
 
@@ -346,6 +349,24 @@ def _data_of(events: Sequence[Event]) -> list[bytes]:
         if event.name == "error":
             raise told(read_json(event.data, "error event"))
     return [event.data for event in events if event.data.strip()]
+
+
+def _finish_reason(choice: Json, called: bool) -> str | None:
+    """Why a choice ended, in OpenAI's words; None where it has not.
+
+    Args:
+        called: whether it calls tools; whoever does ends with `tool_calls`, whatever the vendor says.
+
+    Raises:
+        ProviderError: it failed.
+    """
+    reason = choice.get("finish_reason")
+    if not isinstance(reason, str) or not reason:
+        return None
+    if reason in _FAILURES:
+        raise ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+    reason = _OTHER_REASONS.get(reason, reason)
+    return "tool_calls" if called and reason == "stop" else reason
 
 
 def _choices(answer: Json) -> list[Json]:
