@@ -58,11 +58,12 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
     return _error(said, fault, status, retry_after_s(headers, now))
 
 
-def told(error: object) -> ProviderError:
-    """The error of an error object that came with a success status, or in the midst of a stream."""
+def told(answer: Mapping[str, object]) -> ProviderError:
+    """The error of an answer that came with a success status, or of an event in the midst of a stream."""
+    error = answer.get("error", answer)
     code = error.get("code") if isinstance(error, dict) else None
     status = code if type(code) is int and 400 <= code < 600 else None
-    return _error({"error": error}, _BY_STATUS.get(status or 0, Fault.SERVER), status, None)
+    return _error(answer, _BY_STATUS.get(status or 0, Fault.SERVER), status, None)
 
 
 def _error(said: object, fault: Fault, status: int | None, retry_after: float | None) -> ProviderError:
@@ -72,7 +73,8 @@ def _error(said: object, fault: Fault, status: int | None, retry_after: float | 
     fields = error if isinstance(error, dict) else {}
     metadata = fields.get("metadata")
     codes = [fields.get("code"), fields.get("type"), metadata.get("error_type") if isinstance(metadata, dict) else None]
-    message = _text(fields.get("message") or fields.get("detail")) or f"The provider answered with status {status}."
+    message = _text(fields.get("message") or fields.get("detail"))
+    message = message or f"The provider answered with {f'status {status}' if status else 'an error'}."
     for code in codes:
         if isinstance(code, str) and code in _BY_CODE:
             fault = _BY_CODE[code]

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 import orjson
-from trunkline_json import CHAT_REQUEST, EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST, Misfit
 
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_vendors import Vendor
+from trunkline_json import CHAT_REQUEST, EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST, Misfit
 
 _RENDER = cast(
     Mapping[Operation, Callable[[object], dict[str, object]]],
@@ -57,7 +57,8 @@ def _apply(vendor: Vendor, body: dict[str, object]) -> None:
             body[theirs] = body.pop(name)
     for name in vendor.refused:
         body.pop(name, None)
-    if not vendor.developer_role and "messages" in body:
-        for message in cast(list[dict[str, object]], body["messages"]):
-            if message.get("role") == "developer":
+    messages = body.get("messages")
+    if not vendor.developer_role and isinstance(messages, list):
+        for message in messages:
+            if isinstance(message, dict) and message.get("role") == "developer":
                 message["role"] = "system"
