@@ -5,14 +5,12 @@ The transcripts are written after the vendors' references, oddities included; ea
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 import orjson
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletion
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
-from trunkline_json import CHAT_CHUNK, CHAT_COMPLETION, TEXT_COMPLETION, TEXT_REQUEST
 
 from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, Operation
@@ -21,6 +19,9 @@ from server.providers.openai import build
 from tests.fakes.answers import Raw
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import chat_ask, chat_batches, chunks_of, context
+from trunkline.v1.chat_pb2 import ChatCompletion
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
+from trunkline_json import CHAT_CHUNK, CHAT_COMPLETION, TEXT_COMPLETION, TEXT_REQUEST
 
 FOLDER = Path(__file__).parent / "transcripts"
 CUTS = ["whole", "bytes", "sevens", "halves of events", "two events and a half"]
@@ -150,9 +151,7 @@ TRANSCRIPTS = [
         (10, 12),
         ("ds-1", "deepseek-v4-pro"),
     ),
-    Transcript(
-        "perplexity_full.txt", "perplexity", 3, (("stop", {"content": "Paris it is."}),), (4, 4), ("p-1", "sonar")
-    ),
+    Transcript("perplexity_full.txt", "perplexity", 3, (("stop", {"content": "Paris it is."}),), (4, 4), ("p-1", "sonar")),
     Transcript("vllm_text.txt", "vllm", 3, (("stop", {"content": "Hi!"}),), (3, 2), ("chatcmpl-v1", "qwen3")),
 ]
 every_transcript = pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda transcript: transcript.file)
@@ -183,7 +182,7 @@ def cut(text: bytes, how: str) -> tuple[bytes, ...]:
         middles.append(place + len(event) // 2)
         place += len(event) + len(blank)
     places = [0, *middles[:: 1 if how == "halves of events" else 2], len(text)]
-    return tuple(text[begin:end] for begin, end in zip(places, places[1:], strict=False))
+    return tuple(text[begin:end] for begin, end in pairwise(places))
 
 
 async def replay(vendor: ScriptedVendor, type: str, text: bytes, how: str, ask: Ask) -> list[StreamChatCompletionResponse]:

@@ -1,0 +1,107 @@
+"""What holds for every dialect there is, found as the server finds them."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+import server.providers
+from server.config.provider_kind import ProviderKind, find_kind
+from server.config.provider_settings import ProviderSettings
+from server.providers.base import Operation
+from server.providers.errors import ProviderError
+from server.providers.loader import build_provider, provider_kinds
+from tests.fakes.answers import Status
+from tests.fakes.vendor import ScriptedVendor
+from tests.server.providers.asking import chat_ask, chat_batches, context
+
+KINDS = provider_kinds()
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
+every_built_kind = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.built], ids=lambda kind: kind.type)
+every_wired_kind = pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind.built and kind.needs_base_url], ids=lambda kind: kind.type
+)
+DIALECTS = [
+    module
+    for found in pkgutil.iter_modules(server.providers.__path__)
+    for module in [importlib.import_module(f"server.providers.{found.name}")]
+    if hasattr(module, "KINDS")
+]
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[ScriptedVendor]:
+    async with ScriptedVendor() as vendor:
+        yield vendor
+
+
+def test_every_dialect_is_found() -> None:
+    assert {kind.type for module in DIALECTS for kind in module.KINDS} == {kind.type for kind in KINDS}
+
+
+@pytest.mark.parametrize("module", DIALECTS, ids=lambda module: module.__name__)
+def test_every_dialect_has_a_way_to_build_it(module: object) -> None:
+    assert callable(module.build)  # type: ignore[attr-defined]
+
+
+def test_every_name_of_a_kind_means_one_kind() -> None:
+    names = [name for kind in KINDS for name in (kind.type, *kind.aliases)]
+    assert len(names) == len(set(names))
+    assert [find_kind(KINDS, name) for name in ("xai", "grok")] == [find_kind(KINDS, "grok")] * 2
+
+
+@every_kind
+def test_a_kind_has_its_fields(kind: ProviderKind) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", kind.type)
+    assert kind.base_url is None or re.fullmatch(r"https://[a-z0-9./-]+|http://127\.0\.0\.1:\d+/v1", kind.base_url)
+    assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name in kind.api_key_env)
+    assert bool(kind.api_key_env) or not kind.needs_key or not kind.built
+
+
+@every_built_kind
+def test_a_kind_serves_models_that_a_row_may_name(kind: ProviderKind) -> None:
+    row = ProviderSettings.model_validate({"name": "row", "type": kind.type, "models": list(kind.models)})
+    assert row.models == kind.models
+
+
+@every_built_kind
+async def test_a_kind_builds_and_can_do_something(kind: ProviderKind) -> None:
+    async with context(kind.type, base_url=kind.base_url or "http://127.0.0.1:1/v1", api_key="sk-of-a-test") as given:
+        provider = build_provider(given)
+    assert provider.operations
+    assert provider.operations <= set(Operation)
+
+
+@every_wired_kind
+@pytest.mark.parametrize("status", [401, 429, 500], ids=str)
+async def test_a_refusal_is_a_provider_error_that_hides_the_key(
+    vendor: ScriptedVendor, kind: ProviderKind, status: int
+) -> None:
+    vendor.add(Status(status, message="No."))
+    base_url = vendor.url if kind.type in ("anthropic", "azure_openai") else f"{vendor.url}/v1"
+    async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
+        assert vendor.key not in repr(given)
+        with pytest.raises(ProviderError) as raised:
+            await chat_batches(build_provider(given), chat_ask({}, model="some-model"))
+    assert (raised.value.status, raised.value.message) == (status, "No.")
+
+
+@every_wired_kind
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_an_answer_begins_with_its_role_and_ends_with_a_reason(
+    vendor: ScriptedVendor, kind: ProviderKind, streamed: bool
+) -> None:
+    base_url = vendor.url if kind.type in ("anthropic", "azure_openai") else f"{vendor.url}/v1"
+    async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
+        batches = await chat_batches(build_provider(given), chat_ask({}, model="some-model", streamed=streamed))
+    choices = [choice for batch in batches for chunk in batch.chunks for choice in chunk.choices]
+    assert choices[0].delta.role == "assistant"
+    assert [choice.finish_reason for choice in choices if choice.HasField("finish_reason")] == ["stop"]
+    assert all(batch.chunks or batch.HasField("usage") for batch in batches)
+    assert batches[-1].finishing
+
+
+def test_a_type_that_nobody_speaks_is_not_built() -> None:
+    assert find_kind(KINDS, "nobody") is None
