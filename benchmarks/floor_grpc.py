@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 import orjson
 import uvloop
+
 from trunkline.v1 import chat_pb2, completion_service_pb2
 
 _HEADERS = {"Authorization": "Bearer x", "Content-Type": "application/json"}

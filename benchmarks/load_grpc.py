@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import grpc
 import grpc.aio
-from trunkline.v1 import chat_pb2, completion_service_pb2, completion_service_pb2_grpc
 
 from benchmarks import answers
 from benchmarks.load_rest import API_KEY, Load, WrongAnswer
+from trunkline.v1 import chat_pb2, completion_service_pb2, completion_service_pb2_grpc
 
 _METADATA = (("authorization", f"Bearer {API_KEY}"),)
 _CALL_TIMEOUT_S = 60.0

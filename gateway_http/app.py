@@ -15,7 +15,6 @@ from sanic.exceptions import (
 )
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
-from trunkline_client import AsyncClient, TrunklineError
 
 from gateway_http.cors import add_cors
 from gateway_http.errors import KINDS, HttpError, Kind, from_client
@@ -29,6 +28,7 @@ from gateway_http.surfaces.openai.images import image_generations
 from gateway_http.surfaces.openai.models import get_model, list_models
 from gateway_http.transcoding.routes import add_routes, routes
 from gateway_http.views import VIEWS
+from trunkline_client import AsyncClient, TrunklineError
 
 _names = itertools.count(1)
 _INVALID = "invalid_request_error"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import grpc
 import orjson
+
 from trunkline_client import TrunklineError
 
 

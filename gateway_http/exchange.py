@@ -13,12 +13,12 @@ from sanic import Request, Sanic
 from sanic.config import Config
 from sanic.http.stream import Stream
 from sanic.response import HTTPResponse
-from trunkline_client import CallFacts
-from trunkline_json import Misfit
 
 from gateway_http.errors import HttpError, Kind, invalid
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
+from trunkline_client import CallFacts
+from trunkline_json import Misfit
 
 T = TypeVar("T")
 Json = dict[str, object]

@@ -5,11 +5,11 @@ from typing import cast
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from trunkline.v1.admin_service_pb2 import ConfigStatus
-from trunkline.v1.metrics_service_pb2 import Health
 
 from gateway_http.transcoding.json_rules import Json, to_json
 from gateway_http.transcoding.routes import View
+from trunkline.v1.admin_service_pb2 import ConfigStatus
+from trunkline.v1.metrics_service_pb2 import Health
 
 
 def health(message: Message) -> Json:

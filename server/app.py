@@ -10,13 +10,6 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from trunkline.v1 import (
-    admin_service_pb2_grpc,
-    alerts_service_pb2_grpc,
-    completion_service_pb2_grpc,
-    metrics_service_pb2_grpc,
-    models_service_pb2_grpc,
-)
 
 from server.caller import ADMIN, COMPLETION, Caller
 from server.clock import Clock, SystemClock
@@ -41,6 +34,13 @@ from server.services.health import READINESS, HealthService
 from server.services.metrics import MetricsService
 from server.services.models import ModelsService
 from server.telemetry.redaction import Redaction
+from trunkline.v1 import (
+    admin_service_pb2_grpc,
+    alerts_service_pb2_grpc,
+    completion_service_pb2_grpc,
+    metrics_service_pb2_grpc,
+    models_service_pb2_grpc,
+)
 
 SERVICES = tuple(
     f"trunkline.v1.{name}"

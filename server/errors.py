@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2
+
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 DOMAIN = "trunkline"

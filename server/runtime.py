@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trunkline.v1.models_service_pb2 import ProviderStatus
-
 from server.config import Loaded, ProviderSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.router import Router
 from server.providers.base import Operation
+from trunkline.v1.models_service_pb2 import ProviderStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,14 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from sanic import Request
 from sanic.response import HTTPResponse
-from trunkline.v1 import admin_service_pb2, alerts_service_pb2, metrics_service_pb2, models_service_pb2
-from trunkline_client import AsyncClient
 
 from gateway_http.errors import invalid
 from gateway_http.exchange import App, Exchange, Handler
 from gateway_http.settings import HttpSettings
 from gateway_http.transcoding.json_rules import Json, JsonFaultError, field_json, from_text, merge, to_json
 from gateway_http.transcoding.templates import Template, template
+from trunkline.v1 import admin_service_pb2, alerts_service_pb2, metrics_service_pb2, models_service_pb2
+from trunkline_client import AsyncClient
 
 _FILES = tuple(
     cast(FileDescriptor, module.DESCRIPTOR)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import grpc
 import orjson
-from trunkline.v1.error_reason_pb2 import ErrorReason
 
 from server.dispatch.router import Target
 from server.errors import GatewayError
 from server.providers.base import Ask, Batch
 from server.providers.errors import Fault, ProviderError
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _REASONS = {
     Fault.INVALID_REQUEST: ErrorReason.ERROR_REASON_INVALID_REQUEST,

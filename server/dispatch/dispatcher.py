@@ -3,14 +3,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from trunkline.v1.chat_pb2 import Usage
-from trunkline.v1.completion_service_pb2 import (
-    CreateEmbeddingsResponse,
-    StreamChatCompletionResponse,
-    StreamTextCompletionResponse,
-)
-from trunkline.v1.error_reason_pb2 import ErrorReason
-
 from server.call import Call
 from server.dispatch.attempt import Failure, able, attempt, broken, failed
 from server.dispatch.router import Router, Target
@@ -18,6 +10,13 @@ from server.errors import GatewayError
 from server.interceptors.request_id import KEY as REQUEST_ID
 from server.providers.base import Ask, Batch
 from server.providers.errors import Fault, ProviderError
+from trunkline.v1.chat_pb2 import Usage
+from trunkline.v1.completion_service_pb2 import (
+    CreateEmbeddingsResponse,
+    StreamChatCompletionResponse,
+    StreamTextCompletionResponse,
+)
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _NO_TIME_S = 0.01
 """Less than this before the deadline it has passed: an attempt gets what is left, and its end may be noticed first."""

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from trunkline.v1.error_reason_pb2 import ErrorReason
-
 from server.config.provider_settings import ProviderSettings
 from server.errors import GatewayError
 from server.providers.base import Provider
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ import hmac
 from collections.abc import Mapping
 from typing import Protocol
 
-from trunkline.v1.error_reason_pb2 import ErrorReason
-
 from server.call import Call
 from server.caller import ADMIN, COMPLETION, Caller
 from server.errors import GatewayError
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _OPEN = ""
 """The permission that everyone has."""

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from types import TracebackType
 
 import structlog
-from trunkline.v1.error_reason_pb2 import ErrorReason
 
 from server.call import Call, CallStatus
 from server.errors import GatewayError, to_status
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 INTERNAL_TEXT = "The gateway failed to handle this request; its log says more under the request id."
 

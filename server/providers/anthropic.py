@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import cast
 
-from trunkline.v1.chat_pb2 import ChatCompletionRequest
-
 from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic_answer import whole_message
@@ -20,6 +18,7 @@ from server.providers.base import Ask, Batch, Operation, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.http import Answer
 from server.providers.sse import SseParser
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 _BASE_URL = "https://api.anthropic.com"
 

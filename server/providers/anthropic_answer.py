@@ -7,6 +7,9 @@ from typing import Annotated
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.providers.anthropic_errors import error_in
+from server.providers.errors import Fault, ProviderError
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -19,9 +22,6 @@ from trunkline.v1.chat_pb2 import (
     Usage,
 )
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
-
-from server.providers.anthropic_errors import error_in
-from server.providers.errors import Fault, ProviderError
 
 _FINISH_REASONS = {"max_tokens": "length", "model_context_window_exceeded": "length", "refusal": "content_filter"}
 """The others, `end_turn`, `stop_sequence`, `pause_turn`, `tool_use` and unknown ones, are `stop` or `tool_calls`."""

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from typing import cast
 
 import orjson
-from trunkline.v1.chat_pb2 import Message, ThinkingBlock, ToolCall
 
 from server.providers.anthropic_parts import part_block, text_block
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
+from trunkline.v1.chat_pb2 import Message, ThinkingBlock, ToolCall
 
 Json = dict[str, object]
 

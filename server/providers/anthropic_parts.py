@@ -4,10 +4,9 @@ import base64
 import binascii
 from urllib.parse import unquote_to_bytes
 
-from trunkline.v1.chat_pb2 import ContentPart, File
-
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
+from trunkline.v1.chat_pb2 import ContentPart, File
 
 Json = dict[str, object]
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import orjson
-from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic_messages import Conversation
@@ -18,6 +17,7 @@ from server.providers.anthropic_tools import add_tools
 from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 Json = dict[str, object]
 

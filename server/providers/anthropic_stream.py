@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
-from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 from server.providers.anthropic_answer import (
     StopDetails,
@@ -25,6 +23,8 @@ from server.providers.anthropic_errors import error_in
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.sse import Event
+from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 
 class _Start(msgspec.Struct):

@@ -2,12 +2,11 @@
 
 import re
 
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, FunctionDefinition, Tool
-
 from server.providers.anthropic_models import ModelTraits
 from server.providers.anthropic_schema import closed_schema
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, FunctionDefinition, Tool
 
 Json = dict[str, object]
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from server.config.provider_settings import ProviderSettings
+from server.providers.http import Http
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import (
     CreateEmbeddingsResponse,
@@ -17,9 +19,6 @@ from trunkline.v1.completion_service_pb2 import (
     StreamTextCompletionResponse,
 )
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest
-
-from server.config.provider_settings import ProviderSettings
-from server.providers.http import Http
 
 Request = ChatCompletionRequest | TextCompletionRequest | EmbeddingRequest | ImageRequest
 Batch = StreamChatCompletionResponse | StreamTextCompletionResponse | CreateEmbeddingsResponse | CreateImagesResponse

@@ -10,6 +10,13 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.config.provider_kind import ProviderKind
+from server.providers.base import Ask, Batch, Operation, ProviderContext
+from server.providers.echo_media import packed, png, vector
+from server.providers.echo_reply import Reply, chat_reply, text_of, text_reply, words_of
+from server.providers.errors import Fault, ProviderError
+from server.providers.extra_fields import NO_CHOICES
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -38,13 +45,6 @@ from trunkline.v1.text_pb2 import (
     TextCompletionRequest,
     TextInput,
 )
-
-from server.config.provider_kind import ProviderKind
-from server.providers.base import Ask, Batch, Operation, ProviderContext
-from server.providers.echo_media import packed, png, vector
-from server.providers.echo_reply import Reply, chat_reply, text_of, text_reply, words_of
-from server.providers.errors import Fault, ProviderError
-from server.providers.extra_fields import NO_CHOICES
 
 KINDS = (
     ProviderKind(

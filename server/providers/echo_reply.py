@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message, StringOrList
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import json_object
 from server.providers.schema_instance import schema_instance
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message, StringOrList
 
 _WORD = re.compile(r"\s*\S+(?:\s+\Z)?|\s+\Z")
 _PIECE = 8

@@ -3,9 +3,6 @@
 from collections.abc import AsyncGenerator, Callable
 from urllib.parse import quote
 
-from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse
-from trunkline_json import EMBEDDING_LIST, IMAGE_LIST
-
 from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Batch, Operation, ProviderContext
@@ -15,6 +12,8 @@ from server.providers.openai_errors import refusal
 from server.providers.openai_request import request_body
 from server.providers.openai_vendors import UNBUILT, VENDORS, Vendor
 from server.providers.sse import SseParser
+from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse
+from trunkline_json import EMBEDDING_LIST, IMAGE_LIST
 
 KINDS = (
     *(

@@ -9,16 +9,16 @@ from typing import Literal, TypeVar, cast
 
 import msgspec
 import orjson
-from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
-from trunkline.v1.text_pb2 import TextCompletion
-from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
 
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_errors import told
 from server.providers.openai_vendors import Vendor
 from server.providers.sse import Event, events_of, plain_data_of
+from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
+from trunkline.v1.text_pb2 import TextCompletion
+from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
 
 Json = dict[str, object]
 M = TypeVar("M")

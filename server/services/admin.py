@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from trunkline.v1.admin_service_pb2 import ConfigStatus, GetConfigStatusRequest, GetConfigStatusResponse
 
 from server.call import Call
 from server.runtime import Runtime
+from trunkline.v1.admin_service_pb2 import ConfigStatus, GetConfigStatusRequest, GetConfigStatusResponse
 
 
 class AdminService:

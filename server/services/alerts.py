@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from trunkline.v1.alerts_service_pb2 import Alert, AlertSeverity, ListAlertsRequest, ListAlertsResponse
 
 from server.call import Call
 from server.runtime import Runtime
 from server.services.requests import page
+from trunkline.v1.alerts_service_pb2 import Alert, AlertSeverity, ListAlertsRequest, ListAlertsResponse
 
 _SEVERITIES = {
     "info": AlertSeverity.ALERT_SEVERITY_INFO,

@@ -4,6 +4,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import cast
 
+from server.call import Call
+from server.dispatch.fold import fold_chat, fold_text
+from server.providers.base import Ask, Batch, Operation
+from server.runtime import Runtime
+from server.services.requests import check_chat, check_embedding, check_image, check_text
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import (
     AnswerFormat,
@@ -21,12 +26,6 @@ from trunkline.v1.completion_service_pb2 import (
     StreamTextCompletionResponse,
 )
 from trunkline.v1.text_pb2 import TextCompletion
-
-from server.call import Call
-from server.dispatch.fold import fold_chat, fold_text
-from server.providers.base import Ask, Batch, Operation
-from server.runtime import Runtime
-from server.services.requests import check_chat, check_embedding, check_image, check_text
 
 
 class CompletionService:

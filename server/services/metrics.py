@@ -5,6 +5,11 @@ from collections.abc import Callable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.call import Call
+from server.clock import Clock
+from server.runtime import ProviderRow, Runtime
+from server.services.requests import page
 from trunkline.v1.metrics_service_pb2 import (
     GetHealthRequest,
     GetHealthResponse,
@@ -15,11 +20,6 @@ from trunkline.v1.metrics_service_pb2 import (
     ProviderCounts,
 )
 from trunkline.v1.models_service_pb2 import ProviderStatus
-
-from server.call import Call
-from server.clock import Clock
-from server.runtime import ProviderRow, Runtime
-from server.services.requests import page
 
 
 class MetricsService:

@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 
+from server.call import Call
+from server.errors import invalid_request
+from server.runtime import ProviderRow, Runtime
+from server.services.requests import check_model, page
 from trunkline.v1.models_service_pb2 import (
     GetModelRequest,
     GetModelResponse,
@@ -9,11 +13,6 @@ from trunkline.v1.models_service_pb2 import (
     ListModelsResponse,
     Model,
 )
-
-from server.call import Call
-from server.errors import invalid_request
-from server.runtime import ProviderRow, Runtime
-from server.services.requests import check_model, page
 
 _PREFIX = "models/"
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message as ProtoMessage
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
 
 from server.errors import invalid_request
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
 
 T = TypeVar("T")
 

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from trunkline_client import AsyncClient, Retries, open_channel
 
 from tests.clients.fake_gateway import Gateway, run_gateway
+from trunkline_client import AsyncClient, Retries, open_channel
 
 
 @pytest.fixture

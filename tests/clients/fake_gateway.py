@@ -16,6 +16,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+
 from trunkline.v1 import (
     admin_service_pb2 as admin,
 )

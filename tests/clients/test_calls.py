@@ -5,6 +5,9 @@ from typing import cast
 
 import grpc
 import pytest
+
+from tests.clients.fake_gateway import TOLD, Failure, Gateway
+from tests.clients.requests import chat
 from trunkline.v1.alerts_service_pb2 import ALERT_SEVERITY_ERROR, ListAlertsRequest
 from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
@@ -18,9 +21,6 @@ from trunkline_client import (
     UnavailableError,
     open_channel,
 )
-
-from tests.clients.fake_gateway import TOLD, Failure, Gateway
-from tests.clients.requests import chat
 
 UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "later")
 EXHAUSTED = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much")

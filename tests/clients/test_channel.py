@@ -6,6 +6,9 @@ from pathlib import Path
 import grpc
 import pytest
 import trustme
+
+from tests.clients.fake_gateway import run_gateway
+from tests.clients.requests import chat
 from trunkline_client import (
     AsyncClient,
     Client,
@@ -16,9 +19,6 @@ from trunkline_client import (
     UnavailableError,
     open_channel,
 )
-
-from tests.clients.fake_gateway import run_gateway
-from tests.clients.requests import chat
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import cast
 import grpc
 import pytest
 import trustme
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionRequest
 
 from tests.clients.command import on_terminal, run
 from tests.clients.fake_gateway import Failure, Gateway, error_info, retry_info, run_gateway
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionRequest
 
 ESCAPE = "\x1b"
 

@@ -8,10 +8,10 @@ import inspect
 import io
 
 import pytest
-import trunkline_client
-from trunkline_client import admin, alerts, client, completions, metrics, models
 
+import trunkline_client
 from tests.clients.fake_gateway import Gateway
+from trunkline_client import admin, alerts, client, completions, metrics, models
 
 WRITTEN_TARGET = "127.0.0.1:50051"
 OBJECTS = [

@@ -4,6 +4,9 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
+
+from tests.clients.fake_gateway import Failure, Gateway, error_info, retry_info
+from tests.clients.requests import chat
 from trunkline.v1.error_reason_pb2 import ErrorReason
 from trunkline_client import (
     AsyncClient,
@@ -20,9 +23,6 @@ from trunkline_client import (
     UnavailableError,
     UnsupportedError,
 )
-
-from tests.clients.fake_gateway import Failure, Gateway, error_info, retry_info
-from tests.clients.requests import chat
 
 Code = grpc.StatusCode
 

@@ -4,6 +4,9 @@ import asyncio
 
 import grpc
 import pytest
+
+from tests.clients.fake_gateway import Failure, Gateway
+from tests.clients.requests import chat
 from trunkline.v1.completion_service_pb2 import ANSWER_FORMAT_JSON, ANSWER_FORMAT_TYPED, StreamChatCompletionRequest
 from trunkline.v1.text_pb2 import TextCompletionRequest, TextInput
 from trunkline_client import (
@@ -16,9 +19,6 @@ from trunkline_client import (
     TrunklineError,
     UnavailableError,
 )
-
-from tests.clients.fake_gateway import Failure, Gateway
-from tests.clients.requests import chat
 
 UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE, "later")
 

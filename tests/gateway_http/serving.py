@@ -10,10 +10,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import cast
 
-from trunkline_cli.gateway import Addresses, Gateway
-
 from server.config import Loaded, load
 from server.providers.loader import provider_kinds
+from trunkline_cli.gateway import Addresses, Gateway
 
 KEY = "tl-test-key-0123456789"
 PATIENCE_S = 20.0

@@ -8,6 +8,9 @@ import grpc
 import pytest
 from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2, status_pb2
+
+from tests.fakes.vendor import ScriptedVendor
+from tests.gateway_http.serving import KEY, PATIENCE_S, Running, running
 from trunkline.v1 import (
     alerts_service_pb2,
     chat_pb2,
@@ -16,9 +19,6 @@ from trunkline.v1 import (
     models_service_pb2,
     text_pb2,
 )
-
-from tests.fakes.vendor import ScriptedVendor
-from tests.gateway_http.serving import KEY, PATIENCE_S, Running, running
 
 COMPLETIONS = "/trunkline.v1.CompletionService/"
 USER = chat_pb2.Message(role="user", content="Hello")

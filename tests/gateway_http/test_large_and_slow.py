@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from trunkline_client import AsyncClient, open_channel
 
 from gateway_http.app import create_app
 from gateway_http.server import HttpServer
@@ -16,6 +15,7 @@ from tests.fakes.answers import Text
 from tests.fakes.faults import Stall
 from tests.fakes.vendor import ScriptedVendor
 from tests.gateway_http.serving import CHAT, ECHO, PATIENCE_S, Running, chat, connected, request_bytes, running
+from trunkline_client import AsyncClient, open_channel
 
 LIMIT = 1024 * 1024
 LIMITED = ECHO + "    server: {max_body_mb: 1}\n"

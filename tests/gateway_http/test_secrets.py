@@ -10,14 +10,6 @@ from typing import cast
 
 import grpc
 import pytest
-from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Message
-from trunkline.v1.completion_service_pb2 import (
-    CreateChatCompletionRequest,
-    CreateChatCompletionResponse,
-    StreamChatCompletionRequest,
-    StreamChatCompletionResponse,
-)
-from trunkline_client import AsyncClient
 
 from gateway_http.app import create_app
 from gateway_http.server import HttpServer
@@ -33,6 +25,14 @@ from tests.fakes.answers import Raw, Scripted, Status, Text, Wire
 from tests.fakes.faults import ErrorInStream, ErrorOn200
 from tests.fakes.vendor import ScriptedVendor
 from tests.gateway_http.serving import CHAT, KEY, Answer, call, chat, connected, loaded, running
+from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Message
+from trunkline.v1.completion_service_pb2 import (
+    CreateChatCompletionRequest,
+    CreateChatCompletionResponse,
+    StreamChatCompletionRequest,
+    StreamChatCompletionResponse,
+)
+from trunkline_client import AsyncClient
 
 METHODS = "/trunkline.v1.CompletionService/"
 PROVIDER_KEY = "canary-provider-KEY-zzone"

@@ -9,14 +9,13 @@ from typing import cast
 
 import grpc
 import pytest
-import trunkline.v1
 import yaml
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from trunkline.v1.error_reason_pb2 import ErrorReason
 
+import trunkline.v1
 from gateway_http.errors import KINDS
 from server.app import SERVICES, Core
 from server.caller import ADMIN, COMPLETION
@@ -26,6 +25,7 @@ from server.interceptors.auth import permission
 from server.providers.loader import provider_kinds
 from server.telemetry.redaction import Redaction
 from tests.protos.contract import rpc_comments, value_comments
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 ADMIN_KEY, COMPLETION_KEY = "sk-test-operator", "sk-test-completions"
 DENIED = grpc.StatusCode.PERMISSION_DENIED

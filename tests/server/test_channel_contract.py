@@ -9,13 +9,13 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 from google.rpc import error_details_pb2, status_pb2
-from trunkline.v1.error_reason_pb2 import ErrorReason
 
 from server.call import Call, CallStatus
 from server.errors import GatewayError
 from server.interceptors.errors import INTERNAL_TEXT, Errors
 from server.telemetry.redaction import Redaction
 from tests.server.channels import KINDS, SERVICE, STREAM, UNARY, Kind, Scripted, Stream, StreamCall, Unary, scripted
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 CODES = [code for code in grpc.StatusCode if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED)]
 EOF: object = grpc.aio.EOF

@@ -6,9 +6,8 @@ import sys
 from typing import Annotated
 
 import typer
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline_client import Client, TrunklineError
 
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
 from trunkline_cli.connection import (
     DEFAULT_TARGET,
     ApiKeyOption,
@@ -19,6 +18,7 @@ from trunkline_cli.connection import (
     TlsOption,
 )
 from trunkline_cli.terminal import open_console, print_line, visible
+from trunkline_client import Client, TrunklineError
 
 _PROMPT = "> "
 

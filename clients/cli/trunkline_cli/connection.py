@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
-from trunkline_client import Client, Tls, TrunklineError
 
 from trunkline_cli.failure import explain
 from trunkline_cli.terminal import open_console, print_line
+from trunkline_client import Client, Tls, TrunklineError
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import grpc
+
 from trunkline_client import TrunklineError
 
 _ANOTHER_KEY = "give a key with --api-key or TRUNKLINE_API_KEY"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self, cast
 
 import grpc
-from trunkline_client import AsyncClient, Tls, open_channel
 
 from gateway_http.app import create_app, create_metrics_app
 from gateway_http.server import HttpServer
@@ -16,6 +15,7 @@ from server.app import Core, Listen, log_notices, secrets_of
 from server.config import Loaded, Settings
 from server.telemetry.logging import configure
 from server.telemetry.redaction import Redaction
+from trunkline_client import AsyncClient, Tls, open_channel
 
 VERSION = version("trunkline")
 _LAST_WORDS_S = 2.0

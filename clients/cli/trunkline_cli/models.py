@@ -1,7 +1,6 @@
 """`trunkline models`: which models a gateway serves."""
 
 from trunkline.v1.models_service_pb2 import Model, ProviderStatus
-
 from trunkline_cli.connection import (
     DEFAULT_TARGET,
     ApiKeyOption,

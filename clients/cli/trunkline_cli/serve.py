@@ -12,13 +12,13 @@ from typing import Annotated, NoReturn
 import typer
 import uvloop
 from rich.console import Console
-from trunkline_client import Tls
 
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
 from server.providers.loader import provider_kinds
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
 from trunkline_cli.memory import give_back, settle
 from trunkline_cli.workers import WORKER_VARIABLE, on_parent_death, supervise
+from trunkline_client import Tls
 
 app = typer.Typer(help="Start the gateway and stay in the foreground.", invoke_without_command=True, no_args_is_help=False)
 

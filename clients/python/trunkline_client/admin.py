@@ -1,9 +1,9 @@
 """Running the gateway: which configuration is in force. Needs a key with the permission `admin`."""
 
 import grpc
+
 from trunkline.v1.admin_service_pb2 import ConfigStatus, GetConfigStatusRequest
 from trunkline.v1.admin_service_pb2_grpc import AdminServiceStub
-
 from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync
 
 

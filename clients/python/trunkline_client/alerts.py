@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 
 import grpc
+
 from trunkline.v1.alerts_service_pb2 import Alert, AlertSeverity, ListAlertsRequest
 from trunkline.v1.alerts_service_pb2_grpc import AlertsServiceStub
-
 from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
 
 

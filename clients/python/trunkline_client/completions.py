@@ -4,6 +4,7 @@ Every method takes what to ask for, or the RPC's own request with that inside, w
 """
 
 import grpc
+
 from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import (
     AnswerFormat,
@@ -24,7 +25,6 @@ from trunkline.v1.text_pb2 import (
     TextCompletion,
     TextCompletionRequest,
 )
-
 from trunkline_client.calls import Answer, CallDefaults, Metadata, ask, ask_sync
 from trunkline_client.streams import ChatStream, SyncChatStream, SyncTextStream, TextStream
 

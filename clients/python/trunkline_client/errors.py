@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
+
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _DOMAIN = "trunkline"

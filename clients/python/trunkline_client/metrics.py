@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 
 import grpc
+
 from trunkline.v1.metrics_service_pb2 import GetHealthRequest, Health, ListProvidersRequest, Provider
 from trunkline.v1.metrics_service_pb2_grpc import MetricsServiceStub
-
 from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
 
 

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 
 import grpc
+
 from trunkline.v1.models_service_pb2 import GetModelRequest, ListModelsRequest, Model
 from trunkline.v1.models_service_pb2_grpc import ModelsServiceStub
-
 from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
 
 

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar, cast
 
 import grpc
+
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import TextCompletion
-
 from trunkline_client.calls import CallFacts
 from trunkline_client.errors import from_rpc_error
 

@@ -5,6 +5,10 @@ from collections.abc import Callable, Sequence
 import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
+
+from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
+from gateway_http.settings import HttpSettings
+from gateway_http.surfaces.openai.streaming import send_stream
 from trunkline.v1.completion_service_pb2 import (
     AnswerFormat,
     CreateChatCompletionRequest,
@@ -14,10 +18,6 @@ from trunkline.v1.completion_service_pb2 import (
 )
 from trunkline_client import AsyncClient
 from trunkline_json import CHAT_CHUNK, CHAT_COMPLETION, CHAT_REQUEST
-
-from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
-from gateway_http.settings import HttpSettings
-from gateway_http.surfaces.openai.streaming import send_stream
 
 
 def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
-from trunkline_client import AsyncClient
-from trunkline_json import EMBEDDING_LIST, EMBEDDING_REQUEST
 
 from gateway_http.exchange import Exchange, Handler, fitting
 from gateway_http.settings import HttpSettings
+from trunkline_client import AsyncClient
+from trunkline_json import EMBEDDING_LIST, EMBEDDING_REQUEST
 
 
 def embeddings(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
-from trunkline_client import AsyncClient
-from trunkline_json import IMAGE_LIST, IMAGE_REQUEST
 
 from gateway_http.errors import invalid
 from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
 from gateway_http.settings import HttpSettings
+from trunkline_client import AsyncClient
+from trunkline_json import IMAGE_LIST, IMAGE_REQUEST
 
 
 def image_generations(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:

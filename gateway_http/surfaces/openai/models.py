@@ -6,12 +6,12 @@ from urllib.parse import unquote
 import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
-from trunkline.v1.models_service_pb2 import Model, ProviderStatus
-from trunkline_client import AsyncClient
 
 from gateway_http.exchange import Exchange, Handler, Json
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
+from trunkline.v1.models_service_pb2 import Model, ProviderStatus
+from trunkline_client import AsyncClient
 
 
 def list_models(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from sanic import Request
-from trunkline_client import MessageStream, TrunklineError
 
 from gateway_http.errors import from_client
 from gateway_http.exchange import Exchange, with_proxy_info
 from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, events
+from trunkline_client import MessageStream, TrunklineError
 
 
 class StreamMessage(Protocol):

@@ -7,8 +7,8 @@ share because its value has two types (`content`, `embedding`).
 from typing import cast
 
 from google.protobuf.message import Message
-from trunkline.v1 import chat_pb2, text_pb2
 
+from trunkline.v1 import chat_pb2, text_pb2
 from trunkline_json.form import Carry, Form, Misfit, Parse, Render, Union
 
 _INT32 = 1 << 31

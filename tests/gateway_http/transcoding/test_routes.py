@@ -8,7 +8,6 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from trunkline_client import AsyncClient
 
 from gateway_http.app import create_metrics_app
 from gateway_http.server import HttpServer
@@ -19,6 +18,7 @@ from gateway_http.transcoding.templates import template
 from server.inprocess import InProcessChannel
 from tests.gateway_http.serving import PATIENCE_S, call
 from tests.gateway_http.transcoding.contract import METHODS, PACKAGE, contract, new
+from trunkline_client import AsyncClient
 
 
 async def said(request: Message, context: object) -> Message:

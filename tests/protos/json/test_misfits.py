@@ -1,8 +1,9 @@
 """A value that does not fit says where it stands and what would fit."""
 
 import pytest
-import trunkline_json as forms
 from google.protobuf.message import Message
+
+import trunkline_json as forms
 from trunkline_json import Form, Misfit
 
 CHAT = forms.CHAT_REQUEST

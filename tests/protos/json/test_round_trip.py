@@ -6,14 +6,14 @@ from typing import TypeVar, cast
 
 import orjson
 import pytest
-import trunkline_json as forms
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trunkline_json import Form, Misfit
 
+import trunkline_json as forms
 from tests.protos.json import shapes
 from tests.protos.json.shapes import ANY, OBJECTS, Shape, nested, same
+from trunkline_json import Form, Misfit
 
 M = TypeVar("M", bound=Message)
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -80,7 +80,7 @@ def test_every_form_is_tried() -> None:
 @QUIET
 @given(data=st.data())
 def test_what_openai_means_comes_back_as_it_was(case: Case, data: st.DataObject) -> None:
-    value = {**dict.fromkeys(case.lists, []), **as_object(data.draw(case.shape))}
+    value = {**{key: [] for key in case.lists}, **as_object(data.draw(case.shape))}
     assert same(there_and_back(case.form, value, strict=True), value)
 
 

@@ -5,14 +5,14 @@ from contextlib import aclosing, asynccontextmanager
 from typing import cast
 
 from pydantic import SecretStr
-from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionChunk
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
-from trunkline_json import CHAT_CHUNK, CHAT_REQUEST
 
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider, ProviderContext
 from server.providers.http import Http
+from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionChunk
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
+from trunkline_json import CHAT_CHUNK, CHAT_REQUEST
 
 NOW = 1_790_000_000.5
 HELLO: list[object] = [{"role": "user", "content": "Hello"}]

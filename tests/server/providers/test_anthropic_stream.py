@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 from server.providers.anthropic_stream import MessageStream
 from server.providers.errors import Fault, ProviderError
 from server.providers.sse import SseParser
 from tests.server.providers.asking import as_json, chunks_of
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 NAMES = ["text", "thinking_and_tools", "refusal"]

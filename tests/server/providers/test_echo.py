@@ -12,13 +12,13 @@ from typing import cast
 import jsonschema
 import pytest
 from google.protobuf.message import Message as AnyMessage
-from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse, StreamTextCompletionResponse
-from trunkline_json import EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST
 
 from server.providers.base import Ask, Operation, Provider
 from server.providers.echo import KINDS, build
 from server.providers.errors import Fault, ProviderError
 from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context
+from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse, StreamTextCompletionResponse
+from trunkline_json import EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST
 
 PARAMETERS = {
     "type": "object",
