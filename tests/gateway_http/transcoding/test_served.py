@@ -59,8 +59,15 @@ async def test_providers_come_in_the_order_in_which_they_are_tried(gateway: Runn
     assert [row["id"] for row in rows(body, "providers")] == ["first", "echo", "off", "keyless"]
     assert [row["status"] for row in rows(body, "providers")] == ["healthy", "healthy", "disabled", "unhealthy"]
     assert rows(body, "providers")[1] == {
-        "name": "providers/echo", "id": "echo", "type": "echo", "status": "healthy", "enabled": True, "forced": False,
-        "priority": 2, "models": ["echo", "parrot"], "capabilities": ["chat", "embeddings", "images", "text"],
+        "name": "providers/echo",
+        "id": "echo",
+        "type": "echo",
+        "status": "healthy",
+        "enabled": True,
+        "forced": False,
+        "priority": 2,
+        "models": ["echo", "parrot"],
+        "capabilities": ["chat", "embeddings", "images", "text"],
     }
 
 
