@@ -214,7 +214,7 @@ class _UnaryCall(_InProcessCall, Generic[R]):
         self, channel: "InProcessChannel", handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
     ) -> None:
         super().__init__(channel, metadata, timeout_s)
-        self._handler = cast(Callable[[Message, _Context], Awaitable[R]], handler.unary_unary)
+        self._handler = cast("Callable[[Message, _Context], Awaitable[R]]", handler.unary_unary)
         self._request = request
         self._response: R | None = None
         self._begun = False
@@ -263,7 +263,7 @@ class _StreamCall(_InProcessCall, Generic[R]):
         self, channel: "InProcessChannel", handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
     ) -> None:
         super().__init__(channel, metadata, timeout_s)
-        behaviour = cast(Callable[[Message, _Context], AsyncGenerator[R, None]], handler.unary_stream)
+        behaviour = cast("Callable[[Message, _Context], AsyncGenerator[R, None]]", handler.unary_stream)
         self._messages = behaviour(request, self._context)
         self._read_ahead: R | None = None
 

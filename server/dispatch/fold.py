@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import orjson
 from trunkline.v1.chat_pb2 import ChatChoice, ChatCompletion, ChatCompletionChunk, Message, ToolCall
 from trunkline.v1.text_pb2 import TextChoice, TextCompletion
 
@@ -21,6 +22,7 @@ def fold_chat(chunks: Sequence[ChatCompletionChunk]) -> ChatCompletion:
         part = ChatCompletion.FromString(chunk.SerializeToString())
         parts = list(part.choices)
         del part.choices[:]
+        part.extra_json = _joined_extra(folded.extra_json, part.extra_json)
         folded.MergeFrom(part)
         del folded.nulls[:]
         for choice in parts:
@@ -42,6 +44,7 @@ def fold_text(chunks: Sequence[TextCompletion]) -> TextCompletion:
         rest = TextCompletion()
         rest.CopyFrom(chunk)
         del rest.choices[:]
+        rest.extra_json = _joined_extra(folded.extra_json, rest.extra_json)
         folded.MergeFrom(rest)
         del folded.nulls[:]
         for part in chunk.choices:
@@ -55,6 +58,15 @@ def fold_text(chunks: Sequence[TextCompletion]) -> TextCompletion:
 
 
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+
+
+def _joined_extra(before: str, added: str) -> str:
+    """The keys of both, the later value first; not the empty `choices` of a chunk that brings only the usage."""
+    if not added:
+        return before
+    extra = {**orjson.loads(before or "{}"), **orjson.loads(added)}
+    extra.pop("choices", None)
+    return orjson.dumps(extra).decode() if extra else ""
 
 
 def _add_choice(choice: ChatChoice, part: ChatChoice) -> None:

@@ -5,7 +5,7 @@ then only looked at (`_Look`), which costs a tenth of reading them. Otherwise ea
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
 import orjson
@@ -37,6 +37,49 @@ _FAILURES = frozenset({"error", "insufficient_system_resource", "abort"})
 _NULL = msgspec.Raw(b"null")
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+
+
+class _LookInput(msgspec.Struct):
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
+    audio_tokens: _Count | None = None
+    text_tokens: _Count | None = None
+    image_tokens: _Count | None = None
+
+
+class _LookOutput(msgspec.Struct):
+    reasoning_tokens: _Count | None = None
+    audio_tokens: _Count | None = None
+    text_tokens: _Count | None = None
+    accepted_prediction_tokens: _Count | None = None
+    rejected_prediction_tokens: _Count | None = None
+
+
+class _LookUsage(msgspec.Struct):
+    """The counts of a usage; the rest of it is in the chunk, as the vendor wrote it."""
+
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    total_tokens: _Count | None = None
+    prompt_tokens_details: _LookInput | None = None
+    completion_tokens_details: _LookOutput | None = None
+
+    def keywords(self) -> Json:
+        """What constructs the contract's usage."""
+        details: Json = {}
+        if self.prompt_tokens_details is not None:
+            details["input_tokens_details"] = msgspec.structs.asdict(self.prompt_tokens_details)
+        if self.completion_tokens_details is not None:
+            details["output_tokens_details"] = msgspec.structs.asdict(self.completion_tokens_details)
+        return {
+            "input_tokens": self.prompt_tokens,
+            "output_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+            **details,
+        }
+
+
 class _LookDelta(msgspec.Struct):
     tool_calls: msgspec.Raw = _NULL
 
@@ -55,7 +98,7 @@ class _Look(msgspec.Struct):
     created: int
     model: str
     choices: list[_LookChoice]
-    usage: msgspec.Raw = _NULL
+    usage: _LookUsage | None = None
     error: None = None
 
 
@@ -103,7 +146,7 @@ class _LookWhole(msgspec.Struct):
     created: int
     model: str
     choices: list[_LookWholeChoice]
-    usage: msgspec.Raw = _NULL
+    usage: _LookUsage | None = None
     error: None = None
 
 
@@ -140,7 +183,7 @@ def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
         choice.finish_reason == "stop" and choice.message.tool_calls != _NULL for choice in look.choices
     ):
         return None
-    usage = None if look.usage == _NULL else _typed(USAGE.keywords, orjson.loads(bytes(look.usage)))
+    usage = None if look.usage is None else look.usage.keywords()
     return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=usage)
 
 
@@ -249,8 +292,8 @@ class AnswerStream:
                 else:
                     opened.discard(choice.index)
                     finished.add(choice.index)
-            if look.usage != _NULL:
-                usage = _typed(USAGE.keywords, orjson.loads(bytes(look.usage)))
+            if look.usage is not None:
+                usage = look.usage.keywords()
                 if not look.choices and not self._usage_asked:
                     continue
             kept.append(chunk)

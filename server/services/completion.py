@@ -11,7 +11,7 @@ from server.runtime import Runtime
 from server.services.requests import check_chat, check_embedding, check_image, check_text
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import (
-    AnswerFormat,
+    ANSWER_FORMAT_JSON,
     CreateChatCompletionRequest,
     CreateChatCompletionResponse,
     CreateEmbeddingsRequest,
@@ -44,10 +44,10 @@ class CompletionService:
         check_chat(chat)
         chunks: list[ChatCompletionChunk] = []
         texts: list[bytes] = []
-        as_json = request.answer_format == AnswerFormat.ANSWER_FORMAT_JSON
+        as_json = request.answer_format == ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
         async with aclosing(self._stream(ask, call)) as batches:
-            async for batch in cast(AsyncGenerator[StreamChatCompletionResponse, None], batches):
+            async for batch in cast("AsyncGenerator[StreamChatCompletionResponse, None]", batches):
                 chunks.extend(batch.chunks)
                 texts.extend(batch.chunks_json)
         if texts:
@@ -58,7 +58,7 @@ class CompletionService:
         """Answers a conversation piece by piece."""
         chat = request.chat
         check_chat(chat)
-        as_json = request.answer_format == AnswerFormat.ANSWER_FORMAT_JSON
+        as_json = request.answer_format == ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=True, as_json=as_json, request_id=call.request_id)
         return self._stream(ask, call)
 

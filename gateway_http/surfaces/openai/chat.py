@@ -10,7 +10,7 @@ from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
 from gateway_http.settings import HttpSettings
 from gateway_http.surfaces.openai.streaming import send_stream
 from trunkline.v1.completion_service_pb2 import (
-    AnswerFormat,
+    ANSWER_FORMAT_JSON,
     CreateChatCompletionRequest,
     CreateChatCompletionResponse,
     StreamChatCompletionRequest,
@@ -31,13 +31,13 @@ def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) 
         completions = client().completions
         if not streamed:
             answer = await completions.create_chat_completion_response(
-                CreateChatCompletionRequest(chat=chat, answer_format=AnswerFormat.ANSWER_FORMAT_JSON),
+                CreateChatCompletionRequest(chat=chat, answer_format=ANSWER_FORMAT_JSON),
                 timeout_s=exchange.timeout_s,
                 metadata=exchange.metadata,
             )
             return exchange.answer(_completion_text(answer.value), answer)
         stream = completions.stream_chat_completion(
-            StreamChatCompletionRequest(chat=chat, answer_format=AnswerFormat.ANSWER_FORMAT_JSON),
+            StreamChatCompletionRequest(chat=chat, answer_format=ANSWER_FORMAT_JSON),
             timeout_s=exchange.timeout_s,
             metadata=exchange.metadata,
         )

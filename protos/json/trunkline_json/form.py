@@ -289,7 +289,7 @@ class _Table:
 
     def _render_rest(self, descriptor: FieldDescriptor, value: object, rendered: dict[str, object]) -> None:
         if descriptor.name == "nulls":
-            for number in cast(list[int], value):
+            for number in cast("list[int]", value):
                 field = self.by_number.get(number)
                 if field is not None:
                     rendered.setdefault(field.key, None)
@@ -436,7 +436,7 @@ def _render_list(render: Render | None) -> Render:
         return cast(Render, list)
 
     def render_list(value: object) -> object:
-        items = cast(list[object], value)
+        items = cast("list[object]", value)
         try:
             return [render(item) for item in items]
         except Misfit:
