@@ -37,7 +37,7 @@ _FAILURES = frozenset({"error", "insufficient_system_resource", "abort"})
 _NULL = msgspec.Raw(b"null")
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class _LookInput(msgspec.Struct):
