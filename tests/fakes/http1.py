@@ -60,6 +60,8 @@ class Connection(asyncio.Protocol):
         After the last bytes of an answer nothing is waited for but the client's reading: whoever leaves then has it all.
         """
         if self._transport is None or self._transport.is_closing():
+            # A write that failed closes the transport before it tells so.
+            self.client_gone = not self.closed_by_us
             raise ConnectionResetError("the connection is closed")
         self._transport.write(data)
         await self._writable.wait()
