@@ -6,7 +6,6 @@ import socket
 from pathlib import Path
 
 import aiohttp
-import grpc
 import pytest
 
 from tests.end_to_end import sse
@@ -34,9 +33,18 @@ async def _run_curl_line(command: Command) -> tuple[int, dict[str, object]]:
 
 
 async def _listening(command: Command) -> None:
-    """Returns once a worker listens: the process above them speaks before they do."""
-    async with grpc.aio.insecure_channel(command.target) as channel, asyncio.timeout(LIMIT_S):
-        await channel.channel_ready()
+    """Returns once a worker listens: the process above them speaks before they do, and nothing tells when they do."""
+    port = int(command.url.rpartition(":")[2])
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(HOST, port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
 
 
 async def test_it_says_where_it_is_and_gives_a_key_and_a_line_that_works(tmp_path: Path) -> None:
