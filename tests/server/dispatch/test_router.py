@@ -1,0 +1,92 @@
+"""Which targets a model has, and in which order they are tried."""
+
+import pytest
+
+from server.config.provider_settings import ProviderSettings
+from server.dispatch.router import Router
+from server.errors import GatewayError
+from tests.server.dispatch.scripted_provider import Scripted, row
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+
+def targets(model: str, *rows: ProviderSettings, **aliases: str) -> list[str]:
+    """The targets of a model, as `provider:model`."""
+    router = Router([(one, Scripted()) for one in rows], aliases)
+    return [f"{target.settings.name}:{target.model}" for target in router.targets(model)]
+
+
+def test_the_files_order_counts_among_equals() -> None:
+    assert targets("m", row("b", "m"), row("a", "m"), row("c", "other")) == ["b:m", "a:m"]
+
+
+def test_a_lower_priority_comes_first() -> None:
+    assert targets("m", row("a", "m"), row("b", "m", priority=-1), row("c", "m", priority=5)) == ["b:m", "c:m", "a:m"]
+
+
+def test_whoever_is_forced_comes_before_every_priority() -> None:
+    assert targets("m", row("a", "m", priority=-9), row("b", "m", forced=True)) == ["b:m", "a:m"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "serves"),
+    [
+        ("*", True),
+        ("gpt-*", True),
+        ("*-mini", True),
+        ("gpt*mini", True),
+        ("gpt-4o-mini", True),
+        ("gpt-4o", False),
+        ("GPT-*", False),
+        ("o*", False),
+        ("gpt-4o-mini*", True),
+        ("*x*", False),
+    ],
+)
+def test_a_pattern_serves_what_it_matches(pattern: str, serves: bool) -> None:
+    rows = row("a", pattern), row("last", "gpt-4o-mini", priority=1000)
+    assert (targets("gpt-4o-mini", *rows)[0] == "a:gpt-4o-mini") == serves
+
+
+def test_a_pattern_and_a_name_are_equals() -> None:
+    assert targets("m", row("a", "*"), row("b", "m")) == ["a:m", "b:m"]
+
+
+def test_a_row_comes_once_whatever_it_lists() -> None:
+    assert targets("m", row("a", "m", "*", "m*")) == ["a:m"]
+
+
+def test_an_alias_is_another_name() -> None:
+    assert targets("fast", row("a", "m"), fast="m") == ["a:m"]
+
+
+def test_an_alias_may_hide_a_model() -> None:
+    assert targets("m", row("a", "m"), row("b", "n"), m="n") == ["b:n"]
+
+
+def test_an_alias_may_address_a_provider() -> None:
+    assert targets("fast", row("a", "m"), row("b", "m"), fast="b/m") == ["b:m"]
+
+
+def test_a_model_can_be_asked_of_one_provider() -> None:
+    assert targets("b/m", row("a", "m"), row("b", "m")) == ["b:m"]
+
+
+def test_an_addressed_provider_need_not_list_the_model() -> None:
+    assert targets("b/anything/at:all", row("a", "m"), row("b", "m")) == ["b:anything/at:all"]
+
+
+def test_a_model_with_a_slash_is_its_own_name_where_somebody_lists_it() -> None:
+    assert targets("b/m", row("a", "b/m"), row("b", "m")) == ["a:b/m"]
+
+
+@pytest.mark.parametrize("model", ["unknown", "nobody/m", "b/", "/m", ""])
+def test_a_model_that_nobody_serves_is_not_found(model: str) -> None:
+    with pytest.raises(GatewayError) as raised:
+        targets(model, row("a", "m"), row("b", "m"))
+    assert raised.value.reason == ErrorReason.ERROR_REASON_MODEL_NOT_FOUND
+    assert raised.value.metadata == {"model": model, "param": "model"}
+
+
+def test_nobody_serves_anything_where_there_are_no_providers() -> None:
+    with pytest.raises(GatewayError):
+        targets("m")

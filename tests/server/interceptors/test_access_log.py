@@ -1,0 +1,98 @@
+"""One line for every call, whatever came of it, and nothing in it that is nobody's business."""
+
+import asyncio
+from typing import cast
+
+import pytest
+import structlog
+
+from server.call import Call
+from server.caller import Caller
+from server.errors import GatewayError
+from server.interceptors.access_log import AccessLog
+from tests.server.calls import call
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+
+class TurnedClock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.time_s = 1000.0
+
+    def now(self) -> float:
+        return self.time_s
+
+    def monotonic(self) -> float:
+        return self.time_s
+
+
+class Lines:
+    """A log that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, object]] = []
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append({"event": event, **fields})
+
+
+async def logged(made: Call, error: BaseException | None = None) -> dict[str, object]:
+    """The line of a call that ends so, after a quarter of a second."""
+    clock, log = TurnedClock(), Lines()
+    try:
+        async with AccessLog(made, clock, cast(structlog.typing.FilteringBoundLogger, log)):
+            clock.time_s += 0.25
+            if error is not None:
+                raise error
+    except BaseException as raised:
+        assert raised is error  # noqa: PT017
+    [line] = log.lines
+    return line
+
+
+async def test_a_line_says_what_was_called_by_whom_and_how_long_it_took() -> None:
+    made = call("/trunkline.v1.CompletionService/CreateChatCompletion")
+    made.caller = Caller("app", frozenset())
+    made.notes.update(model="m", provider="p", attempts=2, input_tokens=5)
+    assert await logged(made) == {
+        "event": "call",
+        "method": "/trunkline.v1.CompletionService/CreateChatCompletion",
+        "code": "OK",
+        "duration_s": 0.25,
+        "request_id": "req_test",
+        "caller": "app",
+        "model": "m",
+        "provider": "p",
+        "attempts": 2,
+        "input_tokens": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (GatewayError(ErrorReason.ERROR_REASON_MODEL_NOT_FOUND, "Secret words."), "NOT_FOUND", "model_not_found"),
+        (GatewayError(ErrorReason.ERROR_REASON_RATE_LIMITED, "Secret words."), "RESOURCE_EXHAUSTED", "rate_limited"),
+        (asyncio.CancelledError(), "CANCELLED", None),
+        (GeneratorExit(), "CANCELLED", None),
+        (ValueError("Secret words."), "INTERNAL", None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+async def test_a_line_says_how_a_call_failed_and_not_with_which_words(
+    error: BaseException, code: str, reason: str | None
+) -> None:
+    line = await logged(call(), error)
+    assert (line["code"], line.get("reason")) == (code, reason)
+    assert "Secret" not in str(line)
+
+
+async def test_a_line_has_neither_the_key_nor_other_metadata() -> None:
+    line = await logged(call(metadata={"authorization": "Bearer sk-test-secret", "x-private": "words"}))
+    assert "secret" not in str(line)
+    assert "words" not in str(line)
+
+
+async def test_a_caller_that_is_not_known_has_no_name() -> None:
+    assert (await logged(call()))["caller"] == ""
