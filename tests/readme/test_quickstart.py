@@ -1,5 +1,6 @@
 """What the README shows works, as it is written there."""
 
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -72,6 +73,18 @@ def test_every_type_of_provider_is_in_the_table() -> None:
     assert listed == {name for kind in kinds for name in (kind.type, *kind.aliases)}
     unbuilt = next(line for line in table.splitlines() if "not built" in line)
     assert [kind.type for kind in kinds if not kind.built and f"`{kind.type}`" not in unbuilt] == []
+
+
+def test_every_variable_that_the_command_reads_is_told() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "clients" / "cli" / "trunkline_cli").glob("*.py"))
+    readme = README.read_text()
+    assert [name for name in re.findall(r'envvar="(\w+)"', source) if f"`{name}`" not in readme] == []
+
+
+def test_the_command_that_runs_the_tests_is_the_one_told() -> None:
+    command = README.read_text().partition("<!-- the test command -->\n```sh\n")[2].partition("\n```")[0]
+    assert command == "make test"
+    assert f"\n{command} " in (ROOT / ".ci" / "run").read_text()
 
 
 async def test_one_new_file_is_a_new_provider(tmp_path: Path) -> None:
