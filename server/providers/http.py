@@ -4,7 +4,9 @@ Bodies go out as bytes and come in as bytes; JSON, SSE and vendors are other fil
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NoReturn
 
 import aiohttp
@@ -18,6 +20,7 @@ _LARGEST_ERROR_BODY = 64 * 1024
 _LARGEST_HEADER_LINE = 64 * 1024
 _READ_SIZE = 256 * 1024
 _DRAIN_S = 1.0
+_SHORT_S = 10.0
 
 
 class Answer:
@@ -145,9 +148,7 @@ class Http:
     async def _send(
         self, verb: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float | None
     ) -> Answer:
-        timeout = aiohttp.ClientTimeout(
-            total=timeout_s, sock_connect=self._connect_timeout_s, sock_read=self._idle_timeout_s
-        )
+        timeout = _timeout(_whole_seconds(timeout_s), self._connect_timeout_s, self._idle_timeout_s)
         try:
             response = await self._session.request(
                 verb, url, headers=headers, data=body, timeout=timeout, allow_redirects=False
@@ -162,6 +163,16 @@ class Http:
             drain.cancel()
         await asyncio.gather(*self._drains, return_exceptions=True)
         await self._session.close()
+
+
+def _whole_seconds(timeout_s: float | None) -> float | None:
+    """Long timeouts in whole seconds, so that there are few of them: the caller's own deadline is exact in any case."""
+    return timeout_s if timeout_s is None or timeout_s < _SHORT_S else math.ceil(timeout_s)
+
+
+@lru_cache(maxsize=4096)
+def _timeout(total_s: float | None, connect_s: float, read_s: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, sock_connect=connect_s, sock_read=read_s)
 
 
 def _raise(error: Exception) -> NoReturn:
