@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import orjson
+
 from trunkline.v1.chat_pb2 import ChatChoice, ChatCompletion, ChatCompletionChunk, Message, ToolCall
 from trunkline.v1.text_pb2 import TextChoice, TextCompletion
 
