@@ -102,23 +102,20 @@ class _Look(msgspec.Struct):
     error: None = None
 
 
-class _PlainDelta(msgspec.Struct):
+class _PlainDelta(msgspec.Struct, gc=False):
     tool_calls: None = None
 
 
-class _PlainChoice(msgspec.Struct):
+class _PlainChoice(msgspec.Struct, gc=False):
     delta: _PlainDelta
     index: Literal[0]
     finish_reason: None = None
 
 
-class _Plain(msgspec.Struct):
+class _Plain(msgspec.Struct, gc=False):
     """A chunk in the midst of the only choice's text. Where all are, none has to be looked at one by one."""
 
-    id: str
     object: Literal["chat.completion.chunk"]
-    created: int
-    model: str
     choices: tuple[_PlainChoice]
     usage: None = None
     error: None = None
