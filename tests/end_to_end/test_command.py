@@ -108,6 +108,13 @@ async def test_several_workers_answer_on_one_port_and_end_together(vendor: Scrip
         assert await command.ended() == 0
 
 
+async def test_workers_that_still_start_are_stopped_as_well(tmp_path: Path) -> None:
+    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
+    async with run(tmp_path, "--workers", "2", *ports) as command:
+        command.signal()
+        assert await command.ended() == 0
+
+
 async def test_workers_end_when_the_process_above_them_is_gone(tmp_path: Path) -> None:
     ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
     async with run(tmp_path, "--workers", "2", *ports) as command:

@@ -130,8 +130,7 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
         _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
     digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
     if workers > 1 and worker is None:
-        _announce(addresses, plain, core)
-        raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers)))
+        raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core))))
     quiet = worker is not None
     raise typer.Exit(uvloop.run(_serve(loaded, digest, plain, addresses, core, core_tls, drain_s, quiet)))
 

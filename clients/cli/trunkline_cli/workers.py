@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 WORKER_VARIABLE = "TRUNKLINE_WORKER"
 """Set in the environment of each worker, to its number from 1."""
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _PAUSE_S = 1.0
 """Between a worker's death and its successor, so that a worker that cannot start does not burn the machine."""
 
@@ -24,12 +26,13 @@ def on_parent_death(stop: Callable[[], None]) -> None:
     loop.add_reader(sys.stdin, gone)
 
 
-async def supervise(arguments: Sequence[str], workers: int) -> int:
+async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[], None]) -> int:
     """Runs `workers` processes of this program until a signal ends them.
 
     Args:
         arguments: the command line after the program's name.
         workers: how many.
+        announce: says where they will listen, once a signal can stop them.
 
     Returns:
         The exit code: 0 when all ended well after a signal.
@@ -44,8 +47,9 @@ async def supervise(arguments: Sequence[str], workers: int) -> int:
             if process.returncode is None:
                 process.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, forward, number)
+    announce()
 
     async def keep(worker: int) -> int:
         while True:
@@ -55,9 +59,11 @@ async def supervise(arguments: Sequence[str], workers: int) -> int:
                 *command, env=environment, stdin=asyncio.subprocess.PIPE, start_new_session=True
             )
             running[worker] = process
+            if stopping.is_set():  # the signal came before there was a process to forward it to
+                process.send_signal(signal.SIGTERM)
             code = await process.wait()
             if stopping.is_set():
-                return code
+                return 0 if -code in _SIGNALS else code  # a worker that still starts ends by the signal itself
             print(f"worker {worker} ended with code {code}; starting another", file=sys.stderr, flush=True)
             try:
                 await asyncio.wait_for(stopping.wait(), _PAUSE_S)
