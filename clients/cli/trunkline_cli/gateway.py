@@ -79,7 +79,8 @@ class Gateway:
         """
         settings = loaded.settings
         redaction = Redaction(secrets_of(settings))
-        configure(settings.logging.level, settings.logging.format == "json", _path(settings.logging.file), redaction)
+        level = "DEBUG" if settings.server.debug else settings.logging.level
+        configure(level, settings.logging.format == "json", _path(settings.logging.file), redaction)
         log_notices(loaded)
         own: Core | None = None
         if core is None:
