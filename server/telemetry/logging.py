@@ -22,6 +22,9 @@ import structlog
 
 from server.telemetry.redaction import Redaction
 
+Render = Callable[[object, str, Mapping[str, object]], str]
+"""(nothing, a level, an event's fields) -> a line; structlog's form of a processor."""
+
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
@@ -74,9 +77,6 @@ class Sink:
         if self._owned:
             self._stream.close()
 
-    # What structlog calls: one method a level, all the same to a sink.
-    msg = debug = info = warning = error = critical = exception = line
-
 
 def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -> Sink:
     """Sets up logging for this process, anew each time it is called.
@@ -97,8 +97,8 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
         sink = Sink(redaction, file.open("a", encoding="utf-8", errors="backslashreplace"), owned=True)
     render = _json_line if json else _readable_line
     structlog.configure(
-        processors=[_stamp, _exception_text, cast(structlog.typing.Processor, render)],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        processors=[],
+        wrapper_class=_logger_class(_LEVELS[level], render),
         logger_factory=cast(Callable[..., object], lambda *_: sink),
         cache_logger_on_first_use=False,
     )
@@ -116,10 +116,34 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
     return sink
 
 
+def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerBase]:
+    """The class of structlog's loggers: what its list of processors would do, in one step, for a third of the time."""
+
+    class Logger(structlog.BoundLoggerBase):
+        def emit(self, level: str, event: str, fields: dict[str, object]) -> None:
+            written = {"event": event, **self._context, **fields}
+            self._logger.line(render(None, level, _exception_text(None, level, _stamp(None, level, written))))
+
+    def method(level: str) -> Callable[..., None]:
+        def log(self: Logger, event: str, **fields: object) -> None:
+            if level == "exception":
+                fields.setdefault("exc_info", True)
+            self.emit(level, event, fields)
+
+        def ignore(self: Logger, event: str, **fields: object) -> None:
+            return None
+
+        return log if _LEVELS["ERROR" if level == "exception" else level.upper()] >= threshold else ignore
+
+    for name in ("debug", "info", "warning", "error", "critical", "exception"):
+        setattr(Logger, name, method(name))
+    return Logger
+
+
 class _Forward(logging.Handler):
     """Takes the standard library's records to the sink."""
 
-    def __init__(self, sink: Sink, render: Callable[[object, str, Mapping[str, object]], str]) -> None:
+    def __init__(self, sink: Sink, render: Render) -> None:
         super().__init__()
         self._sink = sink
         self._render = render
