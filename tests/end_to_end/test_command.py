@@ -142,3 +142,15 @@ async def test_a_port_that_is_taken_ends_it_with_a_line_that_says_so(tmp_path: P
     assert port in text
     assert "Traceback" not in text
     assert "Unclosed" not in text
+
+
+async def test_workers_whose_port_is_taken_end_with_a_line_that_says_so(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        process = await start(tmp_path, "--workers", "2", "--port", port, "--grpc-port", str(free_port()))
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert port in errors.decode()
+    assert "starting another" not in errors.decode()

@@ -17,7 +17,7 @@ from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
 from server.providers.loader import provider_kinds
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
 from trunkline_cli.memory import give_back, settle
-from trunkline_cli.workers import WORKER_VARIABLE, on_parent_death, supervise
+from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise
 from trunkline_client import Tls
 
 app = typer.Typer(help="Start the gateway and stay in the foreground.", invoke_without_command=True, no_args_is_help=False)
@@ -160,7 +160,7 @@ async def _serve(
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls)
     except OSError as error:
         Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
-        return 1
+        return CANNOT_START if quiet else 1
     if not quiet:
         _announce(gateway.addresses, plain_key, core)
     settle()

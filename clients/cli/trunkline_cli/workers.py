@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 WORKER_VARIABLE = "TRUNKLINE_WORKER"
 """Set in the environment of each worker, to its number from 1."""
 
+CANNOT_START = 3
+"""The exit code of a worker that never began to serve, and whose successor could not either."""
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _PAUSE_S = 1.0
-"""Between a worker's death and its successor, so that a worker that cannot start does not burn the machine."""
+"""Between a worker's death and its successor, so that one that dies at once does not burn the machine."""
 
 
 def on_parent_death(stop: Callable[[], None]) -> None:
@@ -35,7 +38,7 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
         announce: says where they will listen, once a signal can stop them.
 
     Returns:
-        The exit code: 0 when all ended well after a signal.
+        The exit code: 0 when all ended well after a signal; 1 when a worker could not start.
     """
     loop = asyncio.get_running_loop()
     running: dict[int, asyncio.subprocess.Process] = {}
@@ -64,6 +67,9 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
             code = await process.wait()
             if stopping.is_set():
                 return 0 if -code in _SIGNALS else code  # a worker that still starts ends by the signal itself
+            if code == CANNOT_START:
+                forward(signal.SIGTERM)
+                return 1
             print(f"worker {worker} ended with code {code}; starting another", file=sys.stderr, flush=True)
             try:
                 await asyncio.wait_for(stopping.wait(), _PAUSE_S)
