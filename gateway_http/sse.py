@@ -15,8 +15,8 @@ _COMMENT = b": keep-alive\n\n"
 
 
 def events(texts: Iterable[bytes]) -> bytes:
-    """One event for each text; empty for none."""
-    joined = b"\n\ndata: ".join(texts)
+    """One event for each line of the texts; empty for none."""
+    joined = b"\n".join(texts).replace(b"\n", b"\n\ndata: ")
     return b"data: %b\n\n" % joined if joined else b""
 
 

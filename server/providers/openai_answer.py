@@ -14,7 +14,7 @@ from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_errors import told
 from server.providers.openai_vendors import Vendor
-from server.providers.sse import Event, events_of, plain_data_of
+from server.providers.sse import Event, events_of, plain_lines_of
 from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import TextCompletion
@@ -147,8 +147,8 @@ class _LookWhole(msgspec.Struct):
     error: None = None
 
 
-_LOOK = msgspec.json.Decoder(list[_Look])
-_PLAIN = msgspec.json.Decoder(list[_Plain])
+_LOOK = msgspec.json.Decoder(_Look)
+_PLAIN = msgspec.json.Decoder(_Plain)
 _LOOK_WHOLE = msgspec.json.Decoder(_LookWhole)
 
 
@@ -245,15 +245,19 @@ class AnswerStream:
         Raises:
             ProviderError: an event is an error, or makes no sense.
         """
-        chunks = plain_data_of(complete)
-        if chunks is None:
+        lines = plain_lines_of(complete)
+        if lines is None:
             chunks = _data_of(events_of(complete))
-        if b"[DONE]" in chunks:
-            self.done = True
-            chunks = chunks[: chunks.index(b"[DONE]")]
-        if not chunks:
-            return None
-        batch = (self._look(chunks) if self._unread else None) or self._read(chunks)
+            if b"[DONE]" in chunks:
+                self.done = True
+                del chunks[chunks.index(b"[DONE]") :]
+            batch = self._read(chunks)
+        else:
+            end = (b"\n%b\n" % lines).find(b"\n[DONE]\n")
+            if end >= 0:
+                self.done = True
+                lines = lines[: max(end - 1, 0)]
+            batch = (self._look(lines) if self._unread and lines else None) or self._read(lines.split(b"\n"))
         if batch is not None and self.done:
             batch.last = True
         return batch
@@ -267,17 +271,20 @@ class AnswerStream:
         if self._open or not self._finished:
             raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
 
-    def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
+    def _look(self, lines: bytes) -> StreamChatCompletionResponse | None:
         """The batch with the chunks as they are; None where one of them must be read."""
-        plain = self._plain(chunks[:-_TAIL])
+        head, *tail = lines.rsplit(b"\n", _TAIL)
+        plain = len(tail) == _TAIL and self._plain(head)
+        if not plain:
+            tail = lines.split(b"\n")
         try:
-            looks = _decode(_LOOK, chunks[-_TAIL:] if plain else chunks)
+            looks = _decode(_LOOK, b"\n".join(tail))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         usage: Json | None = None
-        kept: list[bytes] = chunks[:-_TAIL] if plain else []
+        kept = [head] if plain else []
         opened, finished = set(self._open), set(self._finished)
-        for look, chunk in zip(looks, chunks[len(kept) :], strict=True):
+        for look, chunk in zip(looks, tail, strict=True):
             for choice in look.choices:
                 if choice.delta.tool_calls != _NULL:
                     self._called.add(choice.index)
@@ -299,12 +306,12 @@ class AnswerStream:
             return None
         return StreamChatCompletionResponse(chunks_json=kept, finishing=self._finishing(), usage=usage)
 
-    def _plain(self, chunks: list[bytes]) -> bool:
+    def _plain(self, lines: bytes) -> bool:
         """Whether all chunks are plain ones of an answer that has not ended."""
-        if not chunks or self._finished or self._called:
+        if self._finished or self._called:
             return False
         try:
-            _decode(_PLAIN, chunks)
+            _decode(_PLAIN, lines)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
         self._open.add(0)
@@ -314,7 +321,7 @@ class AnswerStream:
         """The batch with the chunks read, repaired and typed."""
         usage: Usage | None = None
         typed: list[ChatCompletionChunk | TextCompletion] = []
-        for data in chunks:
+        for data in filter(None, chunks):
             chunk = read_json(data, "stream")
             choices = _choices(chunk)
             _repair(chunk, self._vendor)
@@ -369,13 +376,12 @@ class AnswerStream:
         return bool(self._finished) and not self._open
 
 
-def _decode(decoder: msgspec.json.Decoder[list[L]], chunks: list[bytes]) -> list[L]:
-    """All chunks in one go, with their UTF-8 checked: the decoder leaves out that of values it skips."""
-    joined = b"[%b]" % b",".join(chunks)
-    joined.decode()
-    decoded = decoder.decode(joined)
-    if len(decoded) != len(chunks):
-        raise msgspec.DecodeError("an event holds more than one value")
+def _decode(decoder: msgspec.json.Decoder[L], lines: bytes) -> list[L]:
+    """All lines in one go, with their UTF-8 checked: the decoder leaves out that of values it skips."""
+    lines.decode()
+    decoded = decoder.decode_lines(lines)
+    if len(decoded) != lines.count(b"\n") + 1:
+        raise msgspec.DecodeError("a line holds not one value")
     return decoded
 
 

@@ -66,15 +66,15 @@ def events_of(complete: bytes) -> list[Event]:
     return [event for event in found if event is not None]
 
 
-def plain_data_of(complete: bytes) -> list[bytes] | None:
-    """The data of a text in which every event is one line of data and nothing else; None for any other text.
+def plain_lines_of(complete: bytes) -> bytes | None:
+    """The data of a text in which every event is one line of data and nothing else, a line each; None for any other text.
 
     That is what most vendors send, and this costs a tenth of `events_of`.
     """
     if not complete.startswith(b"data: "):
         return None
-    data = complete[6:].split(b"\n\ndata: ")
-    return data if complete.count(b"\n") == 2 * (len(data) - 1) else None
+    lines = complete[6:].replace(b"\n\ndata: ", b"\n")
+    return lines if complete.count(b"\n") == 2 * lines.count(b"\n") else None
 
 
 def _event(block: bytes) -> Event | None:

@@ -53,7 +53,7 @@ def _completion_text(response: CreateChatCompletionResponse) -> bytes:
 
 
 def _chunk_texts(message: StreamChatCompletionResponse) -> Sequence[bytes]:
-    """The chunks of a message as JSON texts: the provider's own where it wrote them."""
+    """The chunks of a message as JSON Lines: the provider's own where it wrote them."""
     if message.chunks_json:
         return message.chunks_json
     return [orjson.dumps(CHAT_CHUNK.render(chunk)) for chunk in message.chunks]

@@ -71,7 +71,11 @@ async def test_a_stream_in_an_odd_form_says_the_same(
     ask = replace(chat_ask({}, streamed=True), as_json=json)
     vendor.add(Text("Grüß dich, 👋🏽!").with_fault(fault))
     batches = await chat_batches(provider, ask)
-    chunks = [chunk for batch in batches for chunk in [*map(orjson.loads, batch.chunks_json), *as_json(list(batch.chunks))]]
+    chunks = [
+        chunk
+        for batch in batches
+        for chunk in [*map(orjson.loads, b"\n".join(batch.chunks_json).splitlines()), *as_json(list(batch.chunks))]
+    ]
     assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == "Grüß dich, 👋🏽!"
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
 

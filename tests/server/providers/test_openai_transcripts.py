@@ -196,7 +196,7 @@ async def replay(vendor: ScriptedVendor, type: str, text: bytes, how: str, ask: 
 def as_json(batches: list[StreamChatCompletionResponse]) -> list[object]:
     """The chunks as a caller's SDK gets them, in whichever form they came."""
     typed = [[CHAT_CHUNK.render(chunk) for chunk in batch.chunks] for batch in batches]
-    unread = [[orjson.loads(chunk) for chunk in batch.chunks_json] for batch in batches]
+    unread = [[orjson.loads(line) for lines in batch.chunks_json for line in lines.splitlines()] for batch in batches]
     return [chunk for pair in zip(typed, unread, strict=True) for chunks in pair for chunk in chunks]
 
 
@@ -267,7 +267,7 @@ async def test_a_stream_says_the_same_as_messages_and_as_json(
 async def test_json_that_needs_no_repair_is_handed_on_unread(vendor: ScriptedVendor, transcript: Transcript) -> None:
     ask = replace(chat_ask({}, streamed=True), as_json=True)
     batches = await replay(vendor, transcript.type, transcript.text, "whole", ask)
-    assert all(chunk in transcript.text for batch in batches for chunk in batch.chunks_json)
+    assert all(chunk in transcript.text for batch in batches for lines in batch.chunks_json for chunk in lines.splitlines())
     assert [len(batch.chunks) for batch in batches] == [0]
 
 
