@@ -14,7 +14,7 @@ from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_errors import told
 from server.providers.openai_vendors import Vendor
-from server.providers.sse import Event, events_of, plain_lines_of
+from server.providers.sse import Event, events_of, plain_data_of, split_data
 from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import TextCompletion
@@ -245,22 +245,21 @@ class AnswerStream:
         Raises:
             ProviderError: an event is an error, or makes no sense.
         """
-        lines = plain_lines_of(complete)
-        if lines is None:
-            chunks = _data_of(events_of(complete))
-            if b"[DONE]" in chunks:
-                self.done = True
-                del chunks[chunks.index(b"[DONE]") :]
-            batch = self._read(chunks)
-        else:
-            end = (b"\n%b\n" % lines).find(b"\n[DONE]\n")
-            if end >= 0:
-                self.done = True
-                lines = lines[: max(end - 1, 0)]
-            batch = (self._look(lines) if self._unread and lines else None) or self._read(lines.split(b"\n"))
+        batch = (self._look(split_data(complete)) if self._unread else None) or self._read(self._data(complete))
         if batch is not None and self.done:
             batch.last = True
         return batch
+
+    def _data(self, complete: bytes) -> list[bytes]:
+        chunks = plain_data_of(complete)
+        return self._until_done(_data_of(events_of(complete)) if chunks is None else chunks)
+
+    def _until_done(self, chunks: list[bytes]) -> list[bytes]:
+        """The chunks before the vendor's word that this is all."""
+        if b"[DONE]" not in chunks:
+            return chunks
+        self.done = True
+        return chunks[: chunks.index(b"[DONE]")]
 
     def end(self) -> None:
         """Says that nothing more comes.
@@ -271,18 +270,19 @@ class AnswerStream:
         if self._open or not self._finished:
             raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
 
-    def _look(self, lines: bytes) -> StreamChatCompletionResponse | None:
+    def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
         """The batch with the chunks as they are; None where one of them must be read."""
-        head, *tail = lines.rsplit(b"\n", _TAIL)
-        plain = len(tail) == _TAIL and self._plain(head)
-        if not plain:
-            tail = lines.split(b"\n")
+        chunks = self._until_done(chunks)
+        if not chunks:
+            return None
+        plain = self._plain(chunks[:-_TAIL])
+        tail = chunks[-_TAIL:] if plain else chunks
         try:
-            looks = _decode(_LOOK, b"\n".join(tail))
+            looks = _decode(_LOOK, tail)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         usage: Json | None = None
-        kept = [head] if plain else []
+        kept = [plain] if plain else []
         opened, finished = set(self._open), set(self._finished)
         for look, chunk in zip(looks, tail, strict=True):
             for choice in look.choices:
@@ -306,22 +306,22 @@ class AnswerStream:
             return None
         return StreamChatCompletionResponse(chunks_json=kept, finishing=self._finishing(), usage=usage)
 
-    def _plain(self, lines: bytes) -> bool:
-        """Whether all chunks are plain ones of an answer that has not ended."""
-        if self._finished or self._called:
-            return False
+    def _plain(self, chunks: list[bytes]) -> bytes:
+        """The chunks as JSON Lines, if all are plain ones of an answer that has not ended; else nothing."""
+        if not chunks or self._finished or self._called:
+            return b""
         try:
-            _decode(_PLAIN, lines)
+            _decode(_PLAIN, chunks)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
+            return b""
         self._open.add(0)
-        return True
+        return b"\n".join(chunks)
 
     def _read(self, chunks: list[bytes]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
         """The batch with the chunks read, repaired and typed."""
         usage: Usage | None = None
         typed: list[ChatCompletionChunk | TextCompletion] = []
-        for data in filter(None, chunks):
+        for data in filter(bytes.strip, chunks):
             chunk = read_json(data, "stream")
             choices = _choices(chunk)
             _repair(chunk, self._vendor)
@@ -376,12 +376,18 @@ class AnswerStream:
         return bool(self._finished) and not self._open
 
 
-def _decode(decoder: msgspec.json.Decoder[L], lines: bytes) -> list[L]:
-    """All lines in one go, with their UTF-8 checked: the decoder leaves out that of values it skips."""
+def _decode(decoder: msgspec.json.Decoder[L], chunks: list[bytes]) -> list[L]:
+    """All chunks in one go, with their UTF-8 checked: the decoder leaves out that of values it skips.
+
+    Raises:
+        msgspec.DecodeError: one of them does not fit, or is not one line with one value.
+        UnicodeDecodeError: one of them is no UTF-8.
+    """
+    lines = b"\n".join(chunks)
     lines.decode()
     decoded = decoder.decode_lines(lines)
-    if len(decoded) != lines.count(b"\n") + 1:
-        raise msgspec.DecodeError("a line holds not one value")
+    if len(decoded) != len(chunks):
+        raise msgspec.DecodeError("a chunk is not one value")
     return decoded
 
 

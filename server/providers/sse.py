@@ -66,15 +66,21 @@ def events_of(complete: bytes) -> list[Event]:
     return [event for event in found if event is not None]
 
 
-def plain_lines_of(complete: bytes) -> bytes | None:
-    """The data of a text in which every event is one line of data and nothing else, a line each; None for any other text.
+def plain_data_of(complete: bytes) -> list[bytes] | None:
+    """The data of a text in which every event is one line of data and nothing else; None for any other text.
 
-    That is what most vendors send, and this costs a tenth of `events_of`.
+    That is what most vendors send, and this costs a quarter of `events_of`.
     """
-    if not complete.startswith(b"data: "):
-        return None
-    lines = complete[6:].replace(b"\n\ndata: ", b"\n")
-    return lines if complete.count(b"\n") == 2 * lines.count(b"\n") else None
+    data = split_data(complete)
+    return data if data and complete.count(b"\n") == 2 * (len(data) - 1) else None
+
+
+def split_data(complete: bytes) -> list[bytes]:
+    """The text cut where the data of a new event begins; empty where it does not begin with data.
+
+    A piece is an event's data only if it is one line: to be used where a piece of several lines is found out in any case.
+    """
+    return complete[6:].split(b"\n\ndata: ") if complete.startswith(b"data: ") else []
 
 
 def _event(block: bytes) -> Event | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.sse import LARGEST_EVENT, Event, SseParser, events_of, plain_lines_of
+from server.providers.sse import LARGEST_EVENT, Event, SseParser, events_of, plain_data_of
 
 TEXTS = {
     "plain": (b"data: one\n\ndata: two\n\n", [b"one", b"two"]),
@@ -77,19 +77,19 @@ def test_a_carriage_return_waits_for_the_line_feed_that_may_follow() -> None:
 @every_text
 def test_what_is_plain_is_read_the_same_in_both_ways(text: bytes, expected: list[bytes]) -> None:
     complete = SseParser().complete(text + b"\n\n")
-    plain = plain_lines_of(complete)
-    assert plain is None or plain.split(b"\n") == [event.data for event in events_of(complete)]
+    plain = plain_data_of(complete)
+    assert plain is None or plain == [event.data for event in events_of(complete)]
 
 
 def test_data_on_one_line_each_is_plain() -> None:
-    assert plain_lines_of(b"data: one\n\ndata: two") == b"one\ntwo"
+    assert plain_data_of(b"data: one\n\ndata: two") == [b"one", b"two"]
 
 
 @pytest.mark.parametrize(
     "text", [b"data: one\ndata: two", b"event: x\ndata: one", b": c\n\ndata: one", b"data:one", b"data: one\n\n: c", b""]
 )
 def test_anything_else_is_not_plain(text: bytes) -> None:
-    assert plain_lines_of(text) is None
+    assert plain_data_of(text) is None
 
 
 def test_an_event_may_have_ten_megabytes() -> None:
