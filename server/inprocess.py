@@ -69,18 +69,19 @@ class _InProcessCall:
     def __init__(self, channel: "InProcessChannel", metadata: Metadata, timeout_s: float | None) -> None:
         self._context = _Context(metadata, timeout_s)
         self._channel = channel
+        self._loop = asyncio.get_running_loop()
         self._stepping: asyncio.Task[object] | None = None
         self._ended_by: grpc.StatusCode | None = None
         self._callbacks: list[Callable[[object], None]] = []
         self._deadline_timer: asyncio.TimerHandle | None = None
         if timeout_s is not None:
-            loop = asyncio.get_running_loop()
-            self._deadline_timer = loop.call_later(max(0.0, timeout_s), self._end, grpc.StatusCode.DEADLINE_EXCEEDED)
+            self._deadline_timer = self._loop.call_later(max(0.0, timeout_s), self._end, grpc.StatusCode.DEADLINE_EXCEEDED)
         channel.calls.add(self)
 
     async def _step(self, step: Awaitable[R]) -> R:
         """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends."""
-        self._stepping = task = cast("asyncio.Task[object]", asyncio.current_task())
+        task = self._stepping = asyncio.current_task(self._loop)
+        assert task is not None
         cancelling = task.cancelling()
         try:
             result = await step

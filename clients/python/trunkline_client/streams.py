@@ -5,7 +5,7 @@ In comes a gRPC call that has begun; out come its messages as they are, and a `T
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar, cast
+from typing import Generic, Protocol, Self, TypeVar
 
 import grpc
 
@@ -94,7 +94,7 @@ class MessageStream(CallFacts, Generic[R]):
         if message is grpc.aio.EOF:
             self._held = message
             raise StopAsyncIteration
-        return cast(R, message)
+        return message  # type: ignore[return-value]
 
     async def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]]:
         """What the gateway told at the end of the call. Waits for it: read all messages first."""

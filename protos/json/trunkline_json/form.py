@@ -289,7 +289,7 @@ class _Table:
 
     def _render_rest(self, descriptor: FieldDescriptor, value: object, rendered: dict[str, object]) -> None:
         if descriptor.name == "nulls":
-            for number in cast("list[int]", value):
+            for number in value:  # type: ignore[attr-defined]
                 field = self.by_number.get(number)
                 if field is not None:
                     rendered.setdefault(field.key, None)
@@ -338,7 +338,7 @@ def _parse_json_text(value: object, strict: bool) -> str:
 
 def _render_json_text(value: object) -> object:
     try:
-        return orjson.loads(cast(str, value))
+        return orjson.loads(value)  # type: ignore[arg-type]
     except orjson.JSONDecodeError:
         raise Misfit("JSON text") from None
 
@@ -387,11 +387,7 @@ def _parse_seconds(value: object, strict: bool) -> object:
 
 
 def _render_seconds(value: object) -> object:
-    return cast("_Seconds", value).seconds
-
-
-class _Seconds:
-    seconds: int
+    return value.seconds  # type: ignore[attr-defined]
 
 
 def _unless_default(parse: Parse, default: object) -> Parse:
@@ -436,7 +432,7 @@ def _render_list(render: Render | None) -> Render:
         return cast(Render, list)
 
     def render_list(value: object) -> object:
-        items = cast("list[object]", value)
+        items: list[object] = value  # type: ignore[assignment]
         try:
             return [render(item) for item in items]
         except Misfit:
