@@ -1,18 +1,18 @@
 """What a vendor of OpenAI's dialect answers -> the contract's messages, whole or as a stream.
 
 A stream's chunks are handed on as the vendor's own JSON where the caller asked for that and nothing needs repair: they are
-then only looked at (`_Look`), which costs a tenth of reading them. Otherwise each is read, repaired and typed.
+then only looked at (openai_look.py), which costs a tenth of reading them. Otherwise each is read, repaired and typed.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, TypeVar, cast
+from typing import TypeVar, cast
 
-import msgspec
 import orjson
 
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_errors import told
+from server.providers.openai_look import all_plain, look_at, look_at_whole
 from server.providers.openai_vendors import Vendor
 from server.providers.sse import Event, events_of, plain_data_of, split_data
 from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
@@ -22,134 +22,15 @@ from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
 
 Json = dict[str, object]
 M = TypeVar("M")
-L = TypeVar("L")
 
 _TAIL = 2
 """How many of a read's chunks are looked at one by one: finish reason and usage come last."""
-
 
 _OTHER_REASONS = {"model_length": "length", "repetition": "stop"}
 """What Mistral and vLLM call a finish reason."""
 
 _FAILURES = frozenset({"error", "insufficient_system_resource", "abort"})
 """Finish reasons that mean that the answer failed (Mistral, OpenRouter and vLLM; DeepSeek; vLLM). Read in 2026-11."""
-
-_NULL = msgspec.Raw(b"null")
-
-
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-
-
-class _LookInput(msgspec.Struct):
-    cached_tokens: _Count | None = None
-    cache_write_tokens: _Count | None = None
-    audio_tokens: _Count | None = None
-    text_tokens: _Count | None = None
-    image_tokens: _Count | None = None
-
-
-class _LookOutput(msgspec.Struct):
-    reasoning_tokens: _Count | None = None
-    audio_tokens: _Count | None = None
-    text_tokens: _Count | None = None
-    accepted_prediction_tokens: _Count | None = None
-    rejected_prediction_tokens: _Count | None = None
-
-
-class _LookUsage(msgspec.Struct):
-    """The counts of a usage; the rest of it is in the chunk, as the vendor wrote it."""
-
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
-    total_tokens: _Count | None = None
-    prompt_tokens_details: _LookInput | None = None
-    completion_tokens_details: _LookOutput | None = None
-
-    def keywords(self) -> Json:
-        """What constructs the contract's usage."""
-        details: Json = {}
-        if self.prompt_tokens_details is not None:
-            details["input_tokens_details"] = msgspec.structs.asdict(self.prompt_tokens_details)
-        if self.completion_tokens_details is not None:
-            details["output_tokens_details"] = msgspec.structs.asdict(self.completion_tokens_details)
-        return {
-            "input_tokens": self.prompt_tokens,
-            "output_tokens": self.completion_tokens,
-            "total_tokens": self.total_tokens,
-            **details,
-        }
-
-
-class _LookDelta(msgspec.Struct):
-    tool_calls: msgspec.Raw = _NULL
-
-
-class _LookChoice(msgspec.Struct):
-    delta: _LookDelta
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None
-    index: int
-
-
-class _Look(msgspec.Struct):
-    """What must be known of a chunk to hand it on unread; a chunk that does not fit this is read."""
-
-    id: str
-    object: Literal["chat.completion.chunk"]
-    created: int
-    model: str
-    choices: list[_LookChoice]
-    usage: _LookUsage | None = None
-    error: None = None
-
-
-class _PlainDelta(msgspec.Struct, gc=False):
-    tool_calls: None = None
-
-
-class _PlainChoice(msgspec.Struct, gc=False):
-    delta: _PlainDelta
-    index: Literal[0]
-    finish_reason: None = None
-
-
-class _Plain(msgspec.Struct, gc=False):
-    """A chunk in the midst of the only choice's text. Where all are, none has to be looked at one by one."""
-
-    object: Literal["chat.completion.chunk"]
-    choices: tuple[_PlainChoice]
-    usage: None = None
-    error: None = None
-
-
-class _LookMessage(msgspec.Struct):
-    role: Literal["assistant"]
-    content: msgspec.Raw
-    refusal: msgspec.Raw
-    tool_calls: msgspec.Raw = _NULL
-
-
-class _LookWholeChoice(msgspec.Struct):
-    index: int
-    message: _LookMessage
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
-    logprobs: msgspec.Raw
-
-
-class _LookWhole(msgspec.Struct):
-    """What must be known of a completion to hand it on unread."""
-
-    id: str
-    object: Literal["chat.completion"]
-    created: int
-    model: str
-    choices: list[_LookWholeChoice]
-    usage: _LookUsage | None = None
-    error: None = None
-
-
-_LOOK = msgspec.json.Decoder(_Look)
-_PLAIN = msgspec.json.Decoder(_Plain)
-_LOOK_WHOLE = msgspec.json.Decoder(_LookWhole)
 
 
 def read_json(body: bytes, what: str) -> Json:
@@ -171,14 +52,10 @@ def read_json(body: bytes, what: str) -> Json:
 
 def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
     """An unstreamed chat completion as the vendor wrote it; None where it must be read to be mended or refused."""
-    try:
-        body.decode()
-        look = _LOOK_WHOLE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    look = look_at_whole(body)
+    if look is None:
         return None
-    if not look.choices or any(
-        choice.finish_reason == "stop" and choice.message.tool_calls != _NULL for choice in look.choices
-    ):
+    if not look.choices or any(choice.finish_reason == "stop" and choice.message.calls_tools for choice in look.choices):
         return None
     usage = None if look.usage is None else look.usage.keywords()
     return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=usage)
@@ -277,16 +154,15 @@ class AnswerStream:
             return None
         plain = self._plain(chunks[:-_TAIL])
         tail = chunks[-_TAIL:] if plain else chunks
-        try:
-            looks = _decode(_LOOK, tail)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        looks = look_at(tail)
+        if looks is None:
             return None
         usage: Json | None = None
         kept = [plain] if plain else []
         opened, finished = set(self._open), set(self._finished)
         for look, chunk in zip(looks, tail, strict=True):
             for choice in look.choices:
-                if choice.delta.tool_calls != _NULL:
+                if choice.delta.calls_tools:
                     self._called.add(choice.index)
                 if choice.finish_reason is None:
                     if choice.index not in finished:
@@ -308,11 +184,7 @@ class AnswerStream:
 
     def _plain(self, chunks: list[bytes]) -> bytes:
         """The chunks as JSON Lines, if all are plain ones of an answer that has not ended; else nothing."""
-        if not chunks or self._finished or self._called:
-            return b""
-        try:
-            _decode(_PLAIN, chunks)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        if not chunks or self._finished or self._called or not all_plain(chunks):
             return b""
         self._open.add(0)
         return b"\n".join(chunks)
@@ -374,21 +246,6 @@ class AnswerStream:
 
     def _finishing(self) -> bool:
         return bool(self._finished) and not self._open
-
-
-def _decode(decoder: msgspec.json.Decoder[L], chunks: list[bytes]) -> list[L]:
-    """All chunks in one go, with their UTF-8 checked: the decoder leaves out that of values it skips.
-
-    Raises:
-        msgspec.DecodeError: one of them does not fit, or is not one line with one value.
-        UnicodeDecodeError: one of them is no UTF-8.
-    """
-    lines = b"\n".join(chunks)
-    lines.decode()
-    decoded = decoder.decode_lines(lines)
-    if len(decoded) != len(chunks):
-        raise msgspec.DecodeError("a chunk is not one value")
-    return decoded
 
 
 def _data_of(events: Sequence[Event]) -> list[bytes]:

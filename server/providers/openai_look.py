@@ -1,0 +1,181 @@
+"""A look at a vendor's JSON: just enough to know whether an answer may be handed on as it is, and what to note of it.
+
+A tenth as costly as reading it. Whatever does not fit these shapes exactly is read in full by openai_answer.py.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+Json = dict[str, object]
+L = TypeVar("L")
+
+_NULL = msgspec.Raw(b"null")
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class InputLook(msgspec.Struct):
+    """Parts of the input."""
+
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
+    audio_tokens: _Count | None = None
+    text_tokens: _Count | None = None
+    image_tokens: _Count | None = None
+
+
+class OutputLook(msgspec.Struct):
+    """Parts of the output."""
+
+    reasoning_tokens: _Count | None = None
+    audio_tokens: _Count | None = None
+    text_tokens: _Count | None = None
+    accepted_prediction_tokens: _Count | None = None
+    rejected_prediction_tokens: _Count | None = None
+
+
+class UsageLook(msgspec.Struct):
+    """The counts of a usage; the rest of it is in the chunk, as the vendor wrote it."""
+
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    total_tokens: _Count | None = None
+    prompt_tokens_details: InputLook | None = None
+    completion_tokens_details: OutputLook | None = None
+
+    def keywords(self) -> Json:
+        """What constructs the contract's usage."""
+        details: Json = {}
+        if self.prompt_tokens_details is not None:
+            details["input_tokens_details"] = msgspec.structs.asdict(self.prompt_tokens_details)
+        if self.completion_tokens_details is not None:
+            details["output_tokens_details"] = msgspec.structs.asdict(self.completion_tokens_details)
+        return {
+            "input_tokens": self.prompt_tokens,
+            "output_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+            **details,
+        }
+
+
+class DeltaLook(msgspec.Struct):
+    """What must be known of a delta."""
+
+    tool_calls: msgspec.Raw = _NULL
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether it has a piece of a tool call."""
+        return self.tool_calls != _NULL
+
+
+class ChoiceLook(msgspec.Struct):
+    """What must be known of a piece of an answer."""
+
+    delta: DeltaLook
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None
+    index: int
+
+
+class Look(msgspec.Struct):
+    """What must be known of a chunk to hand it on unread; a chunk that does not fit this is read."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChoiceLook]
+    usage: UsageLook | None = None
+    error: None = None
+
+
+class PlainDelta(msgspec.Struct, gc=False):
+    """A delta without a tool call."""
+
+    tool_calls: None = None
+
+
+class PlainChoice(msgspec.Struct, gc=False):
+    """A piece of the only choice, which goes on."""
+
+    delta: PlainDelta
+    index: Literal[0]
+    finish_reason: None = None
+
+
+class Plain(msgspec.Struct, gc=False):
+    """A chunk in the midst of the only choice's text. Where all are, none has to be looked at one by one."""
+
+    object: Literal["chat.completion.chunk"]
+    choices: tuple[PlainChoice]
+    usage: None = None
+    error: None = None
+
+
+class MessageLook(DeltaLook, kw_only=True):
+    """What must be known of a message."""
+
+    role: Literal["assistant"]
+    content: msgspec.Raw
+    refusal: msgspec.Raw
+
+
+class WholeChoiceLook(msgspec.Struct):
+    """What must be known of a whole answer."""
+
+    index: int
+    message: MessageLook
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+    logprobs: msgspec.Raw
+
+
+class WholeLook(msgspec.Struct):
+    """What must be known of a completion to hand it on unread."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[WholeChoiceLook]
+    usage: UsageLook | None = None
+    error: None = None
+
+
+_LOOK = msgspec.json.Decoder(Look)
+_PLAIN = msgspec.json.Decoder(Plain)
+_LOOK_WHOLE = msgspec.json.Decoder(WholeLook)
+
+
+def look_at(chunks: list[bytes]) -> list[Look] | None:
+    """A look at each chunk; None where one of them must be read."""
+    return _decode(_LOOK, chunks)
+
+
+def all_plain(chunks: list[bytes]) -> bool:
+    """Whether every chunk is a plain one."""
+    return _decode(_PLAIN, chunks) is not None
+
+
+def look_at_whole(body: bytes) -> WholeLook | None:
+    """A look at a completion; None where it must be read."""
+    try:
+        body.decode()
+        return _LOOK_WHOLE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _decode(decoder: msgspec.json.Decoder[L], chunks: list[bytes]) -> list[L] | None:
+    """All chunks in one go; None where one of them does not fit, or is not one line with one value.
+
+    Their UTF-8 is checked, too: the decoder leaves out that of values it skips.
+    """
+    lines = b"\n".join(chunks)
+    try:
+        lines.decode()
+        decoded = decoder.decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return decoded if len(decoded) == len(chunks) else None
