@@ -15,9 +15,8 @@ from server.providers.openai_errors import told
 from server.providers.openai_look import all_plain, look_at, look_at_whole
 from server.providers.openai_vendors import Vendor
 from server.providers.sse import Event, events_of, plain_data_of, split_data
-from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
-from trunkline.v1.text_pb2 import TextCompletion
 from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
 
 Json = dict[str, object]
@@ -191,33 +190,33 @@ class AnswerStream:
 
     def _read(self, chunks: list[bytes]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
         """The batch with the chunks read, repaired and typed."""
-        usage: Usage | None = None
-        typed: list[ChatCompletionChunk | TextCompletion] = []
+        form = CHAT_CHUNK if self._chat else TEXT_COMPLETION
+        usage: Json | None = None
+        typed: list[Json] = []
         for data in filter(bytes.strip, chunks):
             chunk = read_json(data, "stream")
             choices = _choices(chunk)
             _repair(chunk, self._vendor)
             for choice in choices:
                 self._follow(choice)
-            if isinstance(chunk.get("usage"), dict):
-                usage = _typed(USAGE.parse, chunk["usage"])
+            brings_usage = isinstance(chunk.get("usage"), dict)
+            if brings_usage:
+                usage = _typed(USAGE.keywords, chunk["usage"])
                 if not self._usage_asked:
                     del chunk["usage"]
-            if not choices and not (usage is not None and self._usage_asked):
+            if not choices and not (brings_usage and self._usage_asked):
                 continue  # usage that nobody asked for, or Azure's chunk about the prompt
             for key, default in self._defaults.items():
                 if chunk.get(key):
                     self._defaults[key] = chunk[key]
                 else:
                     chunk[key] = default
-            typed.append(_typed(CHAT_CHUNK.parse, chunk) if self._chat else _typed(TEXT_COMPLETION.parse, chunk))
+            typed.append(_typed(form.keywords, chunk))
         if not typed and usage is None:
             return None
-        finishing = self._finishing()
-        if self._chat:
-            chat = cast(list[ChatCompletionChunk], typed)
-            return StreamChatCompletionResponse(chunks=chat, finishing=finishing, usage=usage)
-        return StreamTextCompletionResponse(chunks=cast(list[TextCompletion], typed), finishing=finishing, usage=usage)
+        batch = StreamChatCompletionResponse if self._chat else StreamTextCompletionResponse
+        # One construction for all: messages that are put into another one would be copied.
+        return batch(chunks=typed, finishing=self._finishing(), usage=usage)
 
     def _follow(self, choice: Json) -> None:
         """Notes where a choice is, and mends what SDKs could not take."""
