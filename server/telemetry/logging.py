@@ -121,6 +121,9 @@ def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerB
 
     class Logger(structlog.BoundLoggerBase):
         def emit(self, level: str, event: str, fields: dict[str, object]) -> None:
+            if self._processors:  # `structlog.testing` puts one there to see what is logged
+                self._proxy_to_logger(level, event, **fields)
+                return
             written = {"event": event, **self._context, **fields}
             self._logger.line(render(None, level, _exception_text(None, level, _stamp(None, level, written))))
 
