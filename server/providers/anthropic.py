@@ -14,7 +14,7 @@ from server.providers.anthropic_answer import whole_message
 from server.providers.anthropic_errors import error_in, refusal
 from server.providers.anthropic_request import NEWEST_VERSION, vendor_request
 from server.providers.anthropic_stream import MessageStream
-from server.providers.base import Ask, Batch, Operation, ProviderContext
+from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.http import Answer
 from server.providers.sse import SseParser
@@ -42,7 +42,7 @@ def build(context: ProviderContext) -> "Anthropic":
     return Anthropic(context)
 
 
-class Anthropic:
+class Anthropic(Provider):
     """A provider that speaks Anthropic's dialect.
 
     Args:

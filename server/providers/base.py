@@ -4,12 +4,14 @@ A provider maps the contract's messages to its vendor's wire format and back. It
 nothing of routes, callers, keys of callers or money.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 from server.config.provider_settings import ProviderSettings
+from server.providers.errors import Fault, ProviderError
 from server.providers.http import Http
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import (
@@ -45,6 +47,8 @@ class Ask:
         as_json: whether a chat answer may be handed on as the vendor's own JSON, in `chunks_json`.
         timeout_s: how long the whole answer may take; None: no limit.
         request_id: for the vendor's logs, where it takes one.
+        prefix: the beginning of the answer, which another provider has given already: the model is to go on from its last
+            letter. Only for providers that say `continues`; the batches then hold what follows it.
     """
 
     operation: Operation
@@ -54,10 +58,36 @@ class Ask:
     as_json: bool = False
     timeout_s: float | None = None
     request_id: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as its vendor lists it; None and empty where the vendor does not say.
+
+    Attributes:
+        id: the vendor's name of it.
+        created: epoch seconds.
+        owned_by: who made it.
+        context_window: the most tokens of a prompt.
+        max_output_tokens: the most tokens of an answer.
+        capabilities: `chat`, `text`, `embeddings`, `images`, `videos`, `tools`, `vision`, `reasoning`, `json_schema`.
+        input_price: US dollars for one million input tokens.
+        output_price: US dollars for one million output tokens.
+    """
+
+    id: str
+    created: int | None = None
+    owned_by: str = ""
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: frozenset[str] = frozenset()
+    input_price: Decimal | None = None
+    output_price: Decimal | None = None
 
 
 class Provider(Protocol):
-    """A configured endpoint that serves models.
+    """A configured endpoint that serves models. Dialects inherit it; what they do not have is refused here.
 
     Attributes:
         operations: what it can do.
@@ -80,6 +110,26 @@ class Provider(Protocol):
             ProviderError: the vendor could not be reached, refused, or broke its protocol. Closing the generator, or
                 cancelling its task, closes the connection.
         """
+
+    async def models(self, timeout_s: float) -> Sequence[ListedModel]:
+        """The models that the vendor lists.
+
+        Raises:
+            ProviderError: UNSUPPORTED where the vendor has no list; else as `stream`.
+        """
+        raise ProviderError(Fault.UNSUPPORTED, "The provider has no list of models.")
+
+    async def check(self, timeout_s: float) -> None:
+        """Asks the vendor for the cheapest thing that shows that it would answer.
+
+        Raises:
+            ProviderError: it would not; UNSUPPORTED where nothing free tells.
+        """
+        await self.models(timeout_s)
+
+    def continues(self, model: str) -> bool:
+        """Whether the model goes on from the beginning of an answer, given as the ask's `prefix`."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.config.provider_kind import ProviderKind
-from server.providers.base import Ask, Batch, Operation, ProviderContext
+from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
 from server.providers.echo_media import packed, png, vector
 from server.providers.echo_reply import Reply, chat_reply, text_of, text_reply, words_of
 from server.providers.errors import Fault, ProviderError
@@ -72,7 +72,7 @@ def build(context: ProviderContext) -> "Echo":
     return Echo(context)
 
 
-class Echo:
+class Echo(Provider):
     """A provider that says what was said.
 
     Args:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
-from server.providers.base import Ask, Batch, Operation, ProviderContext
+from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai_answer import AnswerStream, Json, read_json, whole_chat, whole_chat_unread, whole_text
 from server.providers.openai_errors import refusal
@@ -50,7 +50,7 @@ def build(context: ProviderContext) -> "OpenAi":
     return OpenAi(context, vendor)
 
 
-class OpenAi:
+class OpenAi(Provider):
     """A provider that speaks OpenAI's dialect.
 
     Args:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.router import Router, Target
-from server.providers.base import Ask, Batch, Operation
+from server.providers.base import Ask, Batch, Operation, Provider
 from server.providers.errors import Fault, ProviderError
 from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 
 @dataclass(slots=True)
-class Scripted:
+class Scripted(Provider):
     """A provider with an answer, or a fault before or after its first batches.
 
     Attributes:
