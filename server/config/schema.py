@@ -4,9 +4,9 @@ Names and defaults of `config.yaml` in its nested shape. Optional sections are N
 section that is present are the section's own. Secrets are `SecretStr`; of callers' keys only digests exist.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from server.config.fields import (
     Count,
@@ -18,8 +18,10 @@ from server.config.fields import (
     Int,
     LimitByEndpoint,
     ModelByModel,
+    ModelPattern,
     ModelsByModel,
     Name,
+    NamePattern,
     Percent,
     Port,
     PositiveCount,
@@ -217,15 +219,46 @@ class TelemetrySettings(Section):
     sampling: SamplingSettings = SamplingSettings()
 
 
-class FaultSettings(Section):
-    """One kind of trouble made on purpose."""
+class FaultMatchSettings(Section):
+    """Which attempts a fault may hit; None is any. `*` in a name stands for any letters; `key` is a key's name, not the key.
 
-    type: Literal["delay", "error", "timeout", "rate_limit"]
+    `percentage` is counted, not drawn: with 25 it is each fourth of the attempts that fit the names.
+    """
+
+    provider: NamePattern | None = None
+    model: ModelPattern | None = None
+    key: NamePattern | None = None
+    percentage: Percent = 100
+
+
+class FaultSettings(Section):
+    """One kind of trouble made on purpose, as if the provider made it.
+
+    `probability` is drawn for each attempt that matches. The fault happens after `after_chunks` chunks of the answer, or at
+    its end where it has fewer; None is 1 for what breaks a stream (`cut_stream`, `stall`), else before the first chunk.
+    `severity` changes nothing: it is told with the answers, for whoever sorts them.
+
+    `duration_ms` is how long a `delay` lasts (None: a second), a `timeout` takes to be noticed (None: all the time that the
+    attempt has), and when a `rate_limit` says to come back (None: it does not say). `error_code` is the HTTP status of an
+    `error` (None: 500), `error_message` what the provider says. `expire_after` counts seconds from loading.
+    """
+
+    type: Literal["delay", "error", "timeout", "rate_limit", "cut_stream", "stall", "malformed", "reset"]
     severity: Literal["low", "medium", "high"] = "low"
     probability: Share = 0.1
     duration_ms: Count | None = None
     error_code: Int | None = Field(default=None, ge=400, le=599)
     error_message: Text | None = None
+    after_chunks: Count | None = None
+    match: FaultMatchSettings = FaultMatchSettings()
+    expire_after: Seconds | None = None
+    expire_time: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _expires_once(self) -> Self:
+        if self.expire_after is not None and self.expire_time is not None:
+            raise ValueError("must have `expire_after` or `expire_time`, not both")
+        return self
 
 
 class ChaosEngineeringSettings(Section):

@@ -1,0 +1,1 @@
+"""What may change or answer a request on its way to a provider."""
