@@ -1,10 +1,11 @@
 """Anthropic's dialect: chat over the Messages API, in the two versions that are in use.
 
-What is asked is written in `anthropic_request`, what is answered read in `anthropic_answer` and `anthropic_stream`.
+What is asked is written in `anthropic_request`, what is answered read in `anthropic_answer` and `anthropic_stream`, and the
+list of models in `anthropic_listing`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -12,9 +13,12 @@ from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic_answer import whole_message
 from server.providers.anthropic_errors import error_in, refusal
+from server.providers.anthropic_listing import ask_for_page, list_models
+from server.providers.anthropic_models import model_traits
 from server.providers.anthropic_request import NEWEST_VERSION, vendor_request
+from server.providers.anthropic_seam import Seam
 from server.providers.anthropic_stream import MessageStream
-from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
+from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.http import Answer
 from server.providers.sse import SseParser
@@ -56,6 +60,7 @@ class Anthropic(Provider):
         self._clock = context.clock
         base = (context.settings.base_url or _BASE_URL).rstrip("/").removesuffix("/v1")
         self._url = f"{base}/v1/messages"
+        self._models_url = f"{base}/v1/models"
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
         """Asks the vendor, and yields what each read brought; see `Provider.stream`."""
@@ -68,14 +73,14 @@ class Anthropic(Provider):
             if answer.status != 200:
                 raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
             if not ask.streamed:
-                yield whole_message(await answer.body(), int(self._clock()))
+                yield whole_message(await answer.body(), int(self._clock()), Seam(ask.prefix))
                 return
             if answer.content_type != "text/event-stream":
                 raise error_in(await answer.error_body()) or ProviderError(
                     Fault.PROTOCOL, "The provider's answer is not a stream."
                 )
             parser = SseParser()
-            stream = MessageStream(int(self._clock()), request.stream_options.include_usage)
+            stream = MessageStream(int(self._clock()), request.stream_options.include_usage, Seam(ask.prefix))
             while not stream.done:
                 read = await answer.read()
                 for batch in stream.batches(parser.feed(read) if read else parser.finish()):
@@ -83,6 +88,21 @@ class Anthropic(Provider):
                 if not read and not stream.done:
                     raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
             await _read_to_end(answer)
+
+    async def models(self, timeout_s: float) -> Sequence[ListedModel]:
+        """The models that the vendor lists, without the retired ones; see `Provider.models`."""
+        return await list_models(self._http, self._models_url, self._listing_headers(), timeout_s, self._clock)
+
+    async def check(self, timeout_s: float) -> None:
+        """Asks for one line of the list, which is free and takes a good key."""
+        await ask_for_page(self._http, f"{self._models_url}?limit=1", self._listing_headers(), timeout_s, self._clock)
+
+    def continues(self, model: str) -> bool:
+        """Whether the model is one of the older ones, which go on from a given beginning."""
+        return model_traits(model).continues
+
+    def _listing_headers(self) -> dict[str, str]:
+        return _headers(self._settings, self._settings.api_version or NEWEST_VERSION)
 
 
 async def _read_to_end(answer: Answer) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.anthropic_errors import error_in
+from server.providers.anthropic_seam import Seam
 from server.providers.errors import Fault, ProviderError
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
@@ -110,8 +111,12 @@ class WireMessage(msgspec.Struct):
 _MESSAGE = msgspec.json.Decoder(WireMessage)
 
 
-def whole_message(body: bytes, now: int) -> StreamChatCompletionResponse:
+def whole_message(body: bytes, now: int, seam: Seam) -> StreamChatCompletionResponse:
     """The batch of an unstreamed answer.
+
+    Args:
+        now: epoch seconds, for the chunk.
+        seam: where the answer goes on from a given beginning.
 
     Raises:
         ProviderError: PROTOCOL when the body is no message; whatever it says, when it is an error.
@@ -123,6 +128,7 @@ def whole_message(body: bytes, now: int) -> StreamChatCompletionResponse:
         raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer is not a message.") from None
     if message.stop_reason is None:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer has no stop reason.")
+    seam.close_message(delta)
     refuse(delta, message.stop_reason, message.stop_details)
     reason = finish_reason(message.stop_reason, called=bool(delta.tool_calls))
     usage = message.usage.typed()

@@ -25,9 +25,14 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class Conversation:
-    """Turns in Anthropic's form, and the blocks of the system prompt."""
+    """Turns in Anthropic's form, and the blocks of the system prompt.
 
-    def __init__(self, messages: Iterable[Message]) -> None:
+    Args:
+        messages: the contract's.
+        prefix: the beginning of the answer that the model is to go on from; empty for a whole answer.
+    """
+
+    def __init__(self, messages: Iterable[Message], prefix: str = "") -> None:
         self.system: list[Json] = []
         self._turns: list[tuple[str, list[Json]]] = []
         for message in messages:
@@ -38,6 +43,8 @@ class Conversation:
             raise ProviderError(Fault.UNSUPPORTED, "The provider needs a message that is not empty.", param="messages")
         if self._turns[0][0] == "assistant":
             self._turns.insert(0, ("user", [{"type": "text", "text": _OPENING}]))
+        if prefix.strip():
+            self._say("assistant", [text_block(prefix)])
 
     @property
     def prefilled(self) -> bool:

@@ -30,6 +30,7 @@ class ModelTraits:
         highest_effort: whether effort knows `xhigh`.
         forced_tools: whether a tool call can be forced.
         prefill: whether the conversation may end with the assistant's words.
+        continues: whether it is known to go on from them; of Sonnet 4.6 the sources say both.
         schemas: whether answers and tool calls can be held to a schema.
         max_tokens: how many tokens to let it generate when nobody says.
     """
@@ -41,6 +42,7 @@ class ModelTraits:
     highest_effort: bool
     forced_tools: bool
     prefill: bool
+    continues: bool
     schemas: bool
     max_tokens: int
 
@@ -53,6 +55,7 @@ _FOREIGN = ModelTraits(
     highest_effort=False,
     forced_tools=True,
     prefill=True,
+    continues=False,
     schemas=True,
     max_tokens=8192,
 )
@@ -74,6 +77,7 @@ def model_traits(model: str) -> ModelTraits:
         highest_effort=version >= (4, 7),
         forced_tools=not (never_off or between_tools),
         prefill=version < (4, 6) or (family == "sonnet" and version == (4, 6)),
+        continues=version < (4, 6),
         schemas=version >= (4, 5),
         max_tokens=4096 if version < (3, 5) else 8192,
     )

@@ -63,7 +63,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     extras = extra_of(request)
     gate = _Gate(reject=settings.unsupported_parameters == "reject")
     _check_unsupported(request, extras, gate)
-    conversation = Conversation(request.messages)
+    conversation = Conversation(request.messages, ask.prefix)
     if conversation.prefilled and not traits.prefill:
         raise ProviderError(
             Fault.UNSUPPORTED, "This model takes no conversation that ends with the assistant.", param="messages"
@@ -73,7 +73,10 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     add_tools(body, request, traits)
     _add_limits(body, request, settings, traits)
     _add_output_config(body, request, extras, traits)
-    _add_thinking(body, request, extras, traits, gate)
+    if ask.prefix:
+        _allow_prefix(body)
+    else:
+        _add_thinking(body, request, extras, traits, gate)
     version = _add_sampling(body, request, extras, settings, traits, gate)
     _add_origin(body, request)
     names = _EXTRAS + (_BETA_EXTRAS if "anthropic-beta" in map(str.lower, settings.custom_headers) else ())
@@ -182,6 +185,17 @@ def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, trai
         _add_budget(
             body, _BUDGETS[effort], limited=request.HasField("max_tokens") or request.HasField("max_completion_tokens")
         )
+
+
+def _allow_prefix(body: Json) -> None:
+    """Drops what the vendor refuses beside the beginning of an answer; thinking is not even added."""
+    config = body.get("output_config")
+    if isinstance(config, dict):
+        config.pop("format", None)
+        if not config:
+            del body["output_config"]
+    if _forced(body):
+        body["tool_choice"] = {"type": "auto"}
 
 
 def _turn_thinking_off(body: Json, traits: ModelTraits) -> None:

@@ -20,6 +20,7 @@ from server.providers.anthropic_answer import (
     thinking_block,
 )
 from server.providers.anthropic_errors import error_in
+from server.providers.anthropic_seam import Seam
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.sse import Event
@@ -96,11 +97,13 @@ class MessageStream:
     Args:
         now: epoch seconds, for the chunks.
         usage_asked: whether the caller wants a chunk with the usage.
+        seam: where the answer goes on from a given beginning.
     """
 
-    def __init__(self, now: int, usage_asked: bool) -> None:
+    def __init__(self, now: int, usage_asked: bool, seam: Seam | None = None) -> None:
         self._now = Timestamp(seconds=now)
         self._usage_asked = usage_asked
+        self._seam = seam or Seam("")
         self._message: WireMessage | None = None
         self._tier: str | None = None
         self._role_due = True
@@ -238,7 +241,7 @@ class MessageStream:
         return self._message
 
     def _emit_text(self, text: str) -> None:
-        if text:
+        if text := self._seam.close(text):
             self._emit(Message(content=text))
 
     def _emit_thought(self, thought: str) -> None:
