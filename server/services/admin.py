@@ -6,8 +6,21 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.call import Call
+from server.policies.chaos import Chaos
 from server.runtime import Runtime
-from trunkline.v1.admin_service_pb2 import ConfigStatus, GetConfigStatusRequest, GetConfigStatusResponse
+from server.services.faults import read_fault, read_name, write_fault
+from server.services.requests import page
+from trunkline.v1.admin_service_pb2 import (
+    ConfigStatus,
+    CreateFaultRequest,
+    CreateFaultResponse,
+    DeleteFaultRequest,
+    DeleteFaultResponse,
+    GetConfigStatusRequest,
+    GetConfigStatusResponse,
+    ListFaultsRequest,
+    ListFaultsResponse,
+)
 
 
 class AdminService:
@@ -15,10 +28,12 @@ class AdminService:
 
     Args:
         runtime: gives the configuration in force.
+        chaos: the faults that are made on purpose.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime]) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], chaos: Chaos) -> None:
         self._runtime = runtime
+        self._chaos = chaos
 
     async def GetConfigStatus(self, request: GetConfigStatusRequest, call: Call) -> GetConfigStatusResponse:
         """Tells which configuration is in force."""
@@ -37,3 +52,18 @@ class AdminService:
             warnings=[notice.message for notice in runtime.loaded.notices],
         )
         return GetConfigStatusResponse(config_status=status)
+
+    async def ListFaults(self, request: ListFaultsRequest, call: Call) -> ListFaultsResponse:
+        """Lists the faults of this process."""
+        faults = [write_fault(known) for known in self._chaos.faults()]
+        faults_of_page, token = page(faults, request.page_size, request.page_token, default=100)
+        return ListFaultsResponse(faults=faults_of_page, next_page_token=token)
+
+    async def CreateFault(self, request: CreateFaultRequest, call: Call) -> CreateFaultResponse:
+        """Makes a fault."""
+        return CreateFaultResponse(fault=write_fault(self._chaos.create(read_fault(request), request.fault_id)))
+
+    async def DeleteFault(self, request: DeleteFaultRequest, call: Call) -> DeleteFaultResponse:
+        """Ends a fault."""
+        self._chaos.delete(read_name(request.name))
+        return DeleteFaultResponse()

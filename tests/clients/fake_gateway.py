@@ -253,6 +253,22 @@ class Admin(admin_service_pb2_grpc.AdminServiceServicer):
         async with self._script.call("GetConfigStatus", request, context):
             return admin.GetConfigStatusResponse(config_status=admin.ConfigStatus(status="valid", generation=1))
 
+    async def ListFaults(self, request: admin.ListFaultsRequest, context: Context) -> admin.ListFaultsResponse:
+        async with self._script.call("ListFaults", request, context):
+            if not request.page_token:
+                return admin.ListFaultsResponse(faults=[admin.Fault(name="faults/configured-1")], next_page_token="more")
+            return admin.ListFaultsResponse(faults=[admin.Fault(name="faults/game-day")])
+
+    async def CreateFault(self, request: admin.CreateFaultRequest, context: Context) -> admin.CreateFaultResponse:
+        async with self._script.call("CreateFault", request, context):
+            made = admin.Fault(name=f"faults/{request.fault_id or 'reset-1'}")
+            made.MergeFrom(request.fault)
+            return admin.CreateFaultResponse(fault=made)
+
+    async def DeleteFault(self, request: admin.DeleteFaultRequest, context: Context) -> admin.DeleteFaultResponse:
+        async with self._script.call("DeleteFault", request, context):
+            return admin.DeleteFaultResponse()
+
 
 class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
     def __init__(self, script: Script) -> None:

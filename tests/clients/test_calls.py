@@ -8,6 +8,7 @@ import pytest
 
 from tests.clients.fake_gateway import TOLD, Failure, Gateway
 from tests.clients.requests import chat
+from trunkline.v1.admin_service_pb2 import FAULT_TYPE_STALL, DeleteFaultRequest, Fault
 from trunkline.v1.alerts_service_pb2 import ALERT_SEVERITY_ERROR, ListAlertsRequest
 from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
@@ -73,6 +74,19 @@ async def test_a_page_that_nobody_asks_for_is_not_fetched(gateway: Gateway, clie
 async def test_a_filter_travels(gateway: Gateway, client: AsyncClient) -> None:
     assert [alert.rule async for alert in client.alerts.list_alerts(severity=ALERT_SEVERITY_ERROR)] == ["ProviderDown"]
     assert cast(ListAlertsRequest, gateway.script.calls[0].request).severity == ALERT_SEVERITY_ERROR
+
+
+async def test_faults_are_made_listed_and_ended(gateway: Gateway, client: AsyncClient) -> None:
+    fault = Fault(type=FAULT_TYPE_STALL, after_chunks=2)
+    made = await client.admin.create_fault(fault, fault_id="quiet")
+    assert (made.name, made.after_chunks) == ("faults/quiet", 2)
+    assert (await client.admin.create_fault(Fault())).name == "faults/reset-1"
+    assert [known.name async for known in client.admin.list_faults(page_size=1)] == [
+        "faults/configured-1",
+        "faults/game-day",
+    ]
+    await client.admin.delete_fault(made.name)
+    assert gateway.script.calls[-1].request == DeleteFaultRequest(name="faults/quiet")
 
 
 async def test_a_model_that_is_not_there_is_not_found(client: AsyncClient) -> None:
@@ -200,6 +214,8 @@ async def test_a_client_for_threads_does_the_same(gateway: Gateway) -> None:
             assert [model.id for model in client.models.list_models()] == ["echo", "gpt-5"]
             assert client.models.get_model("echo").provider == "echo"
             assert client.admin.get_config_status().status == "valid"
+            assert len(list(client.admin.list_faults())) == 2
+            client.admin.delete_fault(client.admin.create_fault(Fault(), fault_id="threads").name)
             assert [provider.id for provider in client.metrics.list_providers()] == ["echo", "openai"]
             assert [alert.rule for alert in client.alerts.list_alerts()] == ["ProviderDown"]
             with pytest.raises(NotFoundError) as raised:

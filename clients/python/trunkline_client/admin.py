@@ -1,10 +1,19 @@
-"""Running the gateway: which configuration is in force. Needs a key with the permission `admin`."""
+"""Running the gateway: which configuration is in force, trouble made on purpose. Needs a key with the permission `admin`."""
+
+from collections.abc import AsyncIterator, Iterator
 
 import grpc
 
-from trunkline.v1.admin_service_pb2 import ConfigStatus, GetConfigStatusRequest
+from trunkline.v1.admin_service_pb2 import (
+    ConfigStatus,
+    CreateFaultRequest,
+    DeleteFaultRequest,
+    Fault,
+    GetConfigStatusRequest,
+    ListFaultsRequest,
+)
 from trunkline.v1.admin_service_pb2_grpc import AdminServiceStub
-from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync
+from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
 
 
 class AsyncAdmin:
@@ -15,6 +24,17 @@ class AsyncAdmin:
     ...     status = await client.admin.get_config_status()
     >>> status.status, status.generation
     ('valid', 1)
+
+    Trouble made on purpose, which ends by itself after a minute unless somebody ends it:
+
+    >>> from google.protobuf.duration_pb2 import Duration
+    >>> from trunkline.v1.admin_service_pb2 import FAULT_TYPE_RESET, Fault
+    >>> async with AsyncClient("127.0.0.1:50051", api_key="an admin's key") as client:
+    ...     fault = Fault(type=FAULT_TYPE_RESET, probability=0.2, expire_after=Duration(seconds=60))
+    ...     fault = await client.admin.create_fault(fault, fault_id="game-day")
+    ...     await client.admin.delete_fault(fault.name)
+    >>> fault.name
+    'faults/game-day'
     """
 
     def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
@@ -31,6 +51,59 @@ class AsyncAdmin:
         response, _ = await ask(self._stub.GetConfigStatus, request, self._defaults, timeout_s, metadata)
         return response.config_status
 
+    async def list_faults(
+        self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
+    ) -> AsyncIterator[Fault]:
+        """Lists the faults that providers are made to have, getting page after page as they are needed.
+
+        Args:
+            page_size: the most faults in a page. 0: the gateway's default.
+            timeout_s: from each page's call to its deadline. None: the client's.
+            metadata: sent along, in addition to the client's.
+
+        Raises:
+            TrunklineError: a call failed.
+        """
+        async for page in pages(
+            lambda token: ask(
+                self._stub.ListFaults,
+                ListFaultsRequest(page_size=page_size, page_token=token),
+                self._defaults,
+                timeout_s,
+                metadata,
+            )
+        ):
+            for fault in page.faults:
+                yield fault
+
+    async def create_fault(
+        self, fault: Fault, *, fault_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
+    ) -> Fault:
+        """Makes a fault, in the gateway's process that answers.
+
+        Args:
+            fault: what it does, to which attempts, until when.
+            fault_id: what to call it. Empty: its type and a number.
+
+        Returns:
+            The fault, with its name and its times.
+
+        Raises:
+            TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
+        """
+        request = CreateFaultRequest(fault=fault, fault_id=fault_id)
+        response, _ = await ask(self._stub.CreateFault, request, self._defaults, timeout_s, metadata)
+        return response.fault
+
+    async def delete_fault(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+        """Ends a fault, `faults/{fault}`.
+
+        Raises:
+            TrunklineError: the call failed; `NotFoundError` where there is no such fault.
+        """
+        request = DeleteFaultRequest(name=name)
+        await ask(self._stub.DeleteFault, request, self._defaults, timeout_s, metadata)
+
 
 class Admin:
     """What operators do, from threads. As `AsyncAdmin`."""
@@ -44,3 +117,29 @@ class Admin:
         request = GetConfigStatusRequest()
         response, _ = ask_sync(self._stub.GetConfigStatus, request, self._defaults, timeout_s, metadata)
         return response.config_status
+
+    def list_faults(self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()) -> Iterator[Fault]:
+        """Lists the faults that providers are made to have."""
+        for page in pages_sync(
+            lambda token: ask_sync(
+                self._stub.ListFaults,
+                ListFaultsRequest(page_size=page_size, page_token=token),
+                self._defaults,
+                timeout_s,
+                metadata,
+            )
+        ):
+            yield from page.faults
+
+    def create_fault(
+        self, fault: Fault, *, fault_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
+    ) -> Fault:
+        """Makes a fault, in the gateway's process that answers."""
+        request = CreateFaultRequest(fault=fault, fault_id=fault_id)
+        response, _ = ask_sync(self._stub.CreateFault, request, self._defaults, timeout_s, metadata)
+        return response.fault
+
+    def delete_fault(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+        """Ends a fault, `faults/{fault}`."""
+        request = DeleteFaultRequest(name=name)
+        ask_sync(self._stub.DeleteFault, request, self._defaults, timeout_s, metadata)

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trunkline/v1/admin_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetConfigStatusRequest\"L\n\x17GetConfigStatusResponse\x12\x31\n\rconfig_status\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ConfigStatus\"\xdc\x01\n\x0c\x43onfigStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rload_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14providers_configured\x18\x05 \x01(\x05\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12\x10\n\x08warnings\x18\x07 \x03(\t2\x99\x01\n\x0c\x41\x64minService\x12\x88\x01\n\x0fGetConfigStatus\x12$.trunkline.v1.GetConfigStatusRequest\x1a%.trunkline.v1.GetConfigStatusResponse\"(\x82\xd3\xe4\x93\x02\"\x12\x11/v1/config/statusb\rconfig_statusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trunkline/v1/admin_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetConfigStatusRequest\"L\n\x17GetConfigStatusResponse\x12\x31\n\rconfig_status\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ConfigStatus\"\xdc\x01\n\x0c\x43onfigStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rload_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14providers_configured\x18\x05 \x01(\x05\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12\x10\n\x08warnings\x18\x07 \x03(\t\"\xcc\x04\n\x05\x46\x61ult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04type\x18\x02 \x01(\x0e\x32\x17.trunkline.v1.FaultType\x12-\n\x08severity\x18\x03 \x01(\x0e\x32\x1b.trunkline.v1.FaultSeverity\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nerror_code\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12\x1a\n\rerror_message\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0c\x61\x66ter_chunks\x18\x08 \x01(\x05H\x03\x88\x01\x01\x12\'\n\x05match\x18\t \x01(\x0b\x32\x18.trunkline.v1.FaultMatch\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x65xpire_after\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfigured\x18\r \x01(\x08\x12\x0e\n\x06\x61\x63tive\x18\x0e \x01(\x08\x12\x13\n\x0bmatch_count\x18\x0f \x01(\x03\x12\x11\n\thit_count\x18\x10 \x01(\x03\x42\x0e\n\x0c_probabilityB\r\n\x0b_error_codeB\x10\n\x0e_error_messageB\x0f\n\r_after_chunks\"b\n\nFaultMatch\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\npercentage\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_percentage\":\n\x11ListFaultsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListFaultsResponse\x12#\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Fault\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12\x43reateFaultRequest\x12\"\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Fault\x12\x10\n\x08\x66\x61ult_id\x18\x02 \x01(\t\"9\n\x13\x43reateFaultResponse\x12\"\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Fault\"\"\n\x12\x44\x65leteFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteFaultResponse*\xe7\x01\n\tFaultType\x12\x1a\n\x16\x46\x41ULT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x41ULT_TYPE_DELAY\x10\x01\x12\x14\n\x10\x46\x41ULT_TYPE_ERROR\x10\x02\x12\x16\n\x12\x46\x41ULT_TYPE_TIMEOUT\x10\x03\x12\x19\n\x15\x46\x41ULT_TYPE_RATE_LIMIT\x10\x04\x12\x19\n\x15\x46\x41ULT_TYPE_CUT_STREAM\x10\x05\x12\x14\n\x10\x46\x41ULT_TYPE_STALL\x10\x06\x12\x18\n\x14\x46\x41ULT_TYPE_MALFORMED\x10\x07\x12\x14\n\x10\x46\x41ULT_TYPE_RESET\x10\x08*{\n\rFaultSeverity\x12\x1e\n\x1a\x46\x41ULT_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41ULT_SEVERITY_LOW\x10\x01\x12\x19\n\x15\x46\x41ULT_SEVERITY_MEDIUM\x10\x02\x12\x17\n\x13\x46\x41ULT_SEVERITY_HIGH\x10\x03\x32\xe5\x03\n\x0c\x41\x64minService\x12\x88\x01\n\x0fGetConfigStatus\x12$.trunkline.v1.GetConfigStatusRequest\x1a%.trunkline.v1.GetConfigStatusResponse\"(\x82\xd3\xe4\x93\x02\"\x12\x11/v1/config/statusb\rconfig_status\x12\x63\n\nListFaults\x12\x1f.trunkline.v1.ListFaultsRequest\x1a .trunkline.v1.ListFaultsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/faults\x12t\n\x0b\x43reateFault\x12 .trunkline.v1.CreateFaultRequest\x1a!.trunkline.v1.CreateFaultResponse\" \x82\xd3\xe4\x93\x02\x1a\"\n/v1/faults:\x05\x66\x61ultb\x05\x66\x61ult\x12o\n\x0b\x44\x65leteFault\x12 .trunkline.v1.DeleteFaultRequest\x1a!.trunkline.v1.DeleteFaultResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v1/{name=faults/*}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetConfigStatus']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetConfigStatus']._serialized_options = b'\202\323\344\223\002\"\022\021/v1/config/statusb\rconfig_status'
+  _globals['_ADMINSERVICE'].methods_by_name['ListFaults']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListFaults']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/faults'
+  _globals['_ADMINSERVICE'].methods_by_name['CreateFault']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['CreateFault']._serialized_options = b'\202\323\344\223\002\032\"\n/v1/faults:\005faultb\005fault'
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteFault']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteFault']._serialized_options = b'\202\323\344\223\002\025*\023/v1/{name=faults/*}'
+  _globals['_FAULTTYPE']._serialized_start=1502
+  _globals['_FAULTTYPE']._serialized_end=1733
+  _globals['_FAULTSEVERITY']._serialized_start=1735
+  _globals['_FAULTSEVERITY']._serialized_end=1858
   _globals['_GETCONFIGSTATUSREQUEST']._serialized_start=145
   _globals['_GETCONFIGSTATUSREQUEST']._serialized_end=169
   _globals['_GETCONFIGSTATUSRESPONSE']._serialized_start=171
   _globals['_GETCONFIGSTATUSRESPONSE']._serialized_end=247
   _globals['_CONFIGSTATUS']._serialized_start=250
   _globals['_CONFIGSTATUS']._serialized_end=470
-  _globals['_ADMINSERVICE']._serialized_start=473
-  _globals['_ADMINSERVICE']._serialized_end=626
+  _globals['_FAULT']._serialized_start=473
+  _globals['_FAULT']._serialized_end=1061
+  _globals['_FAULTMATCH']._serialized_start=1063
+  _globals['_FAULTMATCH']._serialized_end=1161
+  _globals['_LISTFAULTSREQUEST']._serialized_start=1163
+  _globals['_LISTFAULTSREQUEST']._serialized_end=1221
+  _globals['_LISTFAULTSRESPONSE']._serialized_start=1223
+  _globals['_LISTFAULTSRESPONSE']._serialized_end=1305
+  _globals['_CREATEFAULTREQUEST']._serialized_start=1307
+  _globals['_CREATEFAULTREQUEST']._serialized_end=1381
+  _globals['_CREATEFAULTRESPONSE']._serialized_start=1383
+  _globals['_CREATEFAULTRESPONSE']._serialized_end=1440
+  _globals['_DELETEFAULTREQUEST']._serialized_start=1442
+  _globals['_DELETEFAULTREQUEST']._serialized_end=1476
+  _globals['_DELETEFAULTRESPONSE']._serialized_start=1478
+  _globals['_DELETEFAULTRESPONSE']._serialized_end=1499
+  _globals['_ADMINSERVICE']._serialized_start=1861
+  _globals['_ADMINSERVICE']._serialized_end=2346
 # @@protoc_insertion_point(module_scope)

@@ -4,12 +4,45 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class FaultType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAULT_TYPE_UNSPECIFIED: _ClassVar[FaultType]
+    FAULT_TYPE_DELAY: _ClassVar[FaultType]
+    FAULT_TYPE_ERROR: _ClassVar[FaultType]
+    FAULT_TYPE_TIMEOUT: _ClassVar[FaultType]
+    FAULT_TYPE_RATE_LIMIT: _ClassVar[FaultType]
+    FAULT_TYPE_CUT_STREAM: _ClassVar[FaultType]
+    FAULT_TYPE_STALL: _ClassVar[FaultType]
+    FAULT_TYPE_MALFORMED: _ClassVar[FaultType]
+    FAULT_TYPE_RESET: _ClassVar[FaultType]
+
+class FaultSeverity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FAULT_SEVERITY_UNSPECIFIED: _ClassVar[FaultSeverity]
+    FAULT_SEVERITY_LOW: _ClassVar[FaultSeverity]
+    FAULT_SEVERITY_MEDIUM: _ClassVar[FaultSeverity]
+    FAULT_SEVERITY_HIGH: _ClassVar[FaultSeverity]
+FAULT_TYPE_UNSPECIFIED: FaultType
+FAULT_TYPE_DELAY: FaultType
+FAULT_TYPE_ERROR: FaultType
+FAULT_TYPE_TIMEOUT: FaultType
+FAULT_TYPE_RATE_LIMIT: FaultType
+FAULT_TYPE_CUT_STREAM: FaultType
+FAULT_TYPE_STALL: FaultType
+FAULT_TYPE_MALFORMED: FaultType
+FAULT_TYPE_RESET: FaultType
+FAULT_SEVERITY_UNSPECIFIED: FaultSeverity
+FAULT_SEVERITY_LOW: FaultSeverity
+FAULT_SEVERITY_MEDIUM: FaultSeverity
+FAULT_SEVERITY_HIGH: FaultSeverity
 
 class GetConfigStatusRequest(_message.Message):
     __slots__ = ()
@@ -38,3 +71,91 @@ class ConfigStatus(_message.Message):
     generation: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, status: _Optional[str] = ..., load_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., load_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., file_size_bytes: _Optional[int] = ..., providers_configured: _Optional[int] = ..., generation: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Fault(_message.Message):
+    __slots__ = ("name", "type", "severity", "probability", "duration", "error_code", "error_message", "after_chunks", "match", "create_time", "expire_time", "expire_after", "configured", "active", "match_count", "hit_count")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    MATCH_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURED_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    MATCH_COUNT_FIELD_NUMBER: _ClassVar[int]
+    HIT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: FaultType
+    severity: FaultSeverity
+    probability: float
+    duration: _duration_pb2.Duration
+    error_code: int
+    error_message: str
+    after_chunks: int
+    match: FaultMatch
+    create_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    expire_after: _duration_pb2.Duration
+    configured: bool
+    active: bool
+    match_count: int
+    hit_count: int
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[FaultType, str]] = ..., severity: _Optional[_Union[FaultSeverity, str]] = ..., probability: _Optional[float] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., error_code: _Optional[int] = ..., error_message: _Optional[str] = ..., after_chunks: _Optional[int] = ..., match: _Optional[_Union[FaultMatch, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., configured: _Optional[bool] = ..., active: _Optional[bool] = ..., match_count: _Optional[int] = ..., hit_count: _Optional[int] = ...) -> None: ...
+
+class FaultMatch(_message.Message):
+    __slots__ = ("provider", "model", "key", "percentage")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PERCENTAGE_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    model: str
+    key: str
+    percentage: float
+    def __init__(self, provider: _Optional[str] = ..., model: _Optional[str] = ..., key: _Optional[str] = ..., percentage: _Optional[float] = ...) -> None: ...
+
+class ListFaultsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListFaultsResponse(_message.Message):
+    __slots__ = ("faults", "next_page_token")
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    faults: _containers.RepeatedCompositeFieldContainer[Fault]
+    next_page_token: str
+    def __init__(self, faults: _Optional[_Iterable[_Union[Fault, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CreateFaultRequest(_message.Message):
+    __slots__ = ("fault", "fault_id")
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    FAULT_ID_FIELD_NUMBER: _ClassVar[int]
+    fault: Fault
+    fault_id: str
+    def __init__(self, fault: _Optional[_Union[Fault, _Mapping]] = ..., fault_id: _Optional[str] = ...) -> None: ...
+
+class CreateFaultResponse(_message.Message):
+    __slots__ = ("fault",)
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    fault: Fault
+    def __init__(self, fault: _Optional[_Union[Fault, _Mapping]] = ...) -> None: ...
+
+class DeleteFaultRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteFaultResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

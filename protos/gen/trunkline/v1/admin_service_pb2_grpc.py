@@ -40,6 +40,21 @@ class AdminServiceStub:
                 request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetConfigStatusRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetConfigStatusResponse.FromString,
                 _registered_method=True)
+        self.ListFaults = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListFaults',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListFaultsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListFaultsResponse.FromString,
+                _registered_method=True)
+        self.CreateFault = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreateFault',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateFaultRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateFaultResponse.FromString,
+                _registered_method=True)
+        self.DeleteFault = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeleteFault',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -53,6 +68,38 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFaults(self, request, context):
+        """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
+        file's order, then those made while running, oldest first. Expired ones are gone.
+
+        What is listed is known to the process that answers, and to no other one of the same gateway.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateFault(self, request, context):
+        """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
+
+        The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
+        ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFault(self, request, context):
+        """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
+
+        It ends in the process that answers, in no other one of the same gateway.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +107,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetConfigStatus,
                     request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetConfigStatusRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetConfigStatusResponse.SerializeToString,
+            ),
+            'ListFaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFaults,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListFaultsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListFaultsResponse.SerializeToString,
+            ),
+            'CreateFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateFault,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateFaultRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateFaultResponse.SerializeToString,
+            ),
+            'DeleteFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFault,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +152,87 @@ class AdminService:
             '/trunkline.v1.AdminService/GetConfigStatus',
             trunkline_dot_v1_dot_admin__service__pb2.GetConfigStatusRequest.SerializeToString,
             trunkline_dot_v1_dot_admin__service__pb2.GetConfigStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListFaults',
+            trunkline_dot_v1_dot_admin__service__pb2.ListFaultsRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreateFault',
+            trunkline_dot_v1_dot_admin__service__pb2.CreateFaultRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreateFaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeleteFault',
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultResponse.FromString,
             options,
             channel_credentials,
             insecure,

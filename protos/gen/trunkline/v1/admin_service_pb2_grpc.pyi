@@ -35,6 +35,26 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     GetConfigStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetConfigStatusRequest, _admin_service_pb2.GetConfigStatusResponse]
     """Tells which configuration is in force."""
+    ListFaults: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListFaultsRequest, _admin_service_pb2.ListFaultsResponse]
+    """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
+    file's order, then those made while running, oldest first. Expired ones are gone.
+
+    What is listed is known to the process that answers, and to no other one of the same gateway.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    CreateFault: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateFaultRequest, _admin_service_pb2.CreateFaultResponse]
+    """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
+
+    The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
+    ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
+    """
+    DeleteFault: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteFaultRequest, _admin_service_pb2.DeleteFaultResponse]
+    """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
+
+    It ends in the process that answers, in no other one of the same gateway.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -43,6 +63,26 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetConfigStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetConfigStatusRequest, _admin_service_pb2.GetConfigStatusResponse]  # type: ignore[assignment]
     """Tells which configuration is in force."""
+    ListFaults: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListFaultsRequest, _admin_service_pb2.ListFaultsResponse]  # type: ignore[assignment]
+    """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
+    file's order, then those made while running, oldest first. Expired ones are gone.
+
+    What is listed is known to the process that answers, and to no other one of the same gateway.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    CreateFault: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateFaultRequest, _admin_service_pb2.CreateFaultResponse]  # type: ignore[assignment]
+    """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
+
+    The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
+    ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
+    """
+    DeleteFault: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteFaultRequest, _admin_service_pb2.DeleteFaultResponse]  # type: ignore[assignment]
+    """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
+
+    It ends in the process that answers, in no other one of the same gateway.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the gateway's operators do. Needs a key with the permission `admin`."""
@@ -54,5 +94,43 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetConfigStatusResponse, _abc.Awaitable[_admin_service_pb2.GetConfigStatusResponse]]:
         """Tells which configuration is in force."""
+
+    @_abc_1.abstractmethod
+    def ListFaults(
+        self,
+        request: _admin_service_pb2.ListFaultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListFaultsResponse, _abc.Awaitable[_admin_service_pb2.ListFaultsResponse]]:
+        """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
+        file's order, then those made while running, oldest first. Expired ones are gone.
+
+        What is listed is known to the process that answers, and to no other one of the same gateway.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateFault(
+        self,
+        request: _admin_service_pb2.CreateFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateFaultResponse, _abc.Awaitable[_admin_service_pb2.CreateFaultResponse]]:
+        """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
+
+        The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
+        ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteFault(
+        self,
+        request: _admin_service_pb2.DeleteFaultRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeleteFaultResponse, _abc.Awaitable[_admin_service_pb2.DeleteFaultResponse]]:
+        """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
+
+        It ends in the process that answers, in no other one of the same gateway.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,126 @@
+"""Faults made on purpose: the contract's form of them <-> the settings' form."""
+
+import re
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import ValidationError
+
+from server.config.schema import FaultSettings
+from server.errors import GatewayError, invalid_request
+from server.policies.chaos import Fault as KnownFault
+from trunkline.v1.admin_service_pb2 import CreateFaultRequest, Fault, FaultMatch, FaultSeverity, FaultType
+
+_PREFIX = "faults/"
+_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_TYPE, _SEVERITY = "FAULT_TYPE_", "FAULT_SEVERITY_"
+_FIELDS = {"duration_ms": "duration"}
+"""Settings that the contract calls otherwise."""
+
+_INPUT = ("probability", "error_code", "error_message", "after_chunks")
+_NAMES = ("provider", "model", "key")
+
+
+def read_fault(request: CreateFaultRequest) -> FaultSettings:
+    """The settings of the fault that is asked for.
+
+    Raises:
+        GatewayError: INVALID_REQUEST, with the field at fault.
+    """
+    fault = request.fault
+    if request.fault_id and not _ID.fullmatch(request.fault_id):
+        raise invalid_request(
+            "`fault_id` may have lower-case letters, digits and hyphens, a letter first, no hyphen last, at most 63.",
+            "fault_id",
+        )
+    if fault.type not in FaultType.values() or not fault.type:
+        raise invalid_request(f"`type` must be one of {_listed(FaultType.keys(), _TYPE)}.", "type")
+    if fault.severity not in FaultSeverity.values():
+        raise invalid_request(f"`severity` must be one of {_listed(FaultSeverity.keys(), _SEVERITY)}.", "severity")
+    if fault.HasField("expire_time") and fault.HasField("expire_after"):
+        raise invalid_request("`expire_after` must be left out where `expire_time` is given.", "expire_after")
+    asked: dict[str, object] = {name: getattr(fault, name) for name in _INPUT if fault.HasField(name)}
+    asked["type"] = FaultType.Name(fault.type).removeprefix(_TYPE).lower()
+    asked["severity"] = (
+        FaultSeverity.Name(fault.severity or FaultSeverity.FAULT_SEVERITY_LOW).removeprefix(_SEVERITY).lower()
+    )
+    asked["match"] = _read_match(fault.match)
+    if fault.HasField("duration"):
+        asked["duration_ms"] = fault.duration.ToMilliseconds()
+    if fault.HasField("expire_after"):
+        asked["expire_after"] = fault.expire_after.ToMicroseconds() / 1e6
+    if fault.HasField("expire_time"):
+        asked["expire_time"] = fault.expire_time.ToMicroseconds() / 1e6
+    try:
+        return FaultSettings.model_validate(asked)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def write_fault(known: KnownFault) -> Fault:
+    """A fault as the contract has it."""
+    settings = known.settings
+    match = settings.match
+    return Fault(
+        name=f"{_PREFIX}{known.id}",
+        type=f"{_TYPE}{settings.type.upper()}",
+        severity=f"{_SEVERITY}{settings.severity.upper()}",
+        probability=settings.probability,
+        duration=None if settings.duration_ms is None else _duration(settings.duration_ms),
+        error_code=settings.error_code,
+        error_message=settings.error_message,
+        after_chunks=settings.after_chunks,
+        match=FaultMatch(
+            provider=match.provider or "", model=match.model or "", key=match.key or "", percentage=match.percentage
+        ),
+        create_time=_timestamp(known.create_time),
+        expire_time=None if known.expire_time is None else _timestamp(known.expire_time),
+        configured=known.configured,
+        active=known.active,
+        match_count=known.match_count,
+        hit_count=known.hit_count,
+    )
+
+
+def read_name(name: str) -> str:
+    """The id in a fault's name.
+
+    Raises:
+        GatewayError: INVALID_REQUEST.
+    """
+    if not name.startswith(_PREFIX) or not _ID.fullmatch(name.removeprefix(_PREFIX)):
+        raise invalid_request("`name` must be `faults/{fault}`.", "name")
+    return name.removeprefix(_PREFIX)
+
+
+def _read_match(match: FaultMatch) -> dict[str, object]:
+    asked: dict[str, object] = {name: getattr(match, name) for name in _NAMES if getattr(match, name)}
+    if match.HasField("percentage"):
+        asked["percentage"] = match.percentage
+    return asked
+
+
+def _refusal(error: ValidationError) -> GatewayError:
+    """The first thing that is wrong; its text never repeats the value."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    param = ".".join(_FIELDS.get(str(step), str(step)) for step in first["loc"])
+    if first["type"] == "string_pattern_mismatch":
+        return invalid_request(f"`{param}` holds characters that are not allowed in a name, or is too long.", param)
+    said = re.sub(r"^(Input|String) should ", "must ", first["msg"])
+    return invalid_request(f"`{param}` {said}.", param)
+
+
+def _listed(names: list[str], prefix: str) -> str:
+    return ", ".join(f"`{name.removeprefix(prefix).lower()}`" for name in names if not name.endswith("UNSPECIFIED"))
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromMilliseconds(round(seconds * 1000))
+    return timestamp
+
+
+def _duration(milliseconds: int) -> Duration:
+    duration = Duration()
+    duration.FromMilliseconds(milliseconds)
+    return duration
