@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import cast
 
 import grpc
@@ -24,9 +23,9 @@ from server.interceptors.auth import Auth, ConfiguredKeys
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.request_id import RequestId
-from server.policies.chaos import Chaos
 from server.providers.base import Provider, ProviderContext
 from server.providers.http import Http
+from server.providers.http1 import Http1
 from server.providers.loader import build_provider, provider_kinds
 from server.runtime import ProviderRow, Runtime
 from server.services.admin import AdminService
@@ -94,8 +93,6 @@ class Core:
         """The port that the gRPC server got."""
         self._settings = loaded.settings
         self._clock = clock or SystemClock()
-        self._chaos = Chaos(self._clock, Random().random)
-        self._chaos.configure(loaded.settings.chaos_engineering)
         self._https: list[Http] = []
         self._stopping = False
         self._health = HealthService()
@@ -149,11 +146,12 @@ class Core:
         rows: dict[str, ProviderRow] = {}
         kinds = {kind.type: kind for kind in provider_kinds()}
         for settings in sorted(loaded.settings.providers, key=lambda row: (not row.forced, row.priority)):
-            http = Http(
+            http = Http1(
                 connect_timeout_s=settings.connect_timeout,
                 idle_timeout_s=settings.idle_timeout,
                 max_connections=settings.max_connections,
                 keepalive_s=settings.keepalive_expiry,
+                max_idle=settings.max_keepalive_connections,
             )
             self._https.append(http)
             provider = build_provider(ProviderContext(settings, http, self._clock.now))
@@ -172,7 +170,7 @@ class Core:
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(CompletionService(runtime), registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(ModelsService(runtime), registry)  # type: ignore[arg-type]
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime, self._chaos), registry)  # type: ignore[arg-type]
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime), registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
         alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(runtime), registry)  # type: ignore[arg-type]
 

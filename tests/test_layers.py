@@ -13,7 +13,7 @@ MODULES = (
     *(f"server.{name}" for name in ("app", "services", "inprocess", "runtime", "dispatch", "policies")),
     *(f"server.{name}" for name in ("providers", "interceptors")),
     *(f"server.{name}" for name in ("call", "config", "errors", "clock", "telemetry", "caller")),
-    *(f"server.providers.{name}" for name in ("anthropic", "echo", "http", "openai")),
+    *(f"server.providers.{name}" for name in ("anthropic", "echo", "http", "http1", "http1_pool", "openai")),
 )
 
 
@@ -31,7 +31,7 @@ def small(tmp_path: Path) -> Path:
     for package in PACKAGES:
         write(tmp_path, package, "")
     for module in MODULES:
-        write(tmp_path, module, "import aiohttp\n" if module == "server.providers.http" else "")
+        write(tmp_path, module, "import aiohttp\n" if module.startswith("server.providers.http1") else "")
     return tmp_path
 
 
@@ -67,7 +67,7 @@ def test_packages_that_import_nothing_wrong_pass(small: Path) -> None:
         ("server.interceptors", "server.providers", "Within the server a line imports from the lines under it"),
         ("server.brand_new", "server.caller", "Within the server a line imports from the lines under it"),
         ("server.providers.openai", "server.providers.echo", "Dialects do not know each other"),
-        ("server.services", "aiohttp", "One file of the server knows its HTTP client"),
+        ("server.services", "aiohttp", "The files of one seam know the server's HTTP clients"),
     ],
 )
 def test_a_wrong_import_is_reported(small: Path, module: str, imported: str, contract: str) -> None:

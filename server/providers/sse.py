@@ -10,6 +10,9 @@ from server.providers.errors import Fault, ProviderError
 LARGEST_EVENT = 32 * 1024 * 1024
 """The most bytes that one event may have."""
 
+_LONG_REST = 2048
+"""Longer than most events, and short enough to be copied at each read."""
+
 
 class Event(NamedTuple):
     """One event: its name, `message` where the vendor gave none, and its data."""
@@ -23,6 +26,8 @@ class SseParser:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._pieces: list[bytes] = []  # of a long event, before the rest; no blank line begins in them
+        self._size = 0
 
     def complete(self, read: bytes) -> bytes:
         """The text of the events that a read completes: lines end with a line feed, events are parted by a blank line.
@@ -36,11 +41,24 @@ class SseParser:
             if text.endswith(b"\r"):  # its line feed may come with the next read
                 text, carriage = text[:-1], b"\r"
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        complete, _, rest = text.rpartition(b"\n\n")
+        complete, found, rest = text.rpartition(b"\n\n")
         self._rest = rest + carriage
-        if len(self._rest) > LARGEST_EVENT:
-            raise ProviderError(Fault.PROTOCOL, f"The stream has an event larger than {LARGEST_EVENT} bytes.")
+        if self._pieces and found:
+            complete = b"".join((*self._pieces, complete))
+            self._pieces.clear()
+            self._size = 0
+        if self._pieces or len(rest) > _LONG_REST:
+            self._put_aside(rest, carriage)
         return complete
+
+    def _put_aside(self, rest: bytes, carriage: bytes) -> None:
+        """Keeps the beginning of a long event apart, so that the reads to come do not copy and search it again."""
+        if len(rest) > _LONG_REST:
+            self._pieces.append(rest[:-1])
+            self._size += len(rest) - 1
+            self._rest = rest[-1:] + carriage  # a blank line may begin with its last letter
+        if self._size + len(self._rest) > LARGEST_EVENT:
+            raise ProviderError(Fault.PROTOCOL, f"The stream has an event larger than {LARGEST_EVENT} bytes.")
 
     def feed(self, read: bytes) -> list[Event]:
         """The events that a read completes.
@@ -52,7 +70,9 @@ class SseParser:
 
     def rest(self) -> bytes:
         """The text that the end of the body completes, where the vendor left out the last blank line."""
-        rest, self._rest = self._rest.rstrip(b"\r\n"), b""
+        rest = b"".join((*self._pieces, self._rest)).rstrip(b"\r\n")
+        self._rest = b""
+        self._pieces.clear()
         return rest
 
     def finish(self) -> list[Event]:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider, ProviderContext
-from server.providers.http import Http
+from server.providers.http1 import Http1
 from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 from trunkline_json import CHAT_CHUNK, CHAT_REQUEST
@@ -25,7 +25,7 @@ async def context(type: str, **settings: object) -> AsyncIterator[ProviderContex
     row = ProviderSettings.model_validate({"name": "tested", "type": type, **settings})
     if isinstance(key, str):
         row = row.model_copy(update={"api_key": SecretStr(key)})
-    http = Http(connect_timeout_s=5, idle_timeout_s=30, max_connections=4, keepalive_s=30)
+    http = Http1(connect_timeout_s=5, idle_timeout_s=30, max_connections=4, keepalive_s=30)
     try:
         yield ProviderContext(row, http, lambda: NOW)
     finally:

@@ -1,0 +1,149 @@
+"""The connections of aiohttp, held to what a provider may do and what its settings say.
+
+aiohttp has no public way to limit idle connections, or to tell that a connection was used before. So this overrides names
+of its own (`_create_connection`, `_release`, `_conns`, `_factory`, `_waiter`, `_buffer`); `test_http_pool` notices a change.
+"""
+
+import asyncio
+from enum import Enum
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest, ConnectionKey
+from aiohttp.tracing import Trace
+
+
+class Stale(aiohttp.ClientConnectionError):
+    """A connection that was used before ended without a byte of the answer: the vendor had closed it while it was idle."""
+
+
+class _State(Enum):
+    """What a connection does."""
+
+    IDLE = 0
+    ASKED = 1
+    """A request is out, and nothing came back yet."""
+    ANSWERING = 2
+
+
+_IDLE, _ASKED, _ANSWERING = _State  # an enum's attribute costs more, and this is asked at each read
+
+
+class Line(ResponseHandler):
+    """One connection.
+
+    Args:
+        loop: the running one.
+        head_s: how long a head that has begun may take.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, head_s: float) -> None:
+        super().__init__(loop)
+        self.state = _ASKED
+        self.reused = False
+        self._head_s = head_s
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came; bytes that nobody asked for must not become the answer of the next request."""
+        state = self.state
+        if state is _IDLE:
+            if data:  # else a reader lets the parser go on, who has nothing left
+                self.abort()
+            return
+        ResponseHandler.data_received(self, data)
+        if state is _ASKED and data:
+            if self.state is _ASKED:
+                self.state = _ANSWERING
+            if self._waiter is not None:
+                self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
+        elif self._buffer and self.state is _IDLE:
+            self.abort()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Tells the reader what went wrong."""
+        broken = isinstance(exc, aiohttp.ClientConnectionError | OSError) and not isinstance(exc, TimeoutError)
+        if broken and self.reused and self.state is _ASKED:
+            exc = Stale()
+        if exc_cause is None:
+            super().set_exception(exc)
+        else:
+            super().set_exception(exc, exc_cause)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends the connection."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        """Closes at once: neither the rest of a request that nobody wants nor a vendor's farewell is waited for."""
+        self.abort()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._waiter is not None and self.state is _ANSWERING:
+            self.set_exception(aiohttp.SocketTimeoutError("the head comes too slowly"))
+
+
+class Pool(aiohttp.TCPConnector):
+    """The connections to one provider.
+
+    Args:
+        connect_s: how long connecting may take, names, every address and TLS included.
+        limit: how many connections there may be at once.
+        idle: how many of them are kept when they are not used.
+        idle_s: how long an unused one is kept.
+        head_s: how long a head that has begun may take.
+        trim_s: how long there may be more idle ones, so that a burst's end does not close what its next second needs.
+    """
+
+    def __init__(self, connect_s: float, limit: int, idle: int, idle_s: float, head_s: float, trim_s: float = 1.0) -> None:
+        if idle:
+            super().__init__(limit=limit, ttl_dns_cache=60, keepalive_timeout=idle_s)
+        else:
+            super().__init__(limit=limit, ttl_dns_cache=60, force_close=True)
+        self._connect_s = connect_s
+        self._idle = idle
+        self._trim_s = trim_s
+        self._trim_timer: asyncio.TimerHandle | None = None
+        self._factory = lambda: Line(self._loop, head_s)  # type: ignore[assignment]
+
+    async def connect(
+        self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.connector.Connection:
+        """Gives a connection out of the pool, or a new one."""
+        connection = await super().connect(req, traces, timeout)
+        line = connection.protocol
+        if line.state is _IDLE:  # type: ignore[union-attr]
+            line.reused, line.state = True, _ASKED  # type: ignore[union-attr]
+        return connection
+
+    def drop_idle(self, kept: int = 0) -> None:
+        """Closes the connections that are not used, the oldest first, until so many are left."""
+        for key, lines in list(self._conns.items()):
+            while len(lines) > kept:
+                lines.popleft()[0].close()
+            if not lines:
+                del self._conns[key]
+
+    async def _create_connection(
+        self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        async with asyncio.timeout(self._connect_s):
+            line = await super()._create_connection(req, traces, timeout)
+        if self._trim_timer is None and len(self._acquired) > self._idle:
+            self._trim_timer = self._loop.call_later(self._trim_s, self._trim)
+        return line
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        protocol.state = _IDLE  # type: ignore[attr-defined]
+        super()._release(key, protocol, should_close=should_close)
+
+    def _trim(self) -> None:
+        self._trim_timer = None
+        if self.closed:
+            return
+        self.drop_idle(self._idle)
+        if len(self._acquired) > 0:
+            self._trim_timer = self._loop.call_later(self._trim_s, self._trim)
