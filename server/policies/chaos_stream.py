@@ -22,6 +22,9 @@ Begin = Callable[[Ask], AsyncGenerator[Batch, None]]
 Sleep = Callable[[float], Awaitable[None]]
 
 _LONGEST_S = 86_400.0
+_SHORTEST_S = 0.001
+"""What an attempt gets at least: no time at all would be read as no limit."""
+
 _DEFAULT_DELAY_S = 1.0
 _DEFAULT_STATUS = 500
 _DEFAULT_CHUNKS = {"cut_stream": 1, "stall": 1}
@@ -56,7 +59,8 @@ async def with_fault(settings: FaultSettings, ask: Ask, begin: Begin, time: Time
     if left == 0:
         await _happen(settings, ask, start, time)
         if ask.timeout_s is not None:
-            ask = replace(ask, timeout_s=ask.timeout_s - (time.clock.monotonic() - start))
+            left_s = ask.timeout_s - (time.clock.monotonic() - start)
+            ask = replace(ask, timeout_s=max(_SHORTEST_S, left_s))
     async with aclosing(begin(ask)) as batches:
         async for batch in batches:
             if left == 0:
