@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import cast
 
 import grpc
@@ -23,6 +24,7 @@ from server.interceptors.auth import Auth, ConfiguredKeys
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.request_id import RequestId
+from server.policies.chaos import Chaos
 from server.providers.base import Provider, ProviderContext
 from server.providers.http import Http
 from server.providers.http1 import Http1
@@ -93,6 +95,8 @@ class Core:
         """The port that the gRPC server got."""
         self._settings = loaded.settings
         self._clock = clock or SystemClock()
+        self._chaos = Chaos(self._clock, Random().random)
+        self._chaos.configure(loaded.settings.chaos_engineering)
         self._https: list[Http] = []
         self._stopping = False
         self._health = HealthService()
@@ -170,7 +174,7 @@ class Core:
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(CompletionService(runtime), registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(ModelsService(runtime), registry)  # type: ignore[arg-type]
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime), registry)  # type: ignore[arg-type]
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime, self._chaos), registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
         alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(runtime), registry)  # type: ignore[arg-type]
 
