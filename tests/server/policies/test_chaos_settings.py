@@ -9,7 +9,6 @@ import pytest
 from server.config import ConfigError, load
 from server.config.schema import ChaosEngineeringSettings, FaultMatchSettings
 from server.policies.chaos import Chaos
-from server.providers.loader import provider_kinds
 from tests.server.policies.chaos_stage import TurnedClock
 
 
@@ -17,7 +16,7 @@ def loaded(folder: Path, text: str) -> ChaosEngineeringSettings:
     """The section, read from a file."""
     file = folder / "config.yaml"
     file.write_text(dedent(text))
-    section = load(file, {}, provider_kinds()).settings.chaos_engineering
+    section = load(file, {}, ()).settings.chaos_engineering
     assert section is not None
     return section
 
