@@ -6,6 +6,7 @@ from typing import cast
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway_http.model_views import provider_model, provider_models, refreshed_models, selection
 from gateway_http.transcoding.json_rules import Json, to_json
 from gateway_http.transcoding.routes import View
 from trunkline.v1.admin_service_pb2 import ConfigStatus
@@ -39,6 +40,11 @@ def _epoch(timestamp: Timestamp) -> float:
 
 
 VIEWS: Mapping[str, View] = {
+    "trunkline.v1.ModelsService.ListProviderModels": provider_models,
+    "trunkline.v1.ModelsService.GetProviderModel": provider_model,
+    "trunkline.v1.ModelsService.RefreshProviderModels": refreshed_models,
+    "trunkline.v1.ModelsService.GetModelSelection": selection,
+    "trunkline.v1.ModelsService.UpdateModelSelection": selection,
     "trunkline.v1.MetricsService.GetHealth": health,
     "trunkline.v1.AdminService.GetConfigStatus": config_status,
 }

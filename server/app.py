@@ -13,6 +13,9 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from server.caller import ADMIN, COMPLETION, Caller
+from server.catalogue.catalogue import Catalogue, Source
+from server.catalogue.facts import FactsTable
+from server.catalogue.selection_file import SelectionFile
 from server.clock import Clock, SystemClock
 from server.config import Loaded, ProviderSettings, Settings
 from server.config.schema import TlsSettings
@@ -79,6 +82,10 @@ class Core:
         version: the gateway's.
         redaction: knows the secrets.
         clock: tells the time.
+        data_dir: where what must last is kept; None: it lasts as long as the process.
+
+    Raises:
+        SelectionFileError: a file in `data_dir` makes no sense.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class Core:
         version: str,
         redaction: Redaction,
         clock: Clock | None = None,
+        data_dir: Path | None = None,
     ) -> None:
         self.channel = InProcessChannel()
         """The way in for callers in this process."""
@@ -95,6 +103,8 @@ class Core:
         """The port that the gRPC server got."""
         self._settings = loaded.settings
         self._clock = clock or SystemClock()
+        self._selections = SelectionFile(data_dir, self._clock)
+        self._facts = FactsTable.read()
         self._chaos = Chaos(self._clock, Random().random)
         self._chaos.configure(loaded.settings.chaos_engineering)
         self._https: list[Http] = []
@@ -143,11 +153,13 @@ class Core:
         if self._server is not None:
             stops.append(self._server.stop(grace_s))
         await asyncio.gather(*stops)
+        await self._runtime.catalogue.close()
         await asyncio.gather(*(http.close() for http in self._https))
 
     def _build(self, loaded: Loaded) -> Runtime:
         built: list[tuple[ProviderSettings, Provider]] = []
         rows: dict[str, ProviderRow] = {}
+        sources: list[Source] = []
         kinds = {kind.type: kind for kind in provider_kinds()}
         for settings in sorted(loaded.settings.providers, key=lambda row: (not row.forced, row.priority)):
             http = Http1(
@@ -160,20 +172,23 @@ class Core:
             self._https.append(http)
             provider = build_provider(ProviderContext(settings, http, self._clock.now))
             lacks_key = kinds[settings.type].needs_key and settings.api_key is None
-            rows[settings.name] = ProviderRow(settings, provider.operations, lacks_key)
+            rows[settings.name] = row = ProviderRow(settings, provider.operations, lacks_key)
+            sources.append(Source(settings, provider.operations, provider if row.usable else None))
             if settings.enabled:
                 built.append((settings, provider))
         router = Router(built, loaded.settings.routing.aliases)
-        return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(router))
+        catalogue = Catalogue(sources, self._facts, self._clock)
+        return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(router), catalogue)
 
     def _register(self, registry: Registry) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
+        models = ModelsService(runtime, self._selections, self._clock)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping)
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(CompletionService(runtime), registry)  # type: ignore[arg-type]
-        models_service_pb2_grpc.add_ModelsServiceServicer_to_server(ModelsService(runtime), registry)  # type: ignore[arg-type]
+        models_service_pb2_grpc.add_ModelsServiceServicer_to_server(models, registry)  # type: ignore[arg-type]
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime, self._chaos), registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
         alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(runtime), registry)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from server.catalogue.catalogue import Catalogue
 from server.config import Loaded, ProviderSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.router import Router
@@ -48,6 +49,7 @@ class Runtime:
         rows: every configured provider by name, in the order in which they are tried.
         router: from models to targets.
         dispatcher: answers completions.
+        catalogue: which models the providers have.
     """
 
     loaded: Loaded
@@ -56,3 +58,4 @@ class Runtime:
     rows: Mapping[str, ProviderRow]
     router: Router
     dispatcher: Dispatcher
+    catalogue: Catalogue

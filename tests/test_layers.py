@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("server", "gateway_http", "trunkline_json", "trunkline_client", "trunkline_cli")
 MODULES = (
-    *(f"server.{name}" for name in ("app", "services", "inprocess", "runtime", "dispatch", "policies")),
+    *(f"server.{name}" for name in ("app", "services", "inprocess", "runtime", "dispatch", "policies", "catalogue")),
     *(f"server.{name}" for name in ("providers", "interceptors")),
     *(f"server.{name}" for name in ("call", "config", "errors", "clock", "telemetry", "caller")),
     *(f"server.providers.{name}" for name in ("anthropic", "echo", "http", "http1", "http1_pool", "openai")),

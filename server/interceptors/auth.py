@@ -16,6 +16,9 @@ _OPEN = ""
 _PERMISSIONS: Mapping[str, str] = {
     "/trunkline.v1.CompletionService/": COMPLETION,
     "/trunkline.v1.ModelsService/": COMPLETION,
+    "/trunkline.v1.ModelsService/RefreshProviderModels": ADMIN,
+    "/trunkline.v1.ModelsService/UpdateModelSelection": ADMIN,
+    "/trunkline.v1.ModelsService/DeleteModelSelection": ADMIN,
     "/trunkline.v1.MetricsService/GetHealth": _OPEN,
     "/trunkline.v1.MetricsService/ListProviders": COMPLETION,
     "/trunkline.v1.AdminService/": ADMIN,

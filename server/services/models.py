@@ -1,20 +1,46 @@
-"""ModelsService: which models there are, and who serves them."""
+"""ModelsService: which models there are, who serves them, and what is selected of them."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import NoReturn
 
 from server.call import Call
-from server.errors import invalid_request
+from server.catalogue.catalogue import Entry
+from server.catalogue.names import provider_name
+from server.catalogue.selection_file import SelectionFile
+from server.catalogue.selections import Selection
+from server.clock import Clock
+from server.dispatch.router import Target
+from server.errors import GatewayError, invalid_request
 from server.runtime import ProviderRow, Runtime
+from server.services.model_messages import model_list, model_message, selection_message
+from server.services.model_selection import refuse_locked, selected
 from server.services.requests import check_model, page
+from trunkline.v1.error_reason_pb2 import ErrorReason
 from trunkline.v1.models_service_pb2 import (
+    DeleteModelSelectionRequest,
+    DeleteModelSelectionResponse,
     GetModelRequest,
     GetModelResponse,
+    GetModelSelectionRequest,
+    GetModelSelectionResponse,
+    GetProviderModelRequest,
+    GetProviderModelResponse,
     ListModelsRequest,
     ListModelsResponse,
+    ListProviderModelsRequest,
+    ListProviderModelsResponse,
     Model,
+    RefreshProviderModelsRequest,
+    RefreshProviderModelsResponse,
+    UpdateModelSelectionRequest,
+    UpdateModelSelectionResponse,
 )
 
-_PREFIX = "models/"
+_MODELS, _PROVIDERS, _SELECTION = "models/", "providers/", "/model_selection"
+_PAGE = 1000
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class ModelsService:
@@ -22,43 +48,156 @@ class ModelsService:
 
     Args:
         runtime: gives the configuration in force.
+        selections: keeps what is selected.
+        clock: tells when.
+        changed: called when a selection changed.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime]) -> None:
+    def __init__(
+        self,
+        runtime: Callable[[], Runtime],
+        selections: SelectionFile,
+        clock: Clock,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runtime = runtime
+        self._selections = selections
+        self._clock = clock
+        self._changed = changed
 
     async def ListModels(self, request: ListModelsRequest, call: Call) -> ListModelsResponse:
-        """Lists the models that rows name; patterns stand for models that only their provider can list."""
-        models = [
-            _model(name, row)
-            for row in self._runtime().rows.values()
-            for name in row.settings.models
-            if "*" not in name and row.settings.enabled
-        ]
+        """Lists the models that can be asked for by name: what rows name and their providers list, and aliases."""
+        page([], request.page_size, request.page_token, _PAGE)  # before anybody is asked
+        runtime = self._runtime()
+        models = [model_message(entry, runtime.rows[entry.provider]) for entry in await runtime.catalogue.models()]
+        for alias, model in runtime.loaded.settings.routing.aliases.items():
+            target = _first_target(runtime, alias)
+            if target is not None:
+                models.append(_model(runtime, target, alias, alias_of=model))
         models.sort(key=lambda model: model.id)
-        models_of_page, token = page(models, request.page_size, request.page_token, default=1000)
+        models_of_page, token = page(models, request.page_size, request.page_token, _PAGE)
         return ListModelsResponse(models=models_of_page, next_page_token=token)
 
     async def GetModel(self, request: GetModelRequest, call: Call) -> GetModelResponse:
         """Gets one model, as its first target serves it."""
-        if not request.name.startswith(_PREFIX) or request.name == _PREFIX:
+        if not request.name.startswith(_MODELS) or request.name == _MODELS:
             raise invalid_request("`name` must be `models/{model}`.", "name")
-        model = request.name.removeprefix(_PREFIX)
+        model = request.name.removeprefix(_MODELS)
         check_model(model, "name")
         runtime = self._runtime()
-        target = runtime.router.targets(model)[0]
-        return GetModelResponse(model=_model(model, runtime.rows[target.settings.name]))
+        target = _first_target(runtime, model)
+        if target is None:
+            _no_model(model)
+        alias_of = runtime.loaded.settings.routing.aliases.get(model, "")
+        return GetModelResponse(model=_model(runtime, target, model, alias_of))
+
+    async def ListProviderModels(self, request: ListProviderModelsRequest, call: Call) -> ListProviderModelsResponse:
+        """Lists all models of one provider."""
+        runtime = self._runtime()
+        row = _row(runtime, request.parent, "parent", "")
+        page([], request.page_size, request.page_token, _PAGE)
+        entries, listing = await runtime.catalogue.provider_models(row.settings.name)
+        of_page, token = page(entries, request.page_size, request.page_token, _PAGE)
+        return ListProviderModelsResponse(
+            models=[model_message(entry, row) for entry in of_page],
+            next_page_token=token,
+            list=model_list(row.settings.name, len(entries), listing),
+        )
+
+    async def GetProviderModel(self, request: GetProviderModelRequest, call: Call) -> GetProviderModelResponse:
+        """Gets one model of one provider."""
+        runtime = self._runtime()
+        provider, between, model = request.name.removeprefix(_PROVIDERS).partition("/models/")
+        if not between:
+            raise invalid_request("`name` must be `providers/{provider}/models/{model}`.", "name")
+        row = _row(runtime, f"{_PROVIDERS}{provider}", "name", "")
+        check_model(model, "name")
+        entry = await runtime.catalogue.find(row.settings.name, model)
+        if entry is None:
+            _no_model(model)
+        return GetProviderModelResponse(model=model_message(entry, row))
+
+    async def RefreshProviderModels(
+        self, request: RefreshProviderModelsRequest, call: Call
+    ) -> RefreshProviderModelsResponse:
+        """Asks a provider for its models anew."""
+        runtime = self._runtime()
+        row = _row(runtime, request.name, "name", "")
+        entries, listing = await runtime.catalogue.refresh(row.settings.name)
+        return RefreshProviderModelsResponse(
+            models=[model_message(entry, row) for entry in entries[:_PAGE]],
+            list=model_list(row.settings.name, len(entries), listing),
+        )
+
+    async def GetModelSelection(self, request: GetModelSelectionRequest, call: Call) -> GetModelSelectionResponse:
+        """Gets a provider's selection."""
+        provider = _row(self._runtime(), request.name, "name", _SELECTION).settings.name
+        selection = self._selections.current().of(provider)
+        if selection is None:
+            _not_found(f"The provider `{provider}` has no selection.", request.name)
+        return GetModelSelectionResponse(model_selection=selection_message(provider, selection))
+
+    async def UpdateModelSelection(self, request: UpdateModelSelectionRequest, call: Call) -> UpdateModelSelectionResponse:
+        """Selects a model of a provider."""
+        given = request.model_selection
+        settings = _row(self._runtime(), given.name, "name", _SELECTION).settings
+        now = self._clock.now()
+
+        def change(before: Selection | None) -> Selection:
+            made = selected(before, given, request.update_mask.paths)
+            return replace(made, model=provider_name(settings, made.model), update_time=now)
+
+        selection = await self._selections.change(settings.name, change)
+        self._changed()
+        assert selection is not None
+        return UpdateModelSelectionResponse(model_selection=selection_message(settings.name, selection))
+
+    async def DeleteModelSelection(self, request: DeleteModelSelectionRequest, call: Call) -> DeleteModelSelectionResponse:
+        """Takes a provider's selection back."""
+        provider = _row(self._runtime(), request.name, "name", _SELECTION).settings.name
+
+        def change(before: Selection | None) -> None:
+            refuse_locked(before)
+
+        await self._selections.change(provider, change)
+        self._changed()
+        return DeleteModelSelectionResponse()
 
 
-def _model(name: str, row: ProviderRow) -> Model:
-    settings = row.settings
-    return Model(
-        name=f"{_PREFIX}{name}",
-        id=name,
-        owned_by=settings.type,
-        provider=settings.name,
-        provider_type=settings.type,
-        status=row.status,
-        enabled=settings.enabled,
-        forced=settings.forced,
+def _first_target(runtime: Runtime, model: str) -> Target | None:
+    """Who would be asked first for a model; None: nobody serves it."""
+    try:
+        return next(iter(runtime.router.targets(model)), None)
+    except GatewayError:
+        return None
+
+
+def _model(runtime: Runtime, target: Target, name: str, alias_of: str) -> Model:
+    """A model of that name, as a target serves it."""
+    row = runtime.rows[target.settings.name]
+    entry: Entry = runtime.catalogue.describe(target.settings.name, target.model, name)
+    return model_message(entry, row, alias_of)
+
+
+def _row(runtime: Runtime, name: str, param: str, suffix: str) -> ProviderRow:
+    """The provider that a name of the form `providers/{provider}` with a suffix names."""
+    provider = name.removeprefix(_PROVIDERS).removesuffix(suffix)
+    if name != f"{_PROVIDERS}{provider}{suffix}" or not provider or "/" in provider:
+        raise invalid_request(f"`{param}` must be `providers/{{provider}}{suffix}`.", param)
+    row = runtime.rows.get(provider)
+    if row is None:
+        plain = provider if _PLAIN.fullmatch(provider) else "?"
+        _not_found(f"There is no provider `{plain}`.", f"{_PROVIDERS}{plain}")
+    return row
+
+
+def _not_found(message: str, name: str) -> NoReturn:
+    raise GatewayError(ErrorReason.ERROR_REASON_RESOURCE_NOT_FOUND, message, metadata={"name": name})
+
+
+def _no_model(model: str) -> NoReturn:
+    raise GatewayError(
+        ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+        f"No provider serves the model `{model}`.",
+        metadata={"model": model, "param": "model"},
     )

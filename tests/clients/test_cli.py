@@ -1,5 +1,6 @@
 """The `trunkline` command asks a gateway."""
 
+import re
 from importlib import metadata
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ import trustme
 from tests.clients.command import on_terminal, run
 from tests.clients.fake_gateway import Failure, Gateway, error_info, retry_info, run_gateway
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionRequest
+from trunkline.v1.models_service_pb2 import RefreshProviderModelsRequest
 
 ESCAPE = "\x1b"
 
@@ -158,12 +160,39 @@ async def test_models_are_listed_without_escape_codes_in_a_pipe(gateway: Gateway
     ended = await run("models", "--target", gateway.target)
 
     assert ended.code == 0
-    assert [line.split() for line in ended.out.splitlines()] == [
-        ["MODEL", "PROVIDER", "TYPE", "STATUS"],
-        ["echo", "echo", "echo", "healthy"],
-        ["gpt-5", "openai", "openai", "healthy"],
+    assert [re.split("  +", line.strip()) for line in ended.out.splitlines()] == [
+        ["MODEL", "PROVIDER", "CONTEXT", "MAX OUTPUT", "PRICE", "STATUS"],
+        ["echo", "echo", "-", "-", "-", "healthy"],
+        ["gpt-5", "openai", "272000", "128000", "1.25 / 10", "healthy"],
     ]
     assert ESCAPE not in ended.out
+
+
+async def test_the_models_of_one_provider_are_listed(gateway: Gateway) -> None:
+    ended = await run("models", "--provider", "openai", "--target", gateway.target)
+
+    assert ended.code == 0
+    assert [line.split()[0] for line in ended.out.splitlines()] == ["MODEL", "gpt-5"]
+    assert [call.method for call in gateway.script.calls] == ["ListProviderModels"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked", "said"),
+    [
+        (("--provider", "openai"), ["providers/openai"], ""),
+        ((), ["providers/echo", "providers/openai"], "echo: its list of models is not new: unsupported"),
+    ],
+    ids=["one", "all"],
+)
+async def test_providers_are_asked_first_where_wanted(
+    gateway: Gateway, arguments: tuple[str, ...], asked: list[str], said: str
+) -> None:
+    ended = await run("models", *arguments, "--refresh", "--target", gateway.target)
+    refreshed = [call.request for call in gateway.script.calls if call.method == "RefreshProviderModels"]
+
+    assert ended.code == 0
+    assert [cast(RefreshProviderModelsRequest, request).name for request in refreshed] == asked
+    assert ended.err.strip() == said
 
 
 async def test_tls_is_spoken_where_asked(tmp_path: Path) -> None:
@@ -247,7 +276,7 @@ async def test_a_failure_is_red_on_a_terminal(gateway: Gateway) -> None:
         assert await terminal.end() == 1
 
 
-@pytest.mark.parametrize(("command", "count"), [("chat", 8), ("models", 5), ("check", 2), ("version", 0)])
+@pytest.mark.parametrize(("command", "count"), [("chat", 8), ("models", 7), ("check", 2), ("version", 0)])
 async def test_every_option_has_its_variable_in_the_help(command: str, count: int) -> None:
     ended = await run(command, "--help", env={"COLUMNS": "200"})
     options = [line for line in ended.out.splitlines() if line.startswith("│ --") and "--help" not in line]

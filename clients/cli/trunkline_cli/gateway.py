@@ -64,6 +64,7 @@ class Gateway:
         addresses: Addresses,
         core: str | None = None,
         core_tls: Tls | None = None,
+        data_dir: Path | None = None,
     ) -> Self:
         """Starts what `addresses` has a port for.
 
@@ -73,9 +74,11 @@ class Gateway:
             addresses: where to listen.
             core: `host:port` or `unix:/path` of a server elsewhere; None: one in this process.
             core_tls: how to speak to it.
+            data_dir: where the server keeps what must last; None: it lasts as long as the process.
 
         Raises:
             OSError: an address is taken or not ours.
+            SelectionFileError: a file in `data_dir` makes no sense.
         """
         settings = loaded.settings
         redaction = Redaction(secrets_of(settings))
@@ -84,7 +87,7 @@ class Gateway:
         log_notices(loaded)
         own: Core | None = None
         if core is None:
-            own = Core(loaded, first_key, VERSION, redaction)
+            own = Core(loaded, first_key, VERSION, redaction, data_dir=data_dir)
             client = AsyncClient(cast(grpc.aio.Channel, own.channel))
         else:
             # The server makes the attempts; a front that repeated them would multiply them.

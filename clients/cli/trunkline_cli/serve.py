@@ -13,6 +13,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
 from server.providers.loader import provider_kinds
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
@@ -132,7 +133,8 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     if workers > 1 and worker is None:
         raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core))))
     quiet = worker is not None
-    raise typer.Exit(uvloop.run(_serve(loaded, digest, plain, addresses, core, core_tls, drain_s, quiet)))
+    kept = None if core is not None else _data_dir(options, os.environ)
+    raise typer.Exit(uvloop.run(_serve(loaded, digest, plain, addresses, core, core_tls, drain_s, quiet, kept)))
 
 
 async def _serve(
@@ -144,6 +146,7 @@ async def _serve(
     core_tls: Tls | None,
     drain_s: float,
     quiet: bool,
+    kept: Path | None,
 ) -> int:
     stop = asyncio.Event()
 
@@ -157,8 +160,8 @@ async def _serve(
     if quiet:
         on_parent_death(stop.set)
     try:
-        gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls)
-    except OSError as error:
+        gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls, kept)
+    except (OSError, SelectionFileError) as error:
         Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
         return CANNOT_START if quiet else 1
     if not quiet:
@@ -180,6 +183,14 @@ def _first_key(loaded: Loaded, options: Options, environment: Mapping[str, str])
     except ConfigError as error:
         _fail(str(error))
     return key.digest, key.plain
+
+
+def _data_dir(options: Options, environment: Mapping[str, str]) -> Path | None:
+    """Where the gateway keeps what must last; None where nothing says, which a configuration with keys can do without."""
+    try:
+        return options.data_dir or data_dir(environment)
+    except ConfigError:
+        return None
 
 
 def _announce(addresses: Addresses, key: str | None, core: str | None) -> None:

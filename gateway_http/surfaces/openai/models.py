@@ -8,9 +8,9 @@ from sanic import Request
 from sanic.response import HTTPResponse
 
 from gateway_http.exchange import Exchange, Handler, Json
+from gateway_http.model_views import model as model_json
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
-from trunkline.v1.models_service_pb2 import Model, ProviderStatus
 from trunkline_client import AsyncClient
 
 
@@ -20,7 +20,7 @@ def list_models(client: Callable[[], AsyncClient], settings: HttpSettings) -> Ha
     async def handler(request: Request) -> HTTPResponse:
         exchange = Exchange(request, settings)
         models = client().models.list_models(timeout_s=exchange.timeout_s, metadata=exchange.metadata)
-        return _response(exchange, {"object": "list", "data": [_json(model) async for model in models]})
+        return _response(exchange, {"object": "list", "data": [model_json(model) async for model in models]})
 
     return handler
 
@@ -31,23 +31,9 @@ def get_model(client: Callable[[], AsyncClient], settings: HttpSettings) -> Hand
     async def handler(request: Request, model: str) -> HTTPResponse:
         exchange = Exchange(request, settings)
         found = await client().models.get_model(unquote(model), timeout_s=exchange.timeout_s, metadata=exchange.metadata)
-        return _response(exchange, _json(found))
+        return _response(exchange, model_json(found))
 
     return handler
-
-
-def _json(model: Model) -> Json:
-    return {
-        "id": model.id,
-        "object": "model",
-        "created": model.create_time.seconds,
-        "owned_by": model.owned_by,
-        "provider": model.provider,
-        "provider_type": model.provider_type,
-        "status": ProviderStatus.Name(model.status).removeprefix("PROVIDER_STATUS_").lower(),
-        "enabled": model.enabled,
-        "forced": model.forced,
-    }
 
 
 def _response(exchange: Exchange, body: Json) -> HTTPResponse:

@@ -1,5 +1,7 @@
 import datetime
 
+from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -24,7 +26,7 @@ PROVIDER_STATUS_UNHEALTHY: ProviderStatus
 PROVIDER_STATUS_DISABLED: ProviderStatus
 
 class Model(_message.Message):
-    __slots__ = ("name", "id", "create_time", "owned_by", "provider", "provider_type", "status", "enabled", "forced")
+    __slots__ = ("name", "id", "create_time", "owned_by", "provider", "provider_type", "status", "enabled", "forced", "provider_model", "alias_of", "capabilities", "context_window", "max_output_tokens", "input_usd_micros_per_million_tokens", "output_usd_micros_per_million_tokens")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +36,13 @@ class Model(_message.Message):
     STATUS_FIELD_NUMBER: _ClassVar[int]
     ENABLED_FIELD_NUMBER: _ClassVar[int]
     FORCED_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_MODEL_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_OF_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_WINDOW_FIELD_NUMBER: _ClassVar[int]
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    INPUT_USD_MICROS_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_USD_MICROS_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
     name: str
     id: str
     create_time: _timestamp_pb2.Timestamp
@@ -43,7 +52,14 @@ class Model(_message.Message):
     status: ProviderStatus
     enabled: bool
     forced: bool
-    def __init__(self, name: _Optional[str] = ..., id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owned_by: _Optional[str] = ..., provider: _Optional[str] = ..., provider_type: _Optional[str] = ..., status: _Optional[_Union[ProviderStatus, str]] = ..., enabled: _Optional[bool] = ..., forced: _Optional[bool] = ...) -> None: ...
+    provider_model: str
+    alias_of: str
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    context_window: int
+    max_output_tokens: int
+    input_usd_micros_per_million_tokens: int
+    output_usd_micros_per_million_tokens: int
+    def __init__(self, name: _Optional[str] = ..., id: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owned_by: _Optional[str] = ..., provider: _Optional[str] = ..., provider_type: _Optional[str] = ..., status: _Optional[_Union[ProviderStatus, str]] = ..., enabled: _Optional[bool] = ..., forced: _Optional[bool] = ..., provider_model: _Optional[str] = ..., alias_of: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_window: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., input_usd_micros_per_million_tokens: _Optional[int] = ..., output_usd_micros_per_million_tokens: _Optional[int] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
@@ -72,3 +88,117 @@ class GetModelResponse(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     model: Model
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class ListProviderModelsRequest(_message.Message):
+    __slots__ = ("parent", "page_size", "page_token")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    page_size: int
+    page_token: str
+    def __init__(self, parent: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListProviderModelsResponse(_message.Message):
+    __slots__ = ("models", "next_page_token", "list")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    next_page_token: str
+    list: ModelList
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., list: _Optional[_Union[ModelList, _Mapping]] = ...) -> None: ...
+
+class ModelList(_message.Message):
+    __slots__ = ("provider", "total_size", "cached", "refresh_time", "refresh_error")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_TIME_FIELD_NUMBER: _ClassVar[int]
+    REFRESH_ERROR_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    total_size: int
+    cached: bool
+    refresh_time: _timestamp_pb2.Timestamp
+    refresh_error: str
+    def __init__(self, provider: _Optional[str] = ..., total_size: _Optional[int] = ..., cached: _Optional[bool] = ..., refresh_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., refresh_error: _Optional[str] = ...) -> None: ...
+
+class GetProviderModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetProviderModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
+
+class RefreshProviderModelsRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class RefreshProviderModelsResponse(_message.Message):
+    __slots__ = ("models", "list")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[Model]
+    list: ModelList
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., list: _Optional[_Union[ModelList, _Mapping]] = ...) -> None: ...
+
+class ModelSelection(_message.Message):
+    __slots__ = ("name", "selected_model", "editable", "priority", "max_tokens", "temperature", "update_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SELECTED_MODEL_FIELD_NUMBER: _ClassVar[int]
+    EDITABLE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    selected_model: str
+    editable: bool
+    priority: int
+    max_tokens: int
+    temperature: float
+    update_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., selected_model: _Optional[str] = ..., editable: _Optional[bool] = ..., priority: _Optional[int] = ..., max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetModelSelectionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetModelSelectionResponse(_message.Message):
+    __slots__ = ("model_selection",)
+    MODEL_SELECTION_FIELD_NUMBER: _ClassVar[int]
+    model_selection: ModelSelection
+    def __init__(self, model_selection: _Optional[_Union[ModelSelection, _Mapping]] = ...) -> None: ...
+
+class UpdateModelSelectionRequest(_message.Message):
+    __slots__ = ("model_selection", "update_mask")
+    MODEL_SELECTION_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    model_selection: ModelSelection
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, model_selection: _Optional[_Union[ModelSelection, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class UpdateModelSelectionResponse(_message.Message):
+    __slots__ = ("model_selection",)
+    MODEL_SELECTION_FIELD_NUMBER: _ClassVar[int]
+    model_selection: ModelSelection
+    def __init__(self, model_selection: _Optional[_Union[ModelSelection, _Mapping]] = ...) -> None: ...
+
+class DeleteModelSelectionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteModelSelectionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelsServiceStub:
-    """Tells which models there are, and who serves them. Needs a key with the permission `completion`.
+    """Tells which models there are, and who serves them.
     """
 
     def __init__(self, channel):
@@ -45,15 +45,48 @@ class ModelsServiceStub:
                 request_serializer=trunkline_dot_v1_dot_models__service__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_models__service__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.ListProviderModels = channel.unary_unary(
+                '/trunkline.v1.ModelsService/ListProviderModels',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.ListProviderModelsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.ListProviderModelsResponse.FromString,
+                _registered_method=True)
+        self.GetProviderModel = channel.unary_unary(
+                '/trunkline.v1.ModelsService/GetProviderModel',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.GetProviderModelRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.GetProviderModelResponse.FromString,
+                _registered_method=True)
+        self.RefreshProviderModels = channel.unary_unary(
+                '/trunkline.v1.ModelsService/RefreshProviderModels',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.RefreshProviderModelsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.RefreshProviderModelsResponse.FromString,
+                _registered_method=True)
+        self.GetModelSelection = channel.unary_unary(
+                '/trunkline.v1.ModelsService/GetModelSelection',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.GetModelSelectionRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.GetModelSelectionResponse.FromString,
+                _registered_method=True)
+        self.UpdateModelSelection = channel.unary_unary(
+                '/trunkline.v1.ModelsService/UpdateModelSelection',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.UpdateModelSelectionRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.UpdateModelSelectionResponse.FromString,
+                _registered_method=True)
+        self.DeleteModelSelection = channel.unary_unary(
+                '/trunkline.v1.ModelsService/DeleteModelSelection',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionResponse.FromString,
+                _registered_method=True)
 
 
 class ModelsServiceServicer:
-    """Tells which models there are, and who serves them. Needs a key with the permission `completion`.
+    """Tells which models there are, and who serves them.
     """
 
     def ListModels(self, request, context):
-        """Lists the models, by name; a model that several providers serve comes once for each.
+        """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
 
+        They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
+        aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
+        Needs a key with the permission `completion`.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -63,7 +96,75 @@ class ModelsServiceServicer:
     def GetModel(self, request, context):
         """Gets one model, as the provider that would be asked first serves it.
 
+        Needs a key with the permission `completion`.
         Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviderModels(self, request, context):
+        """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
+        names.
+
+        The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProviderModel(self, request, context):
+        """Gets one model of one provider.
+
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
+        (INVALID_REQUEST).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshProviderModels(self, request, context):
+        """Asks a provider for its models anew. Requests that come while it is being asked join.
+
+        Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
+        Needs a key with the permission `admin`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelSelection(self, request, context):
+        """Gets what an operator selected for a provider.
+
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
+        (INVALID_REQUEST).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateModelSelection(self, request, context):
+        """Selects a model of a provider. It is in force at once, and stays so over restarts.
+
+        Needs a key with the permission `admin`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
+        that are not allowed, and where the selection is locked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModelSelection(self, request, context):
+        """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
+
+        Needs a key with the permission `admin`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
+        the selection is locked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +183,36 @@ def add_ModelsServiceServicer_to_server(servicer, server):
                     request_deserializer=trunkline_dot_v1_dot_models__service__pb2.GetModelRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_models__service__pb2.GetModelResponse.SerializeToString,
             ),
+            'ListProviderModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviderModels,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.ListProviderModelsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.ListProviderModelsResponse.SerializeToString,
+            ),
+            'GetProviderModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProviderModel,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.GetProviderModelRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.GetProviderModelResponse.SerializeToString,
+            ),
+            'RefreshProviderModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshProviderModels,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.RefreshProviderModelsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.RefreshProviderModelsResponse.SerializeToString,
+            ),
+            'GetModelSelection': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelSelection,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.GetModelSelectionRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.GetModelSelectionResponse.SerializeToString,
+            ),
+            'UpdateModelSelection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateModelSelection,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.UpdateModelSelectionRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.UpdateModelSelectionResponse.SerializeToString,
+            ),
+            'DeleteModelSelection': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModelSelection,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'trunkline.v1.ModelsService', rpc_method_handlers)
@@ -91,7 +222,7 @@ def add_ModelsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelsService:
-    """Tells which models there are, and who serves them. Needs a key with the permission `completion`.
+    """Tells which models there are, and who serves them.
     """
 
     @staticmethod
@@ -138,6 +269,168 @@ class ModelsService:
             '/trunkline.v1.ModelsService/GetModel',
             trunkline_dot_v1_dot_models__service__pb2.GetModelRequest.SerializeToString,
             trunkline_dot_v1_dot_models__service__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviderModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/ListProviderModels',
+            trunkline_dot_v1_dot_models__service__pb2.ListProviderModelsRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.ListProviderModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProviderModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/GetProviderModel',
+            trunkline_dot_v1_dot_models__service__pb2.GetProviderModelRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.GetProviderModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshProviderModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/RefreshProviderModels',
+            trunkline_dot_v1_dot_models__service__pb2.RefreshProviderModelsRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.RefreshProviderModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelSelection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/GetModelSelection',
+            trunkline_dot_v1_dot_models__service__pb2.GetModelSelectionRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.GetModelSelectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateModelSelection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/UpdateModelSelection',
+            trunkline_dot_v1_dot_models__service__pb2.UpdateModelSelectionRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.UpdateModelSelectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModelSelection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/DeleteModelSelection',
+            trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,41 +27,135 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelsServiceStub:
-    """Tells which models there are, and who serves them. Needs a key with the permission `completion`."""
+    """Tells which models there are, and who serves them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelsServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ListModelsRequest, _models_service_pb2.ListModelsResponse]
-    """Lists the models, by name; a model that several providers serve comes once for each.
+    """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
 
+    They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
+    aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
+    Needs a key with the permission `completion`.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.GetModelRequest, _models_service_pb2.GetModelResponse]
     """Gets one model, as the provider that would be asked first serves it.
 
+    Needs a key with the permission `completion`.
     Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    """
+    ListProviderModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ListProviderModelsRequest, _models_service_pb2.ListProviderModelsResponse]
+    """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
+    names.
+
+    The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+    """
+    GetProviderModel: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.GetProviderModelRequest, _models_service_pb2.GetProviderModelResponse]
+    """Gets one model of one provider.
+
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
+    (INVALID_REQUEST).
+    """
+    RefreshProviderModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.RefreshProviderModelsRequest, _models_service_pb2.RefreshProviderModelsResponse]
+    """Asks a provider for its models anew. Requests that come while it is being asked join.
+
+    Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
+    Needs a key with the permission `admin`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+    """
+    GetModelSelection: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.GetModelSelectionRequest, _models_service_pb2.GetModelSelectionResponse]
+    """Gets what an operator selected for a provider.
+
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
+    (INVALID_REQUEST).
+    """
+    UpdateModelSelection: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.UpdateModelSelectionRequest, _models_service_pb2.UpdateModelSelectionResponse]
+    """Selects a model of a provider. It is in force at once, and stays so over restarts.
+
+    Needs a key with the permission `admin`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
+    that are not allowed, and where the selection is locked.
+    """
+    DeleteModelSelection: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.DeleteModelSelectionRequest, _models_service_pb2.DeleteModelSelectionResponse]
+    """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
+
+    Needs a key with the permission `admin`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
+    the selection is locked.
     """
 
 @_typing.type_check_only
 class ModelsServiceAsyncStub(ModelsServiceStub):
-    """Tells which models there are, and who serves them. Needs a key with the permission `completion`."""
+    """Tells which models there are, and who serves them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ListModelsRequest, _models_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models, by name; a model that several providers serve comes once for each.
+    """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
 
+    They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
+    aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
+    Needs a key with the permission `completion`.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_models_service_pb2.GetModelRequest, _models_service_pb2.GetModelResponse]  # type: ignore[assignment]
     """Gets one model, as the provider that would be asked first serves it.
 
+    Needs a key with the permission `completion`.
     Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    """
+    ListProviderModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ListProviderModelsRequest, _models_service_pb2.ListProviderModelsResponse]  # type: ignore[assignment]
+    """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
+    names.
+
+    The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+    """
+    GetProviderModel: _aio.UnaryUnaryMultiCallable[_models_service_pb2.GetProviderModelRequest, _models_service_pb2.GetProviderModelResponse]  # type: ignore[assignment]
+    """Gets one model of one provider.
+
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
+    (INVALID_REQUEST).
+    """
+    RefreshProviderModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.RefreshProviderModelsRequest, _models_service_pb2.RefreshProviderModelsResponse]  # type: ignore[assignment]
+    """Asks a provider for its models anew. Requests that come while it is being asked join.
+
+    Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
+    Needs a key with the permission `admin`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+    """
+    GetModelSelection: _aio.UnaryUnaryMultiCallable[_models_service_pb2.GetModelSelectionRequest, _models_service_pb2.GetModelSelectionResponse]  # type: ignore[assignment]
+    """Gets what an operator selected for a provider.
+
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
+    (INVALID_REQUEST).
+    """
+    UpdateModelSelection: _aio.UnaryUnaryMultiCallable[_models_service_pb2.UpdateModelSelectionRequest, _models_service_pb2.UpdateModelSelectionResponse]  # type: ignore[assignment]
+    """Selects a model of a provider. It is in force at once, and stays so over restarts.
+
+    Needs a key with the permission `admin`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
+    that are not allowed, and where the selection is locked.
+    """
+    DeleteModelSelection: _aio.UnaryUnaryMultiCallable[_models_service_pb2.DeleteModelSelectionRequest, _models_service_pb2.DeleteModelSelectionResponse]  # type: ignore[assignment]
+    """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
+
+    Needs a key with the permission `admin`.
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
+    the selection is locked.
     """
 
 class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells which models there are, and who serves them. Needs a key with the permission `completion`."""
+    """Tells which models there are, and who serves them."""
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -69,8 +163,11 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_service_pb2.ListModelsResponse, _abc.Awaitable[_models_service_pb2.ListModelsResponse]]:
-        """Lists the models, by name; a model that several providers serve comes once for each.
+        """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
 
+        They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
+        aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
+        Needs a key with the permission `completion`.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
 
@@ -82,7 +179,87 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.GetModelResponse, _abc.Awaitable[_models_service_pb2.GetModelResponse]]:
         """Gets one model, as the provider that would be asked first serves it.
 
+        Needs a key with the permission `completion`.
         Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListProviderModels(
+        self,
+        request: _models_service_pb2.ListProviderModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.ListProviderModelsResponse, _abc.Awaitable[_models_service_pb2.ListProviderModelsResponse]]:
+        """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
+        names.
+
+        The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+        """
+
+    @_abc_1.abstractmethod
+    def GetProviderModel(
+        self,
+        request: _models_service_pb2.GetProviderModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.GetProviderModelResponse, _abc.Awaitable[_models_service_pb2.GetProviderModelResponse]]:
+        """Gets one model of one provider.
+
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
+        (INVALID_REQUEST).
+        """
+
+    @_abc_1.abstractmethod
+    def RefreshProviderModels(
+        self,
+        request: _models_service_pb2.RefreshProviderModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.RefreshProviderModelsResponse, _abc.Awaitable[_models_service_pb2.RefreshProviderModelsResponse]]:
+        """Asks a provider for its models anew. Requests that come while it is being asked join.
+
+        Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
+        Needs a key with the permission `admin`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
+        """
+
+    @_abc_1.abstractmethod
+    def GetModelSelection(
+        self,
+        request: _models_service_pb2.GetModelSelectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.GetModelSelectionResponse, _abc.Awaitable[_models_service_pb2.GetModelSelectionResponse]]:
+        """Gets what an operator selected for a provider.
+
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
+        (INVALID_REQUEST).
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateModelSelection(
+        self,
+        request: _models_service_pb2.UpdateModelSelectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.UpdateModelSelectionResponse, _abc.Awaitable[_models_service_pb2.UpdateModelSelectionResponse]]:
+        """Selects a model of a provider. It is in force at once, and stays so over restarts.
+
+        Needs a key with the permission `admin`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
+        that are not allowed, and where the selection is locked.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteModelSelection(
+        self,
+        request: _models_service_pb2.DeleteModelSelectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.DeleteModelSelectionResponse, _abc.Awaitable[_models_service_pb2.DeleteModelSelectionResponse]]:
+        """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
+
+        Needs a key with the permission `admin`.
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
+        the selection is locked.
         """
 
 def add_ModelsServiceServicer_to_server(servicer: ModelsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
