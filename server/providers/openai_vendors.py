@@ -174,5 +174,5 @@ VENDORS = (
     # Gemini and Cohere offer OpenAI's dialect beside their own; Bedrock does not.
 )
 
-UNBUILT = ("bedrock", "cohere", "gemini")
+UNBUILT = ("bedrock", "gemini")
 """Types that a configuration may name and that no file here speaks yet."""

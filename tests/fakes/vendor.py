@@ -19,6 +19,7 @@ from typing import Self
 
 from tests.fakes.answers import Scripted, Wire
 from tests.fakes.anthropic_dialect import AnthropicDialect
+from tests.fakes.cohere_dialect import CohereDialect
 from tests.fakes.dialect import Call, Dialect, Refused
 from tests.fakes.faults import Fault, with_faults
 from tests.fakes.http1 import Connection, Http1Server
@@ -67,6 +68,7 @@ class ScriptedVendor:
         self.active_requests = 0
         self._openai = OpenAIDialect(key, tuple(models), strict=strict)
         self._anthropic = AnthropicDialect(key, tuple(models))
+        self._addressed = (CohereDialect(key, tuple(models)),)
         self._default = default
         self._queue: deque[Scripted | Fault] = deque()
         self._by_path: dict[str, deque[Scripted | Fault]] = defaultdict(deque)
@@ -217,6 +219,9 @@ class ScriptedVendor:
         exchange.stalled = False
 
     def _dialect(self, request: Request) -> Dialect:
+        for dialect in self._addressed:
+            if dialect.addressed(request):
+                return dialect
         # Both dialects list models under one path; only Anthropic's clients send a version, or a key of this name.
         of_anthropic = "anthropic-version" in request.headers or "x-api-key" in request.headers
         messages = request.path.startswith("/v1/messages")
