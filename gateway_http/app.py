@@ -26,6 +26,7 @@ from gateway_http.surfaces.openai.completions import completions
 from gateway_http.surfaces.openai.embeddings import embeddings
 from gateway_http.surfaces.openai.images import image_generations
 from gateway_http.surfaces.openai.models import get_model, list_models
+from gateway_http.surfaces.openai.videos import video_generations
 from gateway_http.transcoding.routes import add_routes, routes
 from gateway_http.views import VIEWS
 from trunkline_client import AsyncClient, TrunklineError
@@ -47,6 +48,9 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
     app.add_route(embeddings(client, settings), "/v1/embeddings", methods=["POST"], name="embeddings", stream=True)
     app.add_route(
         image_generations(client, settings), "/v1/images/generations", methods=["POST"], name="images", stream=True
+    )
+    app.add_route(
+        video_generations(client, settings), "/v1/videos/generations", methods=["POST"], name="videos", stream=True
     )
     app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models")
     app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model")

@@ -17,13 +17,20 @@ from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import (
     CreateEmbeddingsResponse,
     CreateImagesResponse,
+    CreateVideosResponse,
     StreamChatCompletionResponse,
     StreamTextCompletionResponse,
 )
-from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, VideoRequest
 
-Request = ChatCompletionRequest | TextCompletionRequest | EmbeddingRequest | ImageRequest
-Batch = StreamChatCompletionResponse | StreamTextCompletionResponse | CreateEmbeddingsResponse | CreateImagesResponse
+Request = ChatCompletionRequest | TextCompletionRequest | EmbeddingRequest | ImageRequest | VideoRequest
+Batch = (
+    StreamChatCompletionResponse
+    | StreamTextCompletionResponse
+    | CreateEmbeddingsResponse
+    | CreateImagesResponse
+    | CreateVideosResponse
+)
 
 
 class Operation(StrEnum):
@@ -33,6 +40,7 @@ class Operation(StrEnum):
     TEXT = "text"
     EMBEDDINGS = "embeddings"
     IMAGES = "images"
+    VIDEOS = "videos"
 
 
 @dataclass(slots=True)
@@ -103,8 +111,8 @@ class Provider(Protocol):
 
         Yields:
             Batches of the operation's type: chat `StreamChatCompletionResponse`, text `StreamTextCompletionResponse`,
-            each with at least one chunk; embeddings and images their one response. An unstreamed chat or text answer is
-            one batch with one chunk that holds the whole of it. The generator returns only after the answer's proper end.
+            each with at least one chunk; embeddings, images and videos their one response. An unstreamed chat or text
+            answer is one batch with one chunk that holds the whole of it. The generator returns only after the answer's proper end.
 
         Raises:
             ProviderError: the vendor could not be reached, refused, or broke its protocol. Closing the generator, or

@@ -80,7 +80,7 @@ class Echo(Provider):
     """
 
     def __init__(self, context: ProviderContext) -> None:
-        self.operations = frozenset(Operation)
+        self.operations = frozenset(Operation) - {Operation.VIDEOS}
         self._clock = context.clock
         self._delay_s = context.settings.chunk_delay_ms / 1000
 

@@ -1,19 +1,26 @@
-"""OpenAI's dialect: chat, text completions, embeddings and images over HTTP, for every vendor that speaks it."""
+"""OpenAI's dialect: chat, text completions, embeddings, images and videos over HTTP, for every vendor that speaks it."""
 
-from collections.abc import AsyncGenerator, Callable
-from urllib.parse import quote
+from collections.abc import AsyncGenerator, Sequence
+
+import structlog
 
 from server.config.provider_kind import ProviderKind
-from server.config.provider_settings import ProviderSettings
-from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
+from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai_answer import AnswerStream, Json, read_json, whole_chat, whole_chat_unread, whole_text
+from server.providers.http import Answer
+from server.providers.openai_address import Address, headers_of
+from server.providers.openai_answer import AnswerStream
 from server.providers.openai_errors import refusal
+from server.providers.openai_listing import LARGEST_LIST, check_health, listed_models
+from server.providers.openai_media import check_data, media_list, media_of_chat
+from server.providers.openai_reading import read_json
 from server.providers.openai_request import request_body
+from server.providers.openai_usage import sound_usage
 from server.providers.openai_vendors import UNBUILT, VENDORS, Vendor
+from server.providers.openai_whole import whole_chat, whole_chat_unread, whole_text
 from server.providers.sse import SseParser
-from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse
-from trunkline_json import EMBEDDING_LIST, IMAGE_LIST
+from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
+from trunkline_json import EMBEDDING_LIST
 
 KINDS = (
     *(
@@ -39,9 +46,8 @@ _PATHS = {
     Operation.TEXT: "completions",
     Operation.EMBEDDINGS: "embeddings",
     Operation.IMAGES: "images/generations",
+    Operation.VIDEOS: "videos/generations",
 }
-_AZURE_API_VERSION = "2024-10-21"
-"""Azure's latest stable version of the deployment form. Source: https://learn.microsoft.com/azure/ai-foundry (2026-11)."""
 
 
 def build(context: ProviderContext) -> "OpenAi":
@@ -61,16 +67,18 @@ class OpenAi(Provider):
     def __init__(self, context: ProviderContext, vendor: Vendor) -> None:
         self.operations = vendor.operations
         self._vendor = vendor
+        self._name = context.settings.name
+        self._reject = context.settings.unsupported_parameters == "reject"
         self._http = context.http
         self._clock = context.clock
-        self._endpoint = _endpoint(context.settings, vendor)
-        self._headers = _headers(context.settings, vendor)
+        self._address = Address(context.settings, vendor)
+        self._headers = headers_of(context.settings, vendor)
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
         """Asks the vendor, and yields what each read brought; see `Provider.stream`."""
-        body = request_body(ask, self._vendor)
-        url = self._endpoint(_PATHS[ask.operation], ask.model)
-        async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
+        body = request_body(ask, self._vendor, self._reject)
+        path = _PATHS[Operation.CHAT if ask.operation in self._vendor.media_by_chat else ask.operation]
+        async with await self._http.post(self._address.of(path, ask.model), self._headers, body, ask.timeout_s) as answer:
             if answer.status != 200:
                 raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
             if not ask.streamed:
@@ -81,14 +89,46 @@ class OpenAi(Provider):
                 raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a stream.")
             parser = SseParser()
             stream = AnswerStream(ask, self._vendor, int(self._clock()))
-            while not stream.done:
-                read = await answer.read()
-                batch = stream.batch(parser.complete(read) if read else parser.rest())
-                if batch is not None:
-                    yield batch
-                if not read:
-                    break
-            stream.end()
+            try:
+                while not stream.done:
+                    read = await answer.read()
+                    batch = stream.batch(parser.complete(read) if read else parser.rest(), ended=not read)
+                    if batch is not None:
+                        yield batch
+                    if not read:
+                        break
+                stream.end()
+            finally:
+                if stream.broken:
+                    log = structlog.get_logger("trunkline.providers")
+                    log.warning("events_skipped", provider=self._name, model=ask.model, count=stream.broken)
+
+    async def models(self, timeout_s: float) -> Sequence[ListedModel]:
+        """The models that the vendor lists; see `Provider.models`."""
+        listing = self._vendor.listing
+        if listing is None:
+            raise ProviderError(Fault.UNSUPPORTED, "The provider has no list of the models that it serves here.")
+        async with await self._get(listing.path, timeout_s) as answer:
+            return listed_models(await self._good_body(answer), listing)
+
+    async def check(self, timeout_s: float) -> None:
+        """Asks the vendor for the cheapest thing that shows that it would answer; see `Provider.check`."""
+        if not self._vendor.health:
+            raise ProviderError(Fault.UNSUPPORTED, "The provider has nothing that tells for free whether it would answer.")
+        async with await self._get(self._vendor.health, timeout_s) as answer:
+            check_health(await self._good_body(answer), self._vendor.unhealthy)
+
+    def continues(self, model: str) -> bool:
+        """Whether the model goes on from the beginning of an answer; see `Provider.continues`."""
+        return bool(self._vendor.continuation) and not model.startswith(self._vendor.no_continuation)
+
+    async def _get(self, path: str, timeout_s: float) -> Answer:
+        return await self._http.get(self._address.beside(path), self._headers, timeout_s)
+
+    async def _good_body(self, answer: Answer) -> bytes:
+        if answer.status != 200:
+            raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
+        return await answer.body(LARGEST_LIST)
 
     def _whole(self, ask: Ask, body: bytes) -> Batch:
         if ask.as_json and self._vendor.verbatim and ask.operation is Operation.CHAT:
@@ -96,50 +136,17 @@ class OpenAi(Provider):
             if unread is not None:
                 return unread
         answer = read_json(body, "answer")
+        now = int(self._clock())
         match ask.operation:
             case Operation.CHAT:
-                return whole_chat(answer, self._vendor)
+                return whole_chat(answer, ask, self._vendor, now)
             case Operation.TEXT:
-                return whole_text(answer, self._vendor)
+                return whole_text(answer, ask, self._vendor, now)
             case Operation.EMBEDDINGS:
-                _list_of_objects(answer)
+                check_data(answer)
+                answer["usage"] = sound_usage(answer.get("usage"), self._vendor)
                 return CreateEmbeddingsResponse(embeddings=EMBEDDING_LIST.parse(answer, False))
-            case Operation.IMAGES:
-                _list_of_objects(answer)
-                return CreateImagesResponse(images=IMAGE_LIST.parse(answer, False))
-
-
-def _list_of_objects(answer: Json) -> None:
-    data = answer.get("data")
-    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise ProviderError(Fault.PROTOCOL, "The provider's answer has no data.")
-
-
-def _endpoint(settings: ProviderSettings, vendor: Vendor) -> Callable[[str, str], str]:
-    """From an operation's path and a model to the URL."""
-    base = (settings.base_url or vendor.base_url or "").rstrip("/")
-    if vendor.type != "azure_openai" or base.endswith("/openai/v1"):
-        return lambda path, model: f"{base}/{path}"
-    version = settings.api_version or _AZURE_API_VERSION
-    base = base.removesuffix("/openai")
-
-    def deployment(path: str, model: str) -> str:
-        name = settings.deployments.get(model) or settings.deployment_id or model
-        return f"{base}/openai/deployments/{quote(name, safe='')}/{path}?api-version={version}"
-
-    return deployment
-
-
-def _headers(settings: ProviderSettings, vendor: Vendor) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trunkline"}
-    if settings.api_key is not None:
-        key = settings.api_key.get_secret_value()
-        if vendor.type == "azure_openai":
-            headers["api-key"] = key
-        else:
-            headers["Authorization"] = f"Bearer {key}"
-    if settings.organization:
-        headers["OpenAI-Organization"] = settings.organization
-    if settings.project:
-        headers["OpenAI-Project"] = settings.project
-    return {**headers, **settings.custom_headers}
+            case _ if ask.operation in self._vendor.media_by_chat:
+                return media_of_chat(ask.operation, answer)
+            case _:
+                return media_list(ask.operation, answer)

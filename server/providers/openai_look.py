@@ -10,9 +10,6 @@ import msgspec
 Json = dict[str, object]
 L = TypeVar("L")
 
-_NULL = msgspec.Raw(b"null")
-
-
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
@@ -45,6 +42,15 @@ class UsageLook(msgspec.Struct):
     prompt_tokens_details: InputLook | None = None
     completion_tokens_details: OutputLook | None = None
 
+    @property
+    def sound(self) -> bool:
+        """Whether it can be relied on: the total is the sum, and what was cached is a part."""
+        prompt, completion, total = self.prompt_tokens, self.completion_tokens, self.total_tokens
+        if prompt is None or completion is None or total != prompt + completion:
+            return False
+        details = self.prompt_tokens_details
+        return details is None or details.cached_tokens is None or details.cached_tokens <= prompt
+
     def keywords(self) -> Json:
         """What constructs the contract's usage."""
         details: Json = {}
@@ -60,15 +66,25 @@ class UsageLook(msgspec.Struct):
         }
 
 
+class CallNameLook(msgspec.Struct, gc=False):
+    """What must be known of a called function."""
+
+    name: str | None = None
+
+
+class CallLook(msgspec.Struct, gc=False):
+    """What must be known of a piece of a tool call; one without an index has to be mended."""
+
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    id: str | None = None
+    type: str | None = None
+    function: CallNameLook | None = None
+
+
 class DeltaLook(msgspec.Struct):
     """What must be known of a delta."""
 
-    tool_calls: msgspec.Raw = _NULL
-
-    @property
-    def calls_tools(self) -> bool:
-        """Whether it has a piece of a tool call."""
-        return self.tool_calls != _NULL
+    tool_calls: list[CallLook] | None = None
 
 
 class ChoiceLook(msgspec.Struct):
@@ -114,12 +130,20 @@ class Plain(msgspec.Struct, gc=False):
     error: None = None
 
 
-class MessageLook(DeltaLook, kw_only=True):
+class WholeCallLook(msgspec.Struct):
+    """What must be known of a whole tool call."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    type: str
+
+
+class MessageLook(msgspec.Struct):
     """What must be known of a message."""
 
     role: Literal["assistant"]
     content: msgspec.Raw
     refusal: msgspec.Raw
+    tool_calls: list[WholeCallLook] | None = None
 
 
 class WholeChoiceLook(msgspec.Struct):

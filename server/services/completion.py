@@ -8,7 +8,7 @@ from server.call import Call
 from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, Batch, Operation
 from server.runtime import Runtime
-from server.services.requests import check_chat, check_embedding, check_image, check_text
+from server.services.requests import check_chat, check_embedding, check_image, check_text, check_video
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import (
     ANSWER_FORMAT_JSON,
@@ -20,6 +20,8 @@ from trunkline.v1.completion_service_pb2 import (
     CreateImagesResponse,
     CreateTextCompletionRequest,
     CreateTextCompletionResponse,
+    CreateVideosRequest,
+    CreateVideosResponse,
     StreamChatCompletionRequest,
     StreamChatCompletionResponse,
     StreamTextCompletionRequest,
@@ -90,6 +92,12 @@ class CompletionService:
         check_image(request.image)
         ask = Ask(Operation.IMAGES, request.image, request.image.model, streamed=False, request_id=call.request_id)
         return cast(CreateImagesResponse, await self._only(ask, call))
+
+    async def CreateVideos(self, request: CreateVideosRequest, call: Call) -> CreateVideosResponse:
+        """Films videos."""
+        check_video(request.video)
+        ask = Ask(Operation.VIDEOS, request.video, request.video.model, streamed=False, request_id=call.request_id)
+        return cast(CreateVideosResponse, await self._only(ask, call))
 
     def _stream(self, ask: Ask, call: Call) -> AsyncGenerator[Batch, None]:
         return self._runtime().dispatcher.stream(ask, call)

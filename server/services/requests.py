@@ -8,7 +8,7 @@ from google.protobuf.message import Message as ProtoMessage
 
 from server.errors import invalid_request
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
-from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ _CHAT_RANGES: Ranges = {
 _COMPLETION_RANGES: Ranges = {**_TEXT_RANGES, "max_tokens": (0, 2**31 - 1), "logprobs": (0, 5), "best_of": (1, 20)}
 _EMBEDDING_RANGES: Ranges = {"dimensions": (1, 100_000)}
 _IMAGE_RANGES: Ranges = {"n": (1, 10), "output_compression": (0, 100)}
+_VIDEO_RANGES: Ranges = {"n": (1, 10), "seconds": (0, 600)}
 
 
 def check_model(model: str, param: str = "model") -> None:
@@ -96,6 +97,16 @@ def check_image(request: ImageRequest) -> None:
     if not request.prompt:
         raise invalid_request("`prompt` is missing.", "prompt")
     _check_ranges(request, _IMAGE_RANGES)
+
+
+def check_video(request: VideoRequest) -> None:
+    """Checks a video request, as `check_chat` does."""
+    check_model(request.model)
+    if not request.prompt:
+        raise invalid_request("`prompt` is missing.", "prompt")
+    _check_ranges(request, _VIDEO_RANGES)
+    if request.HasField("seconds") and request.seconds == 0:
+        raise invalid_request("`seconds` must be more than 0.", "seconds")
 
 
 def page(items: Sequence[T], page_size: int, page_token: str, default: int) -> tuple[Sequence[T], str]:

@@ -11,7 +11,7 @@ from tests.clients.requests import chat
 from trunkline.v1.admin_service_pb2 import FAULT_TYPE_STALL, DeleteFaultRequest, Fault
 from trunkline.v1.alerts_service_pb2 import ALERT_SEVERITY_ERROR, ListAlertsRequest
 from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
-from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 from trunkline_client import (
     AsyncClient,
     Client,
@@ -41,14 +41,16 @@ async def test_an_rpcs_own_request_is_taken_as_well(client: AsyncClient) -> None
     assert answer.value.choices[0].message.content == "Hi"
 
 
-async def test_texts_embeddings_and_images_come_back(client: AsyncClient) -> None:
+async def test_texts_embeddings_images_and_videos_come_back(client: AsyncClient) -> None:
     text = await client.completions.create_text_completion(TextCompletionRequest(model="m", prompt=TextInput(text="Once")))
     embeddings = await client.completions.create_embeddings(EmbeddingRequest(model="m"))
     images = await client.completions.create_images(ImageRequest(model="m"))
+    videos = await client.completions.create_videos(VideoRequest(model="m"))
 
     assert text.value.choices[0].text == "Once"
     assert len(embeddings.value.data) == 1
     assert images.value.data[0].url == "https://example.com/1.png"
+    assert videos.value.data[0].url == "https://example.com/1.mp4"
 
 
 async def test_health_needs_no_key(client: AsyncClient) -> None:
@@ -211,6 +213,7 @@ async def test_a_client_for_threads_does_the_same(gateway: Gateway) -> None:
             assert client.completions.create_text_completion(text).value.choices[0].text == "Once"
             assert len(client.completions.create_embeddings(EmbeddingRequest(model="m")).value.data) == 1
             assert len(client.completions.create_images(ImageRequest(model="m")).value.data) == 1
+            assert len(client.completions.create_videos(VideoRequest(model="m")).value.data) == 1
             assert [model.id for model in client.models.list_models()] == ["echo", "gpt-5"]
             assert client.models.get_model("echo").provider == "echo"
             assert client.admin.get_config_status().status == "valid"

@@ -112,6 +112,7 @@ EMPTY = {
     "StreamTextCompletion": "model",
     "CreateEmbeddings": "model",
     "CreateImages": "model",
+    "CreateVideos": "model",
 }
 
 FAULTS = {

@@ -1,4 +1,4 @@
-"""Completions: chat, text, embeddings and images.
+"""Completions: chat, text, embeddings, images and videos.
 
 Every method takes what to ask for, or the RPC's own request with that inside, which is sent as it stands: no copy is made.
 """
@@ -13,6 +13,7 @@ from trunkline.v1.completion_service_pb2 import (
     CreateEmbeddingsRequest,
     CreateImagesRequest,
     CreateTextCompletionRequest,
+    CreateVideosRequest,
     StreamChatCompletionRequest,
     StreamTextCompletionRequest,
 )
@@ -24,6 +25,8 @@ from trunkline.v1.text_pb2 import (
     ImageRequest,
     TextCompletion,
     TextCompletionRequest,
+    VideoList,
+    VideoRequest,
 )
 from trunkline_client.calls import Answer, CallDefaults, Metadata, ask, ask_sync
 from trunkline_client.streams import ChatStream, SyncChatStream, SyncTextStream, TextStream
@@ -179,6 +182,19 @@ class AsyncCompletions:
         response, told = await ask(self._stub.CreateImages, request, self._defaults, timeout_s, metadata)
         return Answer(response.images, told)
 
+    async def create_videos(
+        self,
+        request: VideoRequest | CreateVideosRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[VideoList]:
+        """Films videos from a text. As `create_chat_completion`."""
+        if isinstance(request, VideoRequest):
+            request = CreateVideosRequest(video=request)
+        response, told = await ask(self._stub.CreateVideos, request, self._defaults, timeout_s, metadata)
+        return Answer(response.videos, told)
+
 
 class Completions:
     """Asks for completions, from threads. Its methods are those of `AsyncCompletions`.
@@ -282,6 +298,19 @@ class Completions:
             request = CreateImagesRequest(image=request)
         response, told = ask_sync(self._stub.CreateImages, request, self._defaults, timeout_s, metadata)
         return Answer(response.images, told)
+
+    def create_videos(
+        self,
+        request: VideoRequest | CreateVideosRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> Answer[VideoList]:
+        """Films videos from a text."""
+        if isinstance(request, VideoRequest):
+            request = CreateVideosRequest(video=request)
+        response, told = ask_sync(self._stub.CreateVideos, request, self._defaults, timeout_s, metadata)
+        return Answer(response.videos, told)
 
 
 def _stream_request(

@@ -16,6 +16,8 @@ from trunkline_json.forms import (
     TEXT_COMPLETION,
     TEXT_REQUEST,
     USAGE,
+    VIDEO_LIST,
+    VIDEO_REQUEST,
 )
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "TEXT_COMPLETION",
     "TEXT_REQUEST",
     "USAGE",
+    "VIDEO_LIST",
+    "VIDEO_REQUEST",
     "Form",
     "Misfit",
 ]

@@ -105,7 +105,6 @@ def whole_of(batch: StreamChatCompletionResponse) -> dict[str, list[dict[str, di
         (STREAM, HtmlOk(), Fault.PROTOCOL),
         (WHOLE, BadJson(), Fault.PROTOCOL),
         (STREAM, BadJson(), Fault.PROTOCOL),
-        (STREAM, Malformed(after_events=1), Fault.PROTOCOL),
         (WHOLE, ErrorOn200("Why.", code="rate_limit_exceeded"), Fault.RATE_LIMITED),
         (STREAM, ErrorOn200("Why.", code="rate_limit_exceeded"), Fault.RATE_LIMITED),
         (STREAM, ErrorInStream(0, "Why.", code="overloaded_error"), Fault.OVERLOADED),

@@ -109,3 +109,15 @@ class CreateImagesResponse(_message.Message):
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     images: _text_pb2.ImageList
     def __init__(self, images: _Optional[_Union[_text_pb2.ImageList, _Mapping]] = ...) -> None: ...
+
+class CreateVideosRequest(_message.Message):
+    __slots__ = ("video",)
+    VIDEO_FIELD_NUMBER: _ClassVar[int]
+    video: _text_pb2.VideoRequest
+    def __init__(self, video: _Optional[_Union[_text_pb2.VideoRequest, _Mapping]] = ...) -> None: ...
+
+class CreateVideosResponse(_message.Message):
+    __slots__ = ("videos",)
+    VIDEOS_FIELD_NUMBER: _ClassVar[int]
+    videos: _text_pb2.VideoList
+    def __init__(self, videos: _Optional[_Union[_text_pb2.VideoList, _Mapping]] = ...) -> None: ...

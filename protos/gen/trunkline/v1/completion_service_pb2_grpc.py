@@ -75,6 +75,11 @@ class CompletionServiceStub:
                 request_serializer=trunkline_dot_v1_dot_completion__service__pb2.CreateImagesRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_completion__service__pb2.CreateImagesResponse.FromString,
                 _registered_method=True)
+        self.CreateVideos = channel.unary_unary(
+                '/trunkline.v1.CompletionService/CreateVideos',
+                request_serializer=trunkline_dot_v1_dot_completion__service__pb2.CreateVideosRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_completion__service__pb2.CreateVideosResponse.FromString,
+                _registered_method=True)
 
 
 class CompletionServiceServicer:
@@ -136,6 +141,13 @@ class CompletionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateVideos(self, request, context):
+        """Films videos from a text, and answers when they are there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CompletionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -168,6 +180,11 @@ def add_CompletionServiceServicer_to_server(servicer, server):
                     servicer.CreateImages,
                     request_deserializer=trunkline_dot_v1_dot_completion__service__pb2.CreateImagesRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_completion__service__pb2.CreateImagesResponse.SerializeToString,
+            ),
+            'CreateVideos': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVideos,
+                    request_deserializer=trunkline_dot_v1_dot_completion__service__pb2.CreateVideosRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_completion__service__pb2.CreateVideosResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -343,6 +360,33 @@ class CompletionService:
             '/trunkline.v1.CompletionService/CreateImages',
             trunkline_dot_v1_dot_completion__service__pb2.CreateImagesRequest.SerializeToString,
             trunkline_dot_v1_dot_completion__service__pb2.CreateImagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVideos(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.CompletionService/CreateVideos',
+            trunkline_dot_v1_dot_completion__service__pb2.CreateVideosRequest.SerializeToString,
+            trunkline_dot_v1_dot_completion__service__pb2.CreateVideosResponse.FromString,
             options,
             channel_credentials,
             insecure,

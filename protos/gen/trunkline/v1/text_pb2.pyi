@@ -244,3 +244,53 @@ class ImageUsage(_message.Message):
     nulls: _containers.RepeatedScalarFieldContainer[int]
     extra_json: str
     def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., total_tokens: _Optional[int] = ..., nulls: _Optional[_Iterable[int]] = ..., extra_json: _Optional[str] = ...) -> None: ...
+
+class VideoRequest(_message.Message):
+    __slots__ = ("model", "prompt", "n", "size", "seconds", "quality", "response_format", "user", "nulls", "extra_json")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    NULLS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_JSON_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    prompt: str
+    n: int
+    size: str
+    seconds: float
+    quality: str
+    response_format: str
+    user: str
+    nulls: _containers.RepeatedScalarFieldContainer[int]
+    extra_json: str
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[str] = ..., n: _Optional[int] = ..., size: _Optional[str] = ..., seconds: _Optional[float] = ..., quality: _Optional[str] = ..., response_format: _Optional[str] = ..., user: _Optional[str] = ..., nulls: _Optional[_Iterable[int]] = ..., extra_json: _Optional[str] = ...) -> None: ...
+
+class VideoList(_message.Message):
+    __slots__ = ("create_time", "data", "nulls", "extra_json")
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    NULLS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_JSON_FIELD_NUMBER: _ClassVar[int]
+    create_time: _timestamp_pb2.Timestamp
+    data: _containers.RepeatedCompositeFieldContainer[Video]
+    nulls: _containers.RepeatedScalarFieldContainer[int]
+    extra_json: str
+    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data: _Optional[_Iterable[_Union[Video, _Mapping]]] = ..., nulls: _Optional[_Iterable[int]] = ..., extra_json: _Optional[str] = ...) -> None: ...
+
+class Video(_message.Message):
+    __slots__ = ("url", "b64_json", "revised_prompt", "nulls", "extra_json")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    B64_JSON_FIELD_NUMBER: _ClassVar[int]
+    REVISED_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    NULLS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_JSON_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    b64_json: str
+    revised_prompt: str
+    nulls: _containers.RepeatedScalarFieldContainer[int]
+    extra_json: str
+    def __init__(self, url: _Optional[str] = ..., b64_json: _Optional[str] = ..., revised_prompt: _Optional[str] = ..., nulls: _Optional[_Iterable[int]] = ..., extra_json: _Optional[str] = ...) -> None: ...
