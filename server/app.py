@@ -17,10 +17,14 @@ from server.catalogue.catalogue import Catalogue, Source
 from server.catalogue.facts import FactsTable
 from server.catalogue.selection_file import SelectionFile
 from server.clock import Clock, SystemClock
-from server.config import Loaded, ProviderSettings, Settings
-from server.config.schema import TlsSettings
+from server.config import Loaded, Settings
+from server.config.schema import CircuitBreakerSettings, TlsSettings
 from server.dispatch.dispatcher import Dispatcher
-from server.dispatch.router import Router
+from server.dispatch.gate import Gate
+from server.dispatch.means import Means
+from server.dispatch.router import Router, Row
+from server.dispatch.standing import TargetStates
+from server.dispatch.strategies import Strategy
 from server.inprocess import InProcessChannel
 from server.interceptors.access_log import AccessLog
 from server.interceptors.auth import Auth, ConfiguredKeys
@@ -28,7 +32,7 @@ from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.request_id import RequestId
 from server.policies.chaos import Chaos
-from server.providers.base import Provider, ProviderContext
+from server.providers.base import ProviderContext
 from server.providers.http import Http
 from server.providers.http1 import Http1
 from server.providers.loader import build_provider, provider_kinds
@@ -105,7 +109,9 @@ class Core:
         self._clock = clock or SystemClock()
         self._selections = SelectionFile(data_dir, self._clock)
         self._facts = FactsTable.read()
-        self._chaos = Chaos(self._clock, Random().random)
+        self._chance = Random()
+        self._gate = Gate(loaded.settings.server.max_in_flight)
+        self._chaos = Chaos(self._clock, self._chance.random)
         self._chaos.configure(loaded.settings.chaos_engineering)
         self._https: list[Http] = []
         self._stopping = False
@@ -133,6 +139,7 @@ class Core:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
         self._register(Registry(self._interceptors, hosts))
+        self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
         await self._health.set({f"provider/{name}": row.usable for name, row in self._runtime.rows.items()})
@@ -154,10 +161,11 @@ class Core:
             stops.append(self._server.stop(grace_s))
         await asyncio.gather(*stops)
         await self._runtime.catalogue.close()
+        self._gate.close()
         await asyncio.gather(*(http.close() for http in self._https))
 
     def _build(self, loaded: Loaded) -> Runtime:
-        built: list[tuple[ProviderSettings, Provider]] = []
+        built: list[Row] = []
         rows: dict[str, ProviderRow] = {}
         sources: list[Source] = []
         kinds = {kind.type: kind for kind in provider_kinds()}
@@ -175,10 +183,14 @@ class Core:
             rows[settings.name] = row = ProviderRow(settings, provider.operations, lacks_key)
             sources.append(Source(settings, provider.operations, provider if row.usable else None))
             if settings.enabled:
-                built.append((settings, provider))
-        router = Router(built, loaded.settings.routing.aliases)
+                built.append(Row(settings, provider, kinds[settings.type].own_ids))
+        routing = loaded.settings.routing
+        states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
+        router = Router(built, routing, states)
+        strategy = Strategy(routing.strategy, lambda _: None, self._chance)
+        means = Means(router, routing, strategy, self._clock, self._chance, self._gate, chaos=self._chaos)
         catalogue = Catalogue(sources, self._facts, self._clock)
-        return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(router), catalogue)
+        return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(means), catalogue)
 
     def _register(self, registry: Registry) -> None:
         def runtime() -> Runtime:

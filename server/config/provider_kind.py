@@ -17,6 +17,7 @@ class ProviderKind:
         built: Whether the server has the kind; rows of one it has not are read, reported and left out.
         aliases: Other names of the type, `xai` for `grok`.
         needs_base_url: False for a kind that calls nobody, as `echo` does.
+        own_ids: Patterns of the vendor's model names that begin with the type's own name and a slash, `groq/compound`.
     """
 
     type: str
@@ -27,6 +28,7 @@ class ProviderKind:
     built: bool
     aliases: tuple[str, ...] = ()
     needs_base_url: bool = True
+    own_ids: tuple[str, ...] = ()
 
 
 def find_kind(kinds: Sequence[ProviderKind], name: str) -> ProviderKind | None:

@@ -31,7 +31,8 @@ class ProviderSettings(Section):
     """One provider row.
 
     `api_key` is the key itself, wherever it came from; None where there is none. A lower `priority` is tried first; `weight`
-    counts among equals. Times are in seconds; `first_chunk_timeout` and `idle_timeout` are not bounded apart where None.
+    counts among equals. Times are in seconds; where None, `first_chunk_timeout` and `idle_timeout` are 120 for streams, and
+    `timeout` alone bounds other answers. `retry_delay` bounds the first back-off, and doubles with each one.
     """
 
     name: Name
@@ -49,8 +50,8 @@ class ProviderSettings(Section):
     connect_timeout: Seconds = 10
     first_chunk_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
-    max_retries: Count = 0
-    retry_delay: Delay = 1
+    max_retries: Count = 2
+    retry_delay: Delay = 0.5
     rate_limit: PositiveCount | None = None
     max_connections: PositiveCount = 100
     max_keepalive_connections: Count = 20

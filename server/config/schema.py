@@ -60,7 +60,11 @@ class TlsSettings(Section):
 
 
 class ServerSettings(Section):
-    """Where the gateway listens. Port 0 takes a free one; no `grpc_host` is `host`; no `metrics_port` is no listener."""
+    """Where the gateway listens, and how much it takes at once.
+
+    Port 0 takes a free one; no `grpc_host` is `host`; no `metrics_port` is no listener. `max_in_flight` counts completions
+    of one worker.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 8000
@@ -70,6 +74,7 @@ class ServerSettings(Section):
     debug: bool = False
     reload: bool = False
     max_body_mb: Float = Field(default=50, gt=0, le=10_000)
+    max_in_flight: PositiveCount = 2048
     cors_origins: tuple[Text, ...] = ()
     sse_keepalive_s: Delay = 15
     drain_s: Delay = 30
@@ -98,20 +103,25 @@ class AuthSettings(Section):
 
 
 class HedgingSettings(Section):
-    """A second try beside the first, once that one has been silent for `delay_s`."""
+    """A second try beside the first of these models, once that one has been silent for `delay_s`."""
 
     enabled: bool = True
     delay_s: Seconds = 2
+    models: tuple[ModelPattern, ...] = ("*",)
 
 
 class RoutingSettings(Section):
-    """How a model's name becomes providers to try, in which order."""
+    """How a model's name becomes providers to try, in which order.
+
+    `content_filter_fallback` asks the next provider when one refuses a prompt by its content policy.
+    """
 
     strategy: Literal["priority", "weighted", "least_latency", "least_busy", "cheapest"] = "priority"
     aliases: ModelByModel = FrozenMap()
     fallbacks: ModelsByModel = FrozenMap()
     context_window_fallbacks: ModelsByModel = FrozenMap()
-    on_broken_stream: Literal["error", "recover"] = "error"
+    on_broken_stream: Literal["recover", "error"] = "recover"
+    content_filter_fallback: bool = False
     hedging: HedgingSettings | None = None
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from server.config.frozen_map import FrozenMap
 from server.config.notice import Notice
 from server.config.paths import show_path
 from server.config.schema import Settings
@@ -21,13 +20,11 @@ class Unbuilt:
 
 _PROVIDER: Pattern = ("providers", "*")
 UNBUILT = (
-    Unbuilt("circuit_breaker", (("circuit_breaker",),)),
     Unbuilt("condensation", (("condensation",),)),
     Unbuilt("caching", (("caching",),)),
     Unbuilt("memory", (("memory",),)),
     Unbuilt("health_check", (("health_check",),)),
     Unbuilt("telemetry", (("telemetry",),)),
-    Unbuilt("chaos_engineering", (("chaos_engineering",),)),
     Unbuilt("rate_limit", (("rate_limit",), (*_PROVIDER, "rate_limit"))),
     Unbuilt("templates", (("templates",),)),
     Unbuilt("redis", (("redis",),)),
@@ -38,13 +35,6 @@ UNBUILT = (
     Unbuilt("reload", (("server", "reload"),)),
     Unbuilt("log_rotation", (("logging", "rotation"),)),
     Unbuilt("store_bodies", (("logging", "store_bodies"),)),
-    Unbuilt("routing_strategy", (("routing", "strategy"),), ("priority",)),
-    Unbuilt("fallback_lists", (("routing", "fallbacks"), ("routing", "context_window_fallbacks")), (None, FrozenMap())),
-    Unbuilt("stream_recovery", (("routing", "on_broken_stream"),), ("error",)),
-    Unbuilt("hedging", (("routing", "hedging"),)),
-    Unbuilt("retries", ((*_PROVIDER, "max_retries"), (*_PROVIDER, "retry_delay")), (None, 0)),
-    Unbuilt("weights", ((*_PROVIDER, "weight"),), (None, 1)),
-    Unbuilt("first_chunk_timeout", ((*_PROVIDER, "first_chunk_timeout"),)),
     Unbuilt("keepalive_limit", ((*_PROVIDER, "max_keepalive_connections"),)),
     Unbuilt("http2", ((*_PROVIDER, "http2"),)),
     Unbuilt("legacy_dialect", ((*_PROVIDER, "dialect"),), ("current",)),

@@ -1,120 +1,100 @@
-"""One try of one target, and what its failure means for the call.
+"""One try of one target: its answer, batch by batch, under a watchdog, on the target's record."""
 
-This is where a try may come to be repeated, held back or doubled: all of it happens before the first batch.
-"""
+from collections.abc import AsyncGenerator, Callable
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
-
-import grpc
-import orjson
-
+from server.clock import Clock
+from server.dispatch.life import Life
 from server.dispatch.router import Target
-from server.errors import GatewayError
+from server.dispatch.watchdog import Watchdog
 from server.providers.base import Ask, Batch
-from server.providers.errors import Fault, ProviderError
-from trunkline.v1.error_reason_pb2 import ErrorReason
+from server.providers.errors import ProviderError
 
-_REASONS = {
-    Fault.INVALID_REQUEST: ErrorReason.ERROR_REASON_INVALID_REQUEST,
-    Fault.CONTEXT_LENGTH: ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED,
-    Fault.CONTENT_FILTER: ErrorReason.ERROR_REASON_CONTENT_FILTERED,
-    Fault.UNSUPPORTED: ErrorReason.ERROR_REASON_INVALID_REQUEST,
-    Fault.MODEL_NOT_FOUND: ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
-    Fault.RATE_LIMITED: ErrorReason.ERROR_REASON_RATE_LIMITED,
-    Fault.PROTOCOL: ErrorReason.ERROR_REASON_PROVIDER_ERROR,
-}
-"""What the caller is told when every attempt failed alike; PROVIDERS_UNAVAILABLE for the rest."""
+FIRST_CHUNK_S = 120.0
+"""How long a stream's first chunk may take where the row does not say."""
 
-_OPERATION_NAMES = {
-    "chat": "chat completions",
-    "text": "text completions",
-    "embeddings": "embeddings",
-    "images": "image generation",
-}
+IDLE_S = 120.0
+"""How long a stream's next chunk may take where the row does not say."""
+
+Begin = Callable[[], AsyncGenerator[Batch, None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An attempt that failed before its first batch."""
+class Attempt:
+    """One try. `begin` it, then ask for `next` until there is nothing more, and `close` it whatever happens.
 
-    target: Target
-    error: ProviderError
+    Args:
+        target: whom to ask.
+        ask: what to ask.
+        timeout_s: how long it may take in all.
+        clock: tells the time.
+        begin: makes the target's stream; None: the provider's own.
 
-
-def attempt(target: Target, ask: Ask, time_left_s: float | None) -> AsyncGenerator[Batch, None]:
-    """Asks the target, with the time that provider and caller allow, whichever is less.
-
-    Raises:
-        ProviderError: the provider failed.
+    Attributes:
+        batch: the first batch, once it has begun.
+        on_close: called once when the attempt is over, however it ends.
     """
-    timeout_s = target.settings.timeout
-    if time_left_s is not None:
-        timeout_s = min(timeout_s, time_left_s)
-    return target.provider.stream(
-        Ask(ask.operation, ask.request, target.model, ask.streamed, ask.as_json, timeout_s, ask.request_id)
-    )
 
+    __slots__ = ("_batches", "_begin_time", "_clock", "_life", "_open", "_watchdog", "batch", "on_close", "target")
 
-def able(targets: Sequence[Target], ask: Ask, model: str) -> list[Target]:
-    """The targets whose provider has the operation.
+    def __init__(self, target: Target, ask: Ask, timeout_s: float, clock: Clock, begin: Begin | None = None) -> None:
+        settings = target.settings
+        first_chunk_s, idle_s = settings.first_chunk_timeout, settings.idle_timeout
+        if ask.streamed:
+            first_chunk_s = FIRST_CHUNK_S if first_chunk_s is None else first_chunk_s
+            idle_s = IDLE_S if idle_s is None else idle_s
+        self.target = target
+        self.batch: Batch | None = None
+        self.on_close: Callable[[], None] | None = None
+        self._clock = clock
+        self._life = Life(ask.streamed, first_chunk_s, idle_s)
+        self._watchdog = Watchdog(timeout_s)
+        self._begin_time = clock.monotonic()
+        self._batches = target.provider.stream(ask) if begin is None else begin()
+        self._open = True
+        target.state.begin()
 
-    Raises:
-        GatewayError: NOT_IMPLEMENTED when none has.
-    """
-    chosen = [target for target in targets if ask.operation in target.provider.operations]
-    if not chosen:
-        raise GatewayError(
-            ErrorReason.ERROR_REASON_NOT_IMPLEMENTED,
-            f"No provider of the model `{model}` has {_OPERATION_NAMES[ask.operation]}.",
-            metadata={"operation": ask.operation.value, "model": model},
-        )
-    return chosen
+    async def begin(self) -> None:
+        """Waits for the first batch.
 
+        Raises:
+            ProviderError: the provider failed before it.
+        """
+        self.batch = await self.next()
+        self.target.state.first_chunk(self._clock.monotonic() - self._begin_time)
 
-def failed(failures: Sequence[Failure], model: str) -> GatewayError:
-    """What the caller is told when no attempt is left: the one reason that all had, else PROVIDERS_UNAVAILABLE."""
-    last = failures[-1]
-    faults = {failure.error.fault for failure in failures}
-    metadata = {
-        "model": model,
-        "provider": last.target.settings.name,
-        "attempts": str(len(failures)),
-        "providers_tried": ",".join(dict.fromkeys(failure.target.settings.name for failure in failures)),
-        "errors": orjson.dumps(
-            [
-                {
-                    "provider": failure.target.settings.name,
-                    "error_type": failure.error.fault.error_type,
-                    "message": failure.error.message,
-                }
-                for failure in failures
-            ]
-        ).decode(),
-    }
-    waits = [failure.error.retry_after_s for failure in failures if failure.error.retry_after_s is not None]
-    retry_after_s = min(waits, default=None)
-    reason = ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE
-    if len(faults) == 1 or not last.error.fault.elsewhere:
-        reason = _REASONS.get(last.error.fault, reason)
-    if reason is ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE:
-        return GatewayError(
-            reason, f"No provider of the model `{model}` could answer: {last.error.message}", metadata, retry_after_s
-        )
-    fields: tuple[tuple[str, str], ...] = ()
-    if last.error.param:
-        metadata["param"] = last.error.param
-        fields = ((last.error.param, last.error.message),)
-    elif reason is ErrorReason.ERROR_REASON_MODEL_NOT_FOUND:
-        metadata["param"] = "model"
-    return GatewayError(reason, last.error.message, metadata, retry_after_s, fields)
+    async def next(self) -> Batch | None:
+        """The next batch; None after the answer's proper end.
 
+        Raises:
+            ProviderError: the provider failed, or its answer ended before it was whole.
+        """
+        life = self._life
+        try:
+            with self._watchdog(life.patience_s):
+                batch = await anext(self._batches, None)
+            if batch is not None:
+                life.batch(batch)
+                return batch
+            life.end()
+        except ProviderError as error:
+            if life.fail(error):
+                if self._ends():
+                    self.target.state.failed(error, self._clock.monotonic())
+                raise
+        if self._ends():
+            self.target.state.succeeded(self._clock.monotonic())
+        return None
 
-def broken(target: Target, error: ProviderError) -> GatewayError:
-    """What the caller is told when a stream broke off after its first batch."""
-    return GatewayError(
-        ErrorReason.ERROR_REASON_PROVIDER_ERROR,
-        f"The answer broke off: {error.message}",
-        metadata={"provider": target.settings.name},
-        code=grpc.StatusCode.UNAVAILABLE,
-    )
+    async def close(self) -> None:
+        """Ends it: closes the provider's connection where the answer has not ended."""
+        if self._ends():
+            self.target.state.left()
+        await self._batches.aclose()
+
+    def _ends(self) -> bool:
+        """Ends the watch; false where it had ended before."""
+        was_open, self._open = self._open, False
+        if was_open:
+            self._watchdog.close()
+            if self.on_close is not None:
+                self.on_close()
+        return was_open

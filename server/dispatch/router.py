@@ -1,13 +1,18 @@
-"""From the name of a model to the targets that may serve it, in the order in which they are tried."""
+"""From the name of a model to the targets that may serve it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from server.config.provider_settings import ProviderSettings
+from server.config.schema import CircuitBreakerSettings, RoutingSettings
+from server.dispatch.standing import TargetState, TargetStates
 from server.errors import GatewayError
 from server.providers.base import Provider
 from trunkline.v1.error_reason_pb2 import ErrorReason
+
+_MOST_ROUTES = 10_000
+"""How many models' routes are kept; those of others are found at each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,58 +23,154 @@ class Target:
         provider: the provider.
         settings: the provider's row.
         model: what to send as the model.
+        state: what is known of it from earlier tries.
     """
 
     provider: Provider
     settings: ProviderSettings
     model: str
+    state: TargetState = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An enabled provider that a router may choose.
+
+    Attributes:
+        settings: its row of the configuration.
+        provider: the provider.
+        own_ids: patterns of the vendor's model names that begin with the row's own name or type.
+    """
+
+    settings: ProviderSettings
+    provider: Provider
+    own_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a model leads.
+
+    Attributes:
+        model: the model's name, without aliases.
+        targets: those of the model, by the rows' order.
+        fallbacks: for when they fail, by model: the configured models and their targets, in order.
+        larger: for when the prompt is too long, likewise.
+    """
+
+    model: str
+    targets: tuple[Target, ...]
+    fallbacks: tuple[tuple[Target, ...], ...] = ()
+    larger: tuple[tuple[Target, ...], ...] = ()
 
 
 class Router:
     """The table from models to targets.
 
     A model is served by the rows that list it, or a pattern that it matches; `PROVIDER/MODEL` asks that provider alone. Rows
-    that are forced come first, then the lower priority, then the file's order.
+    that are forced come first, then the lower priority, then the file's order. A pattern `NAME/*` that begins with the row's
+    own name or type is a prefix of ours, and the vendor is asked for the rest.
 
     Args:
-        providers: the enabled rows with their providers, in the file's order.
-        aliases: other names of models.
+        rows: the enabled providers, in the file's order.
+        settings: aliases and fallbacks.
+        states: the targets' records.
+        priority: a provider's priority where it was changed since the file was read; None: it was not.
     """
 
     def __init__(
-        self, providers: Sequence[tuple[ProviderSettings, Provider]], aliases: Mapping[str, str] | None = None
+        self,
+        rows: Sequence[Row],
+        settings: RoutingSettings | None = None,
+        states: TargetStates | None = None,
+        priority: Callable[[str], int | None] = lambda _: None,
     ) -> None:
-        self._rows = sorted(providers, key=lambda row: (not row[0].forced, row[0].priority))
-        self._by_name = {settings.name: (settings, provider) for settings, provider in self._rows}
-        self._aliases = dict(aliases or {})
-        self._targets: dict[str, tuple[Target, ...]] = {}
-        for model in {model for settings, _ in self._rows for model in settings.models if "*" not in model}:
-            self._targets[model] = self._find(model)
+        self._settings = settings or RoutingSettings()
+        self._states = states or TargetStates(CircuitBreakerSettings())
+        self._priority = priority
+        self._given = tuple(rows)
+        self._rows: list[Row] = []
+        self._by_name = {row.settings.name: row for row in rows}
+        self._routes: dict[str, Route] = {}
+        self.refresh()
 
-    def targets(self, model: str) -> tuple[Target, ...]:
-        """The targets of a model, first choice first.
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of models."""
+        return self._settings.aliases
+
+    def refresh(self) -> None:
+        """Reads the priorities again."""
+        self._rows = sorted(self._given, key=lambda row: (not row.settings.forced, self.priority(row.settings)))
+        self._routes.clear()
+        for model in {model for row in self._rows for model in row.settings.models if "*" not in model}:
+            self._routes[model] = self._route(model)
+
+    def priority(self, settings: ProviderSettings) -> int:
+        """The priority of a row in force."""
+        changed = self._priority(settings.name)
+        return settings.priority if changed is None else changed
+
+    def route(self, model: str) -> Route:
+        """Where a model leads.
 
         Raises:
-            GatewayError: MODEL_NOT_FOUND when there is none.
+            GatewayError: MODEL_NOT_FOUND when nobody serves it.
         """
-        name = self._aliases.get(model, model)
-        targets = self._targets.get(name) or self._find(name)
-        if not targets:
+        name = self._settings.aliases.get(model, model)
+        route = self._routes.get(name)
+        if route is None:
+            route = self._route(name)
+            if route.targets and len(self._routes) < _MOST_ROUTES:
+                self._routes[name] = route
+        if not route.targets and not any(route.fallbacks):
             raise GatewayError(
                 ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
                 f"No provider serves the model `{model}`.",
                 metadata={"model": model, "param": "model"},
             )
-        return targets
+        return route
+
+    def targets(self, model: str) -> tuple[Target, ...]:
+        """The targets of a model, the first choice first; those of its first fallback where it has none itself.
+
+        Raises:
+            GatewayError: MODEL_NOT_FOUND when nobody serves it.
+        """
+        route = self.route(model)
+        return route.targets or route.fallbacks[0]
+
+    def _route(self, model: str) -> Route:
+        def lists(table: Mapping[str, Sequence[str]]) -> tuple[tuple[Target, ...], ...]:
+            names = (self._settings.aliases.get(name, name) for name in table.get(model, ()))
+            return tuple(targets for name in names if (targets := self._find(name)))
+
+        return Route(
+            model, self._find(model), lists(self._settings.fallbacks), lists(self._settings.context_window_fallbacks)
+        )
 
     def _find(self, model: str) -> tuple[Target, ...]:
-        found = tuple(
-            Target(provider, settings, model)
-            for settings, provider in self._rows
-            if any(model == served or ("*" in served and fnmatchcase(model, served)) for served in settings.models)
-        )
+        found = [(row, pattern) for row in self._rows if (pattern := _served(row.settings.models, model)) is not None]
         if found:
-            return found
+            return tuple(self._target(row, _vendors_name(row, pattern, model)) for row, pattern in found)
         name, _, rest = model.partition("/")
         addressed = self._by_name.get(name)
-        return (Target(addressed[1], addressed[0], rest),) if addressed and rest else ()
+        return (self._target(addressed, rest),) if addressed and rest else ()
+
+    def _target(self, row: Row, model: str) -> Target:
+        return Target(row.provider, row.settings, model, self._states.of(row.settings.name, model))
+
+
+def _served(patterns: Sequence[str], model: str) -> str | None:
+    """The first name or pattern that the model fits; None: it fits none."""
+    return next((one for one in patterns if model == one or ("*" in one and fnmatchcase(model, one))), None)
+
+
+def _vendors_name(row: Row, pattern: str, model: str) -> str:
+    """What the vendor calls a model that fits a pattern of its row."""
+    prefix, slash, _ = pattern.partition("/")
+    if not slash or prefix not in (row.settings.name, row.settings.type):
+        return model
+    if pattern == model or any(fnmatchcase(model, own) for own in row.own_ids):
+        return model
+    return model.removeprefix(f"{prefix}/")

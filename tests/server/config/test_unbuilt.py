@@ -5,13 +5,11 @@ import pytest
 from server.config.unbuilt import UNBUILT
 
 ASKED = {
-    "circuit_breaker": "circuit_breaker: {failure_threshold: 3}",
     "condensation": "condensation: {cache_ttl: 5}",
     "caching": "caching: {enabled: true}",
     "memory": "memory: {max_usage_percent: 50}",
     "health_check": "health_check: {interval: 5}",
     "telemetry": "telemetry: {enabled: true}",
-    "chaos_engineering": "chaos_engineering: {enabled: true}",
     "rate_limit": "rate_limit_rpm: 5",
     "templates": "templates: {directory: t}",
     "redis": "redis: {url: 'redis://127.0.0.1'}",
@@ -22,13 +20,6 @@ ASKED = {
     "reload": "server: {reload: true}",
     "log_rotation": "logging: {rotation: {max_files: 2}}",
     "store_bodies": "logging: {store_bodies: true}",
-    "routing_strategy": "routing: {strategy: weighted}",
-    "stream_recovery": "routing: {on_broken_stream: recover}",
-    "hedging": "routing: {hedging: {delay_s: 1}}",
-    "retries": "providers: [{name: a, type: echo, max_retries: 2, retry_delay: 3}, {name: b, type: echo, max_retries: 1}]",
-    "fallback_lists": "routing: {fallbacks: {a: [b]}}",
-    "weights": "providers: [{name: a, type: echo, weight: 2}]",
-    "first_chunk_timeout": "providers: [{name: a, type: echo, first_chunk_timeout: 5}]",
     "keepalive_limit": "providers: [{name: a, type: echo, max_keepalive_connections: 5}]",
     "http2": "providers: [{name: a, type: echo, http2: true}]",
     "legacy_dialect": "providers: [{name: a, type: echo, dialect: legacy}]",

@@ -1,55 +1,56 @@
 """How a request finds the provider that answers it, and what its caller is told when none does."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import grpc
 import orjson
 import pytest
 
-from server.dispatch.attempt import Failure, able, attempt, broken, failed
 from server.dispatch.dispatcher import Dispatcher
-from server.dispatch.router import Router
+from server.dispatch.failure import Failure, able, broken, failed
+from server.dispatch.router import Row
 from server.errors import GatewayError, reason_name
 from server.providers.base import Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
-from tests.server.dispatch.scripted_provider import Scripted, chat, fails, router, row, says, target
+from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, row, rows, says, target
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 HERE = [fault for fault in Fault if not fault.elsewhere]
 ELSEWHERE = [fault for fault in Fault if fault.elsewhere]
-ANSWER = [says("Hello"), says(" there", Usage(input_tokens=5, output_tokens=2))]
+ANSWER = [says("Hello"), says(" there", Usage(input_tokens=5, output_tokens=2), end="stop")]
 
 
-async def answer(routes: Router, context: RecordingContext | None = None) -> list[Batch]:
+async def answer(rows: Sequence[Row], context: RecordingContext | None = None, **routing: str) -> list[Batch]:
     """All batches of an answer."""
-    async with aclosing(Dispatcher(routes).stream(chat(), call(context=context))) as batches:
+    async with aclosing(Dispatcher(means(rows, routing=routing)).stream(chat(), call(context=context))) as batches:
         return [batch async for batch in batches]
 
 
-async def refusal(routes: Router, context: RecordingContext | None = None) -> GatewayError:
+async def refusal(rows: Sequence[Row], context: RecordingContext | None = None, **routing: str) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        await answer(routes, context)
+        await answer(rows, context, **routing)
     return raised.value
 
 
 async def test_the_first_provider_answers_and_the_next_is_not_asked() -> None:
     first, second = Scripted(ANSWER), Scripted(ANSWER)
-    assert await answer(router(first, second)) == ANSWER
+    assert await answer(rows(first, second)) == ANSWER
     assert (len(first.asks), len(second.asks), first.closed) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("fault", ELSEWHERE, ids=lambda fault: fault.name)
 async def test_a_fault_of_one_provider_is_another_ones_chance(fault: Fault) -> None:
     second = Scripted(ANSWER)
-    assert await answer(router(fails(fault), fails(fault), second)) == ANSWER
+    assert await answer(rows(fails(fault), fails(fault), second)) == ANSWER
 
 
 @pytest.mark.parametrize("fault", HERE, ids=lambda fault: fault.name)
 async def test_a_fault_of_the_request_is_nobodys_chance(fault: Fault) -> None:
     second = Scripted(ANSWER)
-    await refusal(router(fails(fault), second))
+    await refusal(rows(fails(fault), second))
     assert second.asks == []
 
 
@@ -57,20 +58,20 @@ async def test_a_fault_of_the_request_is_nobodys_chance(fault: Fault) -> None:
 async def test_nobody_else_is_asked_after_the_first_batch(fault: Fault) -> None:
     first = Scripted(ANSWER[:1], ProviderError(fault, "Gone."))
     second = Scripted(ANSWER)
-    error = await refusal(router(first, second))
+    error = await refusal(rows(first, second), on_broken_stream="error")
     assert (error.reason, error.code) == (ErrorReason.ERROR_REASON_PROVIDER_ERROR, grpc.StatusCode.UNAVAILABLE)
     assert (second.asks, first.closed) == ([], 1)
 
 
 async def test_an_answer_without_a_batch_is_a_fault() -> None:
-    assert await answer(router(Scripted(), Scripted(ANSWER))) == ANSWER
-    assert (await refusal(router(Scripted()))).reason == ErrorReason.ERROR_REASON_PROVIDER_ERROR
+    assert await answer(rows(Scripted(), Scripted(ANSWER))) == ANSWER
+    assert (await refusal(rows(Scripted()))).reason == ErrorReason.ERROR_REASON_PROVIDER_ERROR
 
 
 async def test_the_first_batch_brings_who_answers() -> None:
     context = RecordingContext()
     made = call(context=context)
-    async with aclosing(Dispatcher(router(fails(Fault.SERVER), Scripted(ANSWER))).stream(chat(), made)) as batches:
+    async with aclosing(Dispatcher(means(rows(fails(Fault.SERVER), Scripted(ANSWER)))).stream(chat(), made)) as batches:
         assert context.initial == []
         await anext(batches)
         assert context.initial == [{"x-request-id": "req_test", "trunkline-provider": "b", "trunkline-attempts": "2"}]
@@ -98,46 +99,36 @@ async def test_a_failed_call_has_no_initial_metadata_and_notes_every_try() -> No
     context = RecordingContext()
     made = call(context=context)
     with pytest.raises(GatewayError):
-        async for _ in Dispatcher(router(fails(Fault.SERVER), fails(Fault.TIMEOUT))).stream(chat(), made):
+        async for _ in Dispatcher(means(rows(fails(Fault.SERVER), fails(Fault.TIMEOUT)))).stream(chat(), made):
             pass
     assert context.initial == []
     assert made.notes["failures"] == ["a: server_error", "b: timeout_error"]
 
 
 async def test_usage_that_grows_is_told_once() -> None:
-    batches = [says("a", Usage(input_tokens=5, output_tokens=count)) for count in (1, 2, 3)]
+    batches = [says("a", Usage(input_tokens=5, output_tokens=count), end="stop") for count in (1, 2, 3)]
     made = call()
-    async for _ in Dispatcher(router(Scripted(batches))).stream(chat(), made):
+    async for _ in Dispatcher(means(rows(Scripted(batches)))).stream(chat(), made):
         pass
     assert [value for key, value in made.trailers if key == "trunkline-output-tokens"] == ["3"]
 
 
 async def test_leaving_an_answer_closes_its_provider() -> None:
     provider = Scripted(ANSWER)
-    async with aclosing(Dispatcher(router(provider)).stream(chat(), call())) as batches:
+    async with aclosing(Dispatcher(means(rows(provider))).stream(chat(), call())) as batches:
         await anext(batches)
     assert provider.closed == 1
 
 
-@pytest.mark.parametrize(("left", "timeout", "given"), [(None, 600, 600), (5, 600, 5), (600, 5, 5), (0, 5, 0)])
-async def test_an_attempt_gets_the_lesser_of_its_own_time_and_the_callers(
-    left: float | None, timeout: float, given: float
-) -> None:
-    provider = Scripted(ANSWER)
-    routes = Router([(row("a", "m", timeout=timeout), provider)])
-    await answer(routes, RecordingContext(left))
-    assert provider.asks[0].timeout_s == given
-
-
 async def test_no_other_provider_is_asked_when_the_time_is_up() -> None:
     second = Scripted(ANSWER)
-    error = await refusal(router(fails(Fault.TIMEOUT), second), RecordingContext(0.0))
+    error = await refusal(rows(fails(Fault.TIMEOUT), second), RecordingContext(0.0))
     assert (error.reason, second.asks) == (ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, [])
 
 
 async def test_each_provider_is_asked_for_its_own_name_of_the_model() -> None:
     provider = Scripted(ANSWER)
-    routes = Router([(row("a", "x"), provider)], {"fast": "a/its-name"})
+    routes = means([Row(row("a", "x"), provider)], routing={"aliases": {"fast": "a/its-name"}})
     async with aclosing(Dispatcher(routes).stream(chat("fast"), call())) as batches:
         assert [batch async for batch in batches] == ANSWER
     assert (provider.asks[0].model, provider.asks[0].request.model) == ("its-name", "fast")
@@ -227,11 +218,3 @@ def test_an_operation_that_nobody_has_is_not_implemented() -> None:
         able([target("a", cannot)], chat(), "m")
     assert raised.value.code is grpc.StatusCode.UNIMPLEMENTED
     assert raised.value.metadata == {"operation": "chat", "model": "m"}
-
-
-async def test_an_attempt_leaves_the_ask_as_it_was() -> None:
-    provider, ask = Scripted(ANSWER), chat("fast")
-    async with aclosing(attempt(target("a", provider), ask, 5)) as batches:
-        await anext(batches)
-    assert (ask.model, ask.timeout_s) == ("fast", None)
-    assert (provider.asks[0].model, provider.asks[0].request is ask.request) == ("m", True)

@@ -3,7 +3,8 @@
 import pytest
 
 from server.config.provider_settings import ProviderSettings
-from server.dispatch.router import Router
+from server.config.schema import RoutingSettings
+from server.dispatch.router import Router, Row
 from server.errors import GatewayError
 from tests.server.dispatch.scripted_provider import Scripted, row
 from trunkline.v1.error_reason_pb2 import ErrorReason
@@ -11,7 +12,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 
 def targets(model: str, *rows: ProviderSettings, **aliases: str) -> list[str]:
     """The targets of a model, as `provider:model`."""
-    router = Router([(one, Scripted()) for one in rows], aliases)
+    router = Router([Row(one, Scripted()) for one in rows], RoutingSettings(aliases=aliases))
     return [f"{target.settings.name}:{target.model}" for target in router.targets(model)]
 
 

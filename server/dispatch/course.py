@@ -1,0 +1,302 @@
+"""One request's way from target to target until one begins to answer: retries, fallbacks, hedges, all before it does."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.call import Call
+from server.dispatch.affinity import unbound
+from server.dispatch.attempt import Attempt
+from server.dispatch.failure import Failure, able, failed
+from server.dispatch.gate import overloaded
+from server.dispatch.hedge import race
+from server.dispatch.means import Means
+from server.dispatch.retry import Situation, Then, after
+from server.dispatch.router import Route, Target
+from server.dispatch.standing import Standing
+from server.dispatch.telling import replace_trailers
+from server.errors import GatewayError
+from server.providers.base import Ask
+from server.providers.errors import Fault, ProviderError
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+_NO_TIME_S = 0.01
+"""Less than this before the deadline it has passed: an attempt gets what is left, and its end may be noticed first."""
+
+_KNOWN_TIMES = 0.0
+"""The quantile of a target's times to the first chunk that an attempt needs at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Whom to ask for a request.
+
+    Attributes:
+        route: where the model leads.
+        targets: those to try, in order; the fallbacks come after the model's own.
+        holder: the target that holds the thoughts of the request's tool loop; None: nobody does.
+        loop: what that loop is known by; None: the request is of none.
+    """
+
+    route: Route
+    targets: Sequence[Target]
+    holder: Target | None = None
+    loop: bytes | None = None
+
+
+class Course:
+    """One request under way.
+
+    Args:
+        means: what all requests share.
+        ask: the request.
+        call: its call.
+
+    Attributes:
+        failures: the attempts that failed, in order.
+        attempts: how many were begun.
+        chaos: the faults that were made on purpose, in order.
+    """
+
+    __slots__ = ("_ask", "_call", "_means", "_pending", "_plan", "attempts", "chaos", "failures")
+
+    def __init__(self, means: Means, ask: Ask, call: Call) -> None:
+        self._means = means
+        self._ask = ask
+        self._call = call
+        self._plan = plan(means, ask)
+        self._pending = list(self._plan.targets)
+        self.failures: list[Failure] = []
+        self.attempts = 0
+        self.chaos: list[str] = []
+
+    async def start(self) -> Attempt:
+        """Asks targets until one begins to answer.
+
+        Raises:
+            GatewayError: none did.
+        """
+        while (target := self._next()) is not None:
+            attempt = await self._try(target)
+            if attempt is not None:
+                if self._plan.loop is not None:
+                    self._means.affinity.began(self._plan.loop, attempt.target.settings.name, attempt.target.model)
+                return attempt
+        if not self.failures:
+            overloaded(f"Every provider of the model `{self._ask.model}` has as much work as it takes.")
+        raise failed(self.failures, self._ask.model) from self.failures[-1].error
+
+    async def restart(self, prefix: str = "") -> Attempt | None:
+        """Asks the next target once more for the same answer; None: none is left, or none began.
+
+        Args:
+            prefix: the beginning that the model is to continue; then only those that can are asked.
+        """
+        while True:
+            target = self._next(lambda target: not prefix or target.provider.continues(target.model))
+            if target is None:
+                return None
+            attempt = self._attempt(target, prefix)
+            try:
+                await attempt.begin()
+                return attempt
+            except ProviderError as error:
+                await attempt.close()
+                self.note(target, error)
+            except BaseException:
+                await attempt.close()
+                raise
+
+    def note(self, target: Target, error: ProviderError) -> None:
+        """Tells log and trailers of an attempt that failed, whatever comes of the next one."""
+        self.failures.append(Failure(target, error))
+        notes = self._call.notes
+        notes["provider"] = target.settings.name
+        notes["attempts"] = self.attempts
+        notes["failures"] = [
+            f"{failure.target.settings.name}: {failure.error.fault.error_type}" for failure in self.failures
+        ]
+
+    def time_left_s(self, awaited: str = "a provider answered") -> float | None:
+        """Seconds to the caller's deadline; None: there is none.
+
+        Raises:
+            GatewayError: DEADLINE_EXCEEDED, with what was awaited.
+        """
+        left = self._call.context.time_remaining()
+        if left is not None and left < _NO_TIME_S:
+            raise GatewayError(ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, f"The deadline passed before {awaited}.")
+        return left
+
+    def allow(self, target: Target) -> None:
+        """Lets a target be asked again, after all others."""
+        self._pending.append(target)
+
+    async def _try(self, target: Target) -> Attempt | None:
+        """Asks a target, again where that may help; None: it is the next one's turn.
+
+        Raises:
+            GatewayError: nobody else is to be asked.
+        """
+        means, retries, budgeted = self._means, 0, False
+        while True:
+            attempt = self._attempt(target)
+            if budgeted:
+                attempt.on_close = means.budget.give_back
+            try:
+                return await self._begin(attempt)
+            except ProviderError as error:
+                await attempt.close()
+                self.note(target, error)
+                left_s = self.time_left_s()
+                then, delay_s = after(error, self._situation(target, retries, left_s), means.chance)
+                if then is Then.AGAIN and not means.budget.take():
+                    then = Then.NEXT
+                if then is Then.STOP:
+                    raise failed(self.failures, self._ask.model) from error
+                if then is Then.NEXT:
+                    if error.fault is Fault.CONTEXT_LENGTH:
+                        self._only_larger(target)
+                    return None
+                budgeted = True
+                retries += 1
+                await self._wait(delay_s)
+            except BaseException:
+                await attempt.close()
+                raise
+
+    async def _wait(self, delay_s: float) -> None:
+        try:
+            await asyncio.sleep(delay_s)
+        except BaseException:
+            self._means.budget.give_back()
+            raise
+
+    async def _begin(self, attempt: Attempt) -> Attempt:
+        """Waits for the first batch, of a second attempt beside this one where the route hedges and this one is late."""
+        delay_s = self._means.hedge_delay_s(self._plan.route.model)
+        if delay_s is None or not self._others():
+            await attempt.begin()
+            return attempt
+        ended = await race(attempt, delay_s, self._hedge)
+        for failed_one, error in ended.failures:
+            if failed_one is not attempt:
+                self.note(failed_one.target, error)
+        if ended.lost is not None:
+            self._call.notes["hedge_lost"] = ended.lost.target.settings.name
+        if ended.winner is None:
+            raise next(error for failed_one, error in ended.failures if failed_one is attempt)
+        return ended.winner
+
+    def _hedge(self) -> Attempt | None:
+        """The second attempt of a race, where another target and the budget allow one."""
+        if not self._others() or not self._means.budget.take():
+            return None
+        target = self._next()
+        assert target is not None
+        attempt = self._attempt(target)
+        attempt.on_close = self._means.budget.give_back
+        return attempt
+
+    def _attempt(self, target: Target, prefix: str = "") -> Attempt:
+        """An attempt of a target, with what time is left.
+
+        Raises:
+            GatewayError: DEADLINE_EXCEEDED when it could not answer in that time.
+        """
+        timeout_s, left_s = target.settings.timeout, self.time_left_s()
+        if left_s is not None:
+            fastest_s = target.state.time_to_first_chunk(_KNOWN_TIMES)
+            if fastest_s is not None and left_s < fastest_s and self.failures:
+                raise GatewayError(
+                    ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
+                    "The time that is left before the deadline is too short for another attempt.",
+                )
+            timeout_s = min(timeout_s, left_s)
+        ask = self._ask_of(target, prefix)
+        self.attempts += 1
+        chaos = self._means.chaos
+        if chaos is None or not chaos.armed:
+            return Attempt(target, ask, timeout_s, self._means.clock)
+        batches, fault = chaos.stream(target.settings.name, ask, self._call.caller.name, target.provider.stream)
+        if fault:
+            self.chaos.append(fault)
+            self._call.notes["chaos"] = ", ".join(self.chaos)
+            replace_trailers(self._call, (("trunkline-chaos", ", ".join(self.chaos)),))
+        return Attempt(target, ask, timeout_s, self._means.clock, lambda: batches)
+
+    def _ask_of(self, target: Target, prefix: str) -> Ask:
+        ask = self._ask
+        request = ask.request
+        holder = self._plan.holder
+        if holder is not None and holder.settings.name != target.settings.name:
+            assert isinstance(request, ChatCompletionRequest)
+            request = unbound(request)
+        return Ask(ask.operation, request, target.model, ask.streamed, ask.as_json, None, ask.request_id, prefix)
+
+    def _next(self, accept: Callable[[Target], bool] = lambda _: True) -> Target | None:
+        """Takes the next target to ask; None: there is none.
+
+        A target whose breaker is open is asked only where nothing else could be.
+        """
+        now = self._means.clock.monotonic()
+        for longest in (Standing.RESTING, Standing.OPEN):
+            for place, target in enumerate(self._pending):
+                standing = target.state.standing(now)
+                if standing <= longest and standing is not Standing.FULL and accept(target):
+                    del self._pending[place]
+                    return target
+            if self.attempts:
+                break
+        return None
+
+    def _others(self) -> bool:
+        """Whether another target could be asked now."""
+        now = self._means.clock.monotonic()
+        return any(target.state.standing(now) <= Standing.RESTING for target in self._pending)
+
+    def _situation(self, target: Target, retries: int, left_s: float | None) -> Situation:
+        return Situation(
+            retries=retries,
+            most_retries=target.settings.max_retries
+            if target.state.breaker.lets_through(self._means.clock.monotonic())
+            else 0,
+            first_delay_s=target.settings.retry_delay,
+            others=self._others(),
+            time_left_s=left_s,
+            filtered_elsewhere=self._means.routing.content_filter_fallback,
+        )
+
+    def _only_larger(self, target: Target) -> None:
+        """Leaves of the pending targets those that are known to take more, and adds those configured for it."""
+        window = self._means.window(target)
+
+        def takes(other: Target, unknown: bool) -> bool:
+            theirs = self._means.window(other)
+            return unknown if window is None or theirs is None else theirs > window
+
+        larger = [other for group in self._plan.route.larger for other in group]
+        self._pending = [
+            *(other for other in self._pending if takes(other, unknown=other in larger)),
+            *(other for other in larger if takes(other, unknown=other != target) and other not in self._pending),
+        ]
+
+
+def plan(means: Means, ask: Ask) -> Plan:
+    """Whom to ask for a request, as things stand.
+
+    Raises:
+        GatewayError: MODEL_NOT_FOUND; NOT_IMPLEMENTED when no target has the operation.
+    """
+    route = means.router.route(ask.model)
+    now = means.clock.monotonic()
+    groups = route.targets, *route.fallbacks
+    targets = able([target for group in groups for target in means.strategy.order(group, now)], ask, ask.model)
+    if len(targets) < 2 or (loop := means.affinity.loop(ask)) is None:
+        return Plan(route, targets)
+    held = means.affinity.target(loop, ask)
+    holder = next((target for target in targets if (target.settings.name, target.model) == held), None)
+    if holder is not None:
+        targets = [holder, *(target for target in targets if target is not holder)]
+    return Plan(route, targets, holder, loop)

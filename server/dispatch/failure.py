@@ -1,0 +1,104 @@
+"""What failed attempts mean for the call: one error, with all of them in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+import orjson
+
+from server.dispatch.router import Target
+from server.errors import GatewayError
+from server.providers.base import Ask
+from server.providers.errors import Fault, ProviderError
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+_REASONS = {
+    Fault.INVALID_REQUEST: ErrorReason.ERROR_REASON_INVALID_REQUEST,
+    Fault.CONTEXT_LENGTH: ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED,
+    Fault.CONTENT_FILTER: ErrorReason.ERROR_REASON_CONTENT_FILTERED,
+    Fault.UNSUPPORTED: ErrorReason.ERROR_REASON_INVALID_REQUEST,
+    Fault.MODEL_NOT_FOUND: ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+    Fault.RATE_LIMITED: ErrorReason.ERROR_REASON_RATE_LIMITED,
+    Fault.PROTOCOL: ErrorReason.ERROR_REASON_PROVIDER_ERROR,
+}
+"""What the caller is told when every attempt failed alike; PROVIDERS_UNAVAILABLE for the rest."""
+
+_OPERATION_NAMES = {
+    "chat": "chat completions",
+    "text": "text completions",
+    "embeddings": "embeddings",
+    "images": "image generation",
+    "videos": "video generation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed before its first batch."""
+
+    target: Target
+    error: ProviderError
+
+
+def able(targets: Sequence[Target], ask: Ask, model: str) -> list[Target]:
+    """The targets whose provider has the operation.
+
+    Raises:
+        GatewayError: NOT_IMPLEMENTED when none has.
+    """
+    chosen = [target for target in targets if ask.operation in target.provider.operations]
+    if not chosen:
+        raise GatewayError(
+            ErrorReason.ERROR_REASON_NOT_IMPLEMENTED,
+            f"No provider of the model `{model}` has {_OPERATION_NAMES[ask.operation]}.",
+            metadata={"operation": ask.operation.value, "model": model},
+        )
+    return chosen
+
+
+def failed(failures: Sequence[Failure], model: str) -> GatewayError:
+    """What the caller is told when no attempt is left: the one reason that all had, else PROVIDERS_UNAVAILABLE."""
+    last = failures[-1]
+    faults = {failure.error.fault for failure in failures}
+    metadata = {
+        "model": model,
+        "provider": last.target.settings.name,
+        "attempts": str(len(failures)),
+        "providers_tried": ",".join(dict.fromkeys(failure.target.settings.name for failure in failures)),
+        "errors": orjson.dumps(
+            [
+                {
+                    "provider": failure.target.settings.name,
+                    "error_type": failure.error.fault.error_type,
+                    "message": failure.error.message,
+                }
+                for failure in failures
+            ]
+        ).decode(),
+    }
+    waits = [failure.error.retry_after_s for failure in failures if failure.error.retry_after_s is not None]
+    retry_after_s = min(waits, default=None)
+    reason = ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE
+    if len(faults) == 1 or not last.error.fault.elsewhere:
+        reason = _REASONS.get(last.error.fault, reason)
+    if reason is ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE:
+        return GatewayError(
+            reason, f"No provider of the model `{model}` could answer: {last.error.message}", metadata, retry_after_s
+        )
+    fields: tuple[tuple[str, str], ...] = ()
+    if last.error.param:
+        metadata["param"] = last.error.param
+        fields = ((last.error.param, last.error.message),)
+    elif reason is ErrorReason.ERROR_REASON_MODEL_NOT_FOUND:
+        metadata["param"] = "model"
+    return GatewayError(reason, last.error.message, metadata, retry_after_s, fields)
+
+
+def broken(target: Target, error: ProviderError) -> GatewayError:
+    """What the caller is told when a stream broke off after its first batch."""
+    return GatewayError(
+        ErrorReason.ERROR_REASON_PROVIDER_ERROR,
+        f"The answer broke off: {error.message}",
+        metadata={"provider": target.settings.name},
+        code=grpc.StatusCode.UNAVAILABLE,
+    )

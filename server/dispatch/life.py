@@ -1,0 +1,85 @@
+"""The life of an answer, whichever provider gives it and whichever face it leaves by.
+
+    waiting --first batch--> answering --every choice has its finish reason--> finished --clean end--> ended
+       |                         |                                                |
+       +--------failure----------+------------------failure-----------------------+--> broken
+
+An answer is whole only where it ended after it was finished. Silence after the finish reason is the one end that is
+forgiven: what a model had to say it has said, and vendors are known to leave connections open.
+"""
+
+from enum import Enum
+
+from server.providers.base import Batch
+from server.providers.errors import Fault, ProviderError
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
+
+_END_S = 5.0
+"""How long the end may take once every choice has its finish reason."""
+
+
+class Phase(Enum):
+    """Where an answer is."""
+
+    WAITING = "waiting"
+    ANSWERING = "answering"
+    FINISHED = "finished"
+    ENDED = "ended"
+    BROKEN = "broken"
+
+
+class Life:
+    """One answer's life. Told of everything that the provider does; says what it means.
+
+    Args:
+        streamed: whether the vendor streams; else the only batch is the whole answer.
+        first_chunk_s: how long the first chunk may take; None: as long as the whole.
+        idle_s: how long each other one may take; None: likewise.
+    """
+
+    __slots__ = ("_first_chunk_s", "_idle_s", "_streamed", "phase")
+
+    def __init__(self, streamed: bool, first_chunk_s: float | None, idle_s: float | None) -> None:
+        self._streamed = streamed
+        self._first_chunk_s = first_chunk_s
+        self._idle_s = idle_s
+        self.phase = Phase.WAITING
+
+    @property
+    def patience_s(self) -> float | None:
+        """How long to wait for what comes next; None: as long as the whole may take."""
+        if self.phase is Phase.WAITING:
+            return self._first_chunk_s
+        return _END_S if self.phase is Phase.FINISHED else self._idle_s
+
+    def batch(self, batch: Batch) -> None:
+        """A batch came."""
+        if not self._streamed:
+            self.phase = Phase.FINISHED
+        elif self.phase is not Phase.FINISHED:
+            streams = isinstance(batch, StreamChatCompletionResponse | StreamTextCompletionResponse)
+            self.phase = Phase.FINISHED if not streams or batch.finishing else Phase.ANSWERING  # type: ignore[union-attr]
+
+    def end(self) -> None:
+        """The provider has nothing more to say.
+
+        Raises:
+            ProviderError: PROTOCOL, because the answer is not whole.
+        """
+        if self.phase is Phase.FINISHED:
+            self.phase = Phase.ENDED
+            return
+        empty = self.phase is Phase.WAITING
+        self.phase = Phase.BROKEN
+        raise ProviderError(
+            Fault.PROTOCOL,
+            "The provider's answer is empty." if empty else "The provider's stream ended before the answer did.",
+        )
+
+    def fail(self, error: ProviderError) -> bool:
+        """The provider failed. Tells whether the answer is broken; false: it was whole already, and has ended now."""
+        if self.phase is Phase.FINISHED and error.fault is Fault.TIMEOUT:
+            self.phase = Phase.ENDED
+            return False
+        self.phase = Phase.BROKEN
+        return True

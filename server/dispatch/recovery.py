@@ -1,0 +1,114 @@
+"""Mends a stream that broke after its caller had a part of it, where that can be done honestly.
+
+The next target is asked for the same answer from its beginning. As long as it says what the caller has, nothing goes out;
+from there on, everything. Where it says something else, a model that goes on from a given beginning is given what the caller
+has. Where there is none either, the caller is told what broke: never a text twice, never two answers in one.
+"""
+
+from server.call import Call
+from server.dispatch.attempt import Attempt
+from server.dispatch.course import Course
+from server.dispatch.failure import broken
+from server.dispatch.telling import replace_trailers
+from server.dispatch.told import Answer, Differs, Rest, Told
+from server.providers.base import Batch
+from server.providers.errors import ProviderError
+
+RECOVERED_AT = "trunkline-recovered-at"
+"""The trailer that says after how many characters another attempt went on."""
+
+_MOST_TRIES = 4
+
+
+class Recovery:
+    """One stream that can be mended.
+
+    Args:
+        course: the request's way.
+        call: its call, whose trailers tell of it.
+    """
+
+    __slots__ = ("_call", "_course", "_error", "_rest", "_told", "_tries")
+
+    def __init__(self, course: Course, call: Call) -> None:
+        self._course = course
+        self._call = call
+        self._told = Told()
+        self._rest: Rest | None = None
+        self._error: tuple[Attempt, ProviderError] | None = None
+        self._tries = 0
+
+    def told(self, batch: Batch) -> None:
+        """A batch goes out to the caller."""
+        self._told.add(batch)
+
+    async def next(self, attempt: Attempt) -> Batch | None:
+        """The attempt's next batch, without what the caller has; None after the end.
+
+        Raises:
+            ProviderError: the attempt failed; Differs when its answer is another one.
+        """
+        batch = await attempt.next()
+        if self._rest is None:
+            return batch
+        while batch is not None:
+            left = self._rest.of(batch)
+            if left is not None:
+                return left
+            batch = await attempt.next()
+        if self._rest.behind:
+            raise Differs
+        return None
+
+    async def mend(self, attempt: Attempt, error: ProviderError) -> tuple[Attempt, Batch | None]:
+        """Finds an attempt that goes on where a broken one stopped.
+
+        Returns:
+            The attempt, and its first batch that the caller has not had; None where it has had all.
+
+        Raises:
+            GatewayError: PROVIDER_ERROR, with what broke; DEADLINE_EXCEEDED.
+        """
+        await attempt.close()
+        if not isinstance(error, Differs):
+            self._error = attempt, error
+        told = self._told.answer()
+        restarting = not isinstance(error, Differs)
+        while told is not None and self._tries < _MOST_TRIES:
+            self._tries += 1
+            self._course.allow(attempt.target)
+            prefix = "" if restarting else _prefix(told)
+            if not restarting and not prefix:
+                break
+            found = await self._course.restart(prefix)
+            if found is None and restarting:
+                restarting = False
+                continue
+            if found is None:
+                break
+            attempt = found
+            self._rest = Rest(told, continued=bool(prefix))
+            try:
+                assert attempt.batch is not None
+                batch = self._rest.of(attempt.batch) or await self.next(attempt)
+            except ProviderError as failure:
+                await attempt.close()
+                restarting = restarting and not isinstance(failure, Differs)
+                continue
+            except BaseException:
+                await attempt.close()
+                raise
+            self._tell(told)
+            return attempt, batch
+        assert self._error is not None
+        broken_one, first_error = self._error
+        raise broken(broken_one.target, first_error) from first_error
+
+    def _tell(self, told: Answer) -> None:
+        self._call.notes["recovered_at"] = told.characters
+        replace_trailers(self._call, ((RECOVERED_AT, str(told.characters)),))
+
+
+def _prefix(told: Answer) -> str:
+    """What a model could go on from: a text, and nothing else."""
+    return told.texts.get("content", "") if set(told.texts) <= {"content"} and not told.calls else ""

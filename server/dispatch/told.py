@@ -1,0 +1,262 @@
+"""What a caller has been told of an answer so far, and what of another answer goes on from there.
+
+Both sides of recovery: a stream that breaks is begun again elsewhere, and of the new one only what follows the told part may
+go out. Answers with several choices are not followed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.providers.base import Batch
+from server.providers.errors import Fault, ProviderError
+from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, Message, ToolCall
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
+from trunkline.v1.text_pb2 import TextChoice, TextCompletion
+from trunkline_json import CHAT_CHUNK
+
+_KEPT_BATCHES = 64
+_KEPT_BYTES = 32 * 1024
+_MOST_CHARACTERS = 1_000_000
+_TEXTS = ("reasoning_content", "reasoning", "content", "refusal")
+"""The texts of a delta, in the order in which models give them."""
+
+
+class Differs(ProviderError):
+    """The other answer is not the told one: what follows in it does not belong to what the caller has."""
+
+    def __init__(self) -> None:
+        super().__init__(Fault.PROTOCOL, "The other attempt's answer is a different one.")
+
+
+@dataclass(slots=True)
+class Called:
+    """A tool call, as far as it was told."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer's text, as far as it is known.
+
+    Attributes:
+        id: the completion's.
+        create_time: when its provider began it.
+        texts: by the delta's field; `text` for text completions.
+        calls: the tool calls, by index.
+        finish_reason: empty: none yet.
+    """
+
+    id: str = ""
+    create_time: Timestamp = field(default_factory=Timestamp)
+    texts: dict[str, str] = field(default_factory=dict)
+    calls: dict[int, Called] = field(default_factory=dict)
+    finish_reason: str = ""
+
+    @property
+    def characters(self) -> int:
+        """How long it is: where a recovery went on."""
+        return sum(map(len, self.texts.values())) + sum(len(call.arguments) for call in self.calls.values())
+
+    def add(self, chunk: ChatCompletionChunk | TextCompletion) -> bool:
+        """Adds a chunk; false where it is of a choice that is not followed."""
+        if not self.id:
+            self.id = chunk.id
+            self.create_time.CopyFrom(chunk.create_time)
+        for choice in chunk.choices:
+            if choice.index != 0:
+                return False
+            self.finish_reason = choice.finish_reason or self.finish_reason
+            if isinstance(chunk, TextCompletion):
+                self.texts["text"] = self.texts.get("text", "") + choice.text  # type: ignore[union-attr]
+            else:
+                self._add_delta(choice.delta)  # type: ignore[union-attr]
+        return True
+
+    def _add_delta(self, delta: Message) -> None:
+        for name in _TEXTS:
+            if piece := getattr(delta, name):
+                self.texts[name] = self.texts.get(name, "") + piece
+        for place, piece in enumerate(delta.tool_calls):
+            call = self.calls.setdefault(piece.index if piece.HasField("index") else place, Called())
+            call.id = call.id or piece.id
+            call.name += piece.function.name
+            call.arguments += piece.function.arguments
+
+
+class Told:
+    """Remembers what a caller has been told. Batches are kept as they are until they are many, then read."""
+
+    __slots__ = ("_answer", "_batches", "_bytes", "_followed")
+
+    def __init__(self) -> None:
+        self._answer = Answer()
+        self._batches: list[Batch] = []
+        self._bytes = 0
+        self._followed = True
+
+    def add(self, batch: Batch) -> None:
+        """A batch goes out to the caller."""
+        if not self._followed:
+            return
+        self._batches.append(batch)
+        if isinstance(batch, StreamChatCompletionResponse):
+            self._bytes += sum(map(len, batch.chunks_json))
+        if len(self._batches) >= _KEPT_BATCHES or self._bytes >= _KEPT_BYTES:
+            self._read()
+
+    def answer(self) -> Answer | None:
+        """All that was told; None where it cannot be followed."""
+        if self._followed:
+            self._read()
+        return self._answer if self._followed else None
+
+    def _read(self) -> None:
+        for batch in self._batches:
+            for chunk in chunks_of(batch):
+                self._followed = self._followed and self._answer.add(chunk)
+        self._batches.clear()
+        self._bytes = 0
+        if self._answer.characters > _MOST_CHARACTERS:
+            self._followed = False
+
+
+def chunks_of(batch: Batch) -> Sequence[ChatCompletionChunk | TextCompletion]:
+    """The chunks of a batch as messages, whichever way it carries them."""
+    match batch:
+        case StreamChatCompletionResponse():
+            lines = [line for text in batch.chunks_json for line in text.split(b"\n") if line.strip()]
+            return [*batch.chunks, *(CHAT_CHUNK.parse(orjson.loads(line), False) for line in lines)]
+        case StreamTextCompletionResponse():
+            return batch.chunks
+        case _:
+            return ()
+
+
+class Rest:
+    """Takes another answer to the same request from its beginning, and gives what follows the told part.
+
+    Args:
+        told: what the caller has.
+        continued: whether the other answer begins where the told one stopped, because its model was given that.
+    """
+
+    __slots__ = ("_seen", "_told")
+
+    def __init__(self, told: Answer, continued: bool = False) -> None:
+        self._told = told
+        self._seen: dict[str, int] = {}
+        if continued:
+            self._seen = {name: len(text) for name, text in told.texts.items()}
+
+    def of(self, batch: Batch) -> Batch | None:
+        """What of a batch goes out; None: nothing.
+
+        Raises:
+            Differs: the answers are not the same.
+        """
+        chunks = [rest for chunk in chunks_of(batch) if (rest := self._rest(chunk)) is not None]
+        if isinstance(batch, StreamTextCompletionResponse):
+            out: Batch = StreamTextCompletionResponse(chunks=chunks, finishing=batch.finishing, last=batch.last)  # type: ignore[arg-type]
+        else:
+            assert isinstance(batch, StreamChatCompletionResponse)
+            out = StreamChatCompletionResponse(chunks=chunks, finishing=batch.finishing, last=batch.last)  # type: ignore[arg-type]
+        if batch.HasField("usage"):
+            out.usage.CopyFrom(batch.usage)  # type: ignore[union-attr]
+        elif not chunks and not batch.finishing:
+            return None
+        return out
+
+    @property
+    def behind(self) -> bool:
+        """Whether the other answer has not come to the told one's end yet."""
+        told = self._told
+        return any(self._seen.get(name, 0) < len(text) for name, text in told.texts.items()) or any(
+            self._seen.get(f"call {index}", 0) < len(call.name) + len(call.arguments) for index, call in told.calls.items()
+        )
+
+    def _rest(self, chunk: ChatCompletionChunk | TextCompletion) -> ChatCompletionChunk | TextCompletion | None:
+        rest = type(chunk)()
+        rest.CopyFrom(chunk)  # type: ignore[arg-type]
+        rest.id = self._told.id
+        rest.create_time.CopyFrom(self._told.create_time)
+        if not chunk.choices:
+            return rest
+        said = False
+        for choice in rest.choices:
+            if choice.index != 0:
+                raise Differs
+            said = self._cut(choice) or said
+        return rest if said else None
+
+    def _cut(self, choice: ChatChunkChoice | TextChoice) -> bool:
+        """Takes the told part out of a choice; tells whether anything is left."""
+        if isinstance(choice, ChatChunkChoice):
+            left = self._cut_delta(choice.delta)
+        else:
+            choice.text = self._new("text", choice.text)
+            left = bool(choice.text)
+        if not choice.finish_reason:
+            return left
+        if self.behind or self._told.finish_reason not in ("", choice.finish_reason):
+            raise Differs
+        return left or not self._told.finish_reason
+
+    def _cut_delta(self, delta: Message) -> bool:
+        delta.ClearField("role")
+        left = False
+        for place, name in enumerate(_TEXTS):
+            piece = getattr(delta, name)
+            if not piece:
+                delta.ClearField(name)
+                continue
+            if any(self._seen.get(before, 0) < len(self._told.texts.get(before, "")) for before in _TEXTS[:place]):
+                raise Differs  # the told answer has more of what comes before this
+            new = self._new(name, piece)
+            if new:
+                setattr(delta, name, new)
+                left = True
+            else:
+                delta.ClearField(name)
+        calls = [call for place, piece in enumerate(delta.tool_calls) if (call := self._new_call(place, piece)) is not None]
+        del delta.tool_calls[:]
+        delta.tool_calls.extend(calls)
+        return left or bool(calls)
+
+    def _new_call(self, place: int, piece: ToolCall) -> ToolCall | None:
+        index = piece.index if piece.HasField("index") else place
+        told = self._told.calls.get(index)
+        if told is None:
+            if self.behind:
+                raise Differs
+            return piece
+        key = f"call {index}"
+        whole = told.name + told.arguments
+        text = piece.function.name + piece.function.arguments
+        seen = self._seen.get(key, 0)
+        known = whole[seen : seen + len(text)]
+        if not text.startswith(known):
+            raise Differs
+        self._seen[key] = seen + len(text)
+        if len(known) == len(text):
+            return None
+        if self.behind:
+            raise Differs
+        return ToolCall(index=index, function={"arguments": text[len(known) :]})
+
+    def _new(self, name: str, piece: str) -> str:
+        """What a piece of a text adds to the told one."""
+        told = self._told.texts.get(name, "")
+        seen = self._seen.get(name, 0)
+        known = told[seen : seen + len(piece)]
+        if not piece.startswith(known):
+            raise Differs
+        self._seen[name] = seen + len(piece)
+        if len(known) < len(piece) and (self.behind or self._told.finish_reason):
+            raise Differs  # it says more here than was told, and has not said all that was told elsewhere
+        return piece[len(known) :]

@@ -1,0 +1,258 @@
+"""Retries, fallbacks, hedges and deadlines: all that happens before the first chunk."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import pytest
+
+from server.call import Call
+from server.config.schema import CircuitBreakerSettings
+from server.dispatch.dispatcher import Dispatcher
+from server.dispatch.gate import Gate
+from server.dispatch.means import Means
+from server.dispatch.router import Row
+from server.errors import GatewayError, reason_name
+from server.providers.base import Batch
+from server.providers.errors import Fault, ProviderError
+from tests.server.calls import RecordingContext, call
+from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, row, rows, says
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+ANSWER = [says("Hello", end="stop")]
+AT_ONCE: dict[str, object] = {"max_retries": 2, "retry_delay": 0}
+
+
+async def answer(given: Means, made: Call | None = None, model: str = "m", streamed: bool = True) -> Sequence[Batch]:
+    async with aclosing(Dispatcher(given).stream(chat(model, streamed), made or call())) as batches:
+        return [batch async for batch in batches]
+
+
+async def refusal(given: Means, made: Call | None = None, model: str = "m") -> GatewayError:
+    with pytest.raises(GatewayError) as raised:
+        await answer(given, made, model)
+    return raised.value
+
+
+# Retries
+
+
+async def test_a_target_that_fails_once_is_asked_again() -> None:
+    provider, other = Scripted(ANSWER, turns=[fails(Fault.SERVER)]), Scripted(ANSWER)
+    made = call()
+    assert await answer(means(rows(provider, other, **AT_ONCE)), made) == ANSWER
+    assert (len(provider.asks), len(other.asks), provider.closed) == (2, 0, 2)
+    assert made.notes["attempts"] == 2
+
+
+async def test_a_target_is_asked_again_as_often_as_its_row_says_then_the_next() -> None:
+    provider, other = fails(Fault.SERVER), Scripted(ANSWER)
+    assert await answer(means(rows(provider, other, **AT_ONCE))) == ANSWER
+    assert (len(provider.asks), len(other.asks)) == (3, 1)
+
+
+async def test_silence_is_not_waited_for_twice() -> None:
+    provider, other = Scripted(silent=True), Scripted(ANSWER)
+    assert await answer(means(rows(provider, other, first_chunk_timeout=0.02, **AT_ONCE))) == ANSWER
+    assert (len(provider.asks), provider.closed) == (1, 1)
+
+
+async def test_a_target_that_says_when_to_come_back_is_left_for_another() -> None:
+    provider, other = fails(Fault.RATE_LIMITED, retry_after_s=20), Scripted(ANSWER)
+    given = means(rows(provider, other, **AT_ONCE))
+    assert await answer(given) == ANSWER
+    assert await answer(given) == ANSWER
+    assert (len(provider.asks), len(other.asks)) == (1, 2)
+
+
+async def test_retries_stop_where_the_budget_ends() -> None:
+    provider = fails(Fault.SERVER)
+    given = means(rows(provider, max_retries=100, retry_delay=0))
+    for _ in range(3):
+        assert given.budget.take()
+    await refusal(given)
+    assert len(provider.asks) == 1
+
+
+async def test_the_budget_is_whole_again_when_all_has_ended() -> None:
+    given = means(rows(Scripted(ANSWER, turns=[fails(Fault.SERVER)] * 2), **AT_ONCE))
+    for _ in range(5):
+        await answer(given)
+    assert [given.budget.take() for _ in range(4)] == [True, True, True, False]
+
+
+async def test_an_attempt_that_cannot_answer_in_time_is_not_made() -> None:
+    provider = Scripted(turns=[Scripted(ANSWER)], error=ProviderError(Fault.SERVER, "No."))
+    given = means(rows(provider, **AT_ONCE))
+    await answer(given)
+    given.router.targets("m")[0].state.first_chunk(5)
+    target = given.router.targets("m")[0]
+    target.state._times.popleft()  # its fastest answer takes 5 seconds now
+    error = await refusal(given, call(context=RecordingContext(2)))
+    assert (reason_name(error.reason), len(provider.asks)) == ("deadline_exceeded", 2)
+
+
+# Whom to ask
+
+
+async def test_a_broken_target_is_left_alone_while_another_answers() -> None:
+    provider, other = fails(Fault.SERVER), Scripted(ANSWER)
+    given = means(rows(provider, other), breaker=CircuitBreakerSettings(failure_threshold=3))
+    for _ in range(20):
+        assert await answer(given) == ANSWER
+    assert (len(provider.asks), len(other.asks)) == (3, 20)
+
+
+async def test_a_lone_target_is_asked_though_its_breaker_is_open() -> None:
+    provider = Scripted(ANSWER, turns=[fails(Fault.SERVER)] * 3)
+    given = means(rows(provider), breaker=CircuitBreakerSettings(failure_threshold=3))
+    for _ in range(3):
+        await refusal(given)
+    assert await answer(given) == ANSWER
+
+
+async def test_a_target_with_an_open_breaker_is_not_asked_again_in_one_request() -> None:
+    provider = fails(Fault.SERVER)
+    given = means(rows(provider, **AT_ONCE), breaker=CircuitBreakerSettings(failure_threshold=1))
+    await refusal(given)
+    assert len(provider.asks) == 1
+
+
+async def test_targets_that_are_full_are_overload() -> None:
+    given = means(rows(Scripted(ANSWER)))
+    state = given.router.targets("m")[0].state
+    for _ in range(6):
+        state.begin()
+    state.failed(ProviderError(Fault.OVERLOADED, "No."), 0)
+    error = await refusal(given)
+    assert (reason_name(error.reason), error.retry_after_s) == ("overloaded", 1)
+
+
+async def test_a_fallback_model_is_asked_when_all_of_the_models_targets_failed() -> None:
+    big = Scripted(ANSWER)
+    given = [*rows(fails(Fault.SERVER), fails(Fault.TIMEOUT)), Row(row("big", "large"), big)]
+    assert await answer(means(given, {"fallbacks": {"m": ["unknown", "large"]}})) == ANSWER
+    assert big.asks[0].model == "large"
+
+
+async def test_a_model_that_nobody_serves_may_have_a_fallback() -> None:
+    given = means([Row(row("a", "x"), Scripted(ANSWER))], {"fallbacks": {"m": ["x"]}})
+    assert await answer(given) == ANSWER
+
+
+async def test_a_prompt_too_long_goes_to_the_configured_larger_model_only() -> None:
+    other, big = Scripted(ANSWER), Scripted(ANSWER)
+    given = [*rows(fails(Fault.CONTEXT_LENGTH), other), Row(row("big", "large"), big)]
+    assert await answer(means(given, {"context_window_fallbacks": {"m": ["large"]}})) == ANSWER
+    assert (len(other.asks), len(big.asks)) == (0, 1)
+
+
+async def test_a_prompt_too_long_for_all_is_told_as_that() -> None:
+    error = await refusal(means(rows(fails(Fault.CONTEXT_LENGTH), Scripted(ANSWER))))
+    assert error.reason == ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
+
+
+async def test_a_filtered_prompt_goes_elsewhere_only_where_that_is_allowed() -> None:
+    other = Scripted(ANSWER)
+    await refusal(means(rows(fails(Fault.CONTENT_FILTER), other)))
+    assert other.asks == []
+    assert await answer(means(rows(fails(Fault.CONTENT_FILTER), other), {"content_filter_fallback": True})) == ANSWER
+
+
+# Time
+
+
+async def test_silence_before_the_first_chunk_is_a_timeout() -> None:
+    error = await refusal(means(rows(Scripted(silent=True), first_chunk_timeout=0.02)))
+    assert error.metadata["errors"].count("timeout_error") == 1
+
+
+async def test_the_whole_answer_may_take_only_so_long() -> None:
+    provider = Scripted([says("Hel")], silent=True)
+    error = await refusal(means(rows(provider, timeout=0.02), {"on_broken_stream": "error"}))
+    assert (error.message, provider.closed) == ("The answer broke off: The provider did not answer in time.", 1)
+
+
+async def test_silence_between_chunks_is_a_timeout() -> None:
+    provider = Scripted([says("Hel")], silent=True)
+    error = await refusal(means(rows(provider, idle_timeout=0.02), {"on_broken_stream": "error"}))
+    assert error.message == "The answer broke off: The provider was silent for too long."
+
+
+async def test_the_callers_deadline_bounds_an_attempt() -> None:
+    error = await refusal(means(rows(Scripted(silent=True))), call(context=RecordingContext(0.03)))
+    assert error.metadata["errors"].count("timeout_error") == 1
+
+
+# Hedging
+
+
+HEDGING = {"hedging": {"delay_s": 0.01}}
+
+
+async def test_a_late_first_chunk_is_raced_by_the_next_target() -> None:
+    late, other = Scripted(silent=True), Scripted(ANSWER)
+    made = call()
+    assert await answer(means(rows(late, other), HEDGING), made) == ANSWER
+    assert (late.closed, other.closed, made.notes["provider"]) == (1, 1, "b")
+    assert made.notes["hedge_lost"] == "a"
+
+
+async def test_nobody_races_a_target_that_answers_in_time() -> None:
+    other = Scripted(ANSWER)
+    assert await answer(means(rows(Scripted(ANSWER), other), HEDGING)) == ANSWER
+    assert other.asks == []
+
+
+async def test_only_the_named_models_are_raced() -> None:
+    late, other = Scripted(silent=True), Scripted(ANSWER)
+    hedging = {"hedging": {"delay_s": 0.01, "models": ["fast-*"]}}
+    assert await answer(means(rows(late, other, first_chunk_timeout=0.05), hedging)) == ANSWER
+    assert late.closed == 1
+
+
+async def test_a_race_that_both_lose_goes_on_with_the_next() -> None:
+    late, wrong, last = Scripted(silent=True), fails(Fault.SERVER), Scripted(ANSWER)
+    made = call()
+    assert await answer(means(rows(late, wrong, last, first_chunk_timeout=0.05), HEDGING), made) == ANSWER
+    assert made.notes["failures"] == ["b: server_error", "a: timeout_error"]
+
+
+async def test_leaving_a_race_closes_both() -> None:
+    late, later = Scripted(silent=True), Scripted(silent=True)
+    given = means(rows(late, later, timeout=0.05), HEDGING)
+    await refusal(given)
+    assert (late.closed, later.closed) == (1, 1)
+    assert [given.budget.take() for _ in range(4)] == [True, True, True, False]
+
+
+# Room
+
+
+async def test_past_the_limit_a_request_is_turned_away_at_once() -> None:
+    given = means(rows(Scripted(ANSWER)))
+    full = Means(given.router, given.routing, given.strategy, given.clock, gate=Gate(1))
+    async with aclosing(Dispatcher(full).stream(chat(), call())) as first:
+        await anext(first)
+        error = await refusal(full)
+        assert (reason_name(error.reason), error.retry_after_s) == ("overloaded", 1)
+    assert await answer(full) == ANSWER
+
+
+async def test_the_batch_lane_has_half_of_the_room() -> None:
+    given = means(rows(Scripted(ANSWER)))
+    room = Means(given.router, given.routing, given.strategy, given.clock, gate=Gate(2))
+    batch = {"x-trunkline-priority": "batch"}
+    async with aclosing(Dispatcher(room).stream(chat(), call())) as first:
+        await anext(first)
+        await refusal(room, call(metadata=batch))
+        assert await answer(room) == ANSWER
+    assert await answer(room, call(metadata=batch)) == ANSWER
+
+
+async def test_an_event_loop_that_is_late_turns_requests_away() -> None:
+    given = means(rows(Scripted(ANSWER)))
+    given.gate.lag_s = 0.2
+    await refusal(given, call(metadata={"x-trunkline-priority": "batch"}))
+    assert await answer(given) == ANSWER
+    given.gate.lag_s = 1
+    await refusal(given)

@@ -1,0 +1,125 @@
+"""What happens to a stream that breaks after its caller has a part of it."""
+
+from contextlib import aclosing
+
+import pytest
+
+from server.call import Call
+from server.dispatch.dispatcher import Dispatcher
+from server.dispatch.means import Means
+from server.dispatch.told import chunks_of
+from server.errors import GatewayError, reason_name
+from server.providers.errors import Fault, ProviderError
+from tests.server.calls import call
+from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rows, says
+
+WHOLE = [says("Hello"), says(" there"), says("!", end="stop")]
+
+
+def breaks(*texts: str) -> Scripted:
+    """A provider that breaks after these texts."""
+    return Scripted([says(text) for text in texts], ProviderError(Fault.CONNECTION, "Gone."))
+
+
+async def text(given: Means, made: Call | None = None) -> str:
+    """What the caller gets in all."""
+    pieces = []
+    async with aclosing(Dispatcher(given).stream(chat(), made or call())) as batches:
+        async for batch in batches:
+            pieces += [choice.delta.content for chunk in chunks_of(batch) for choice in chunk.choices]  # type: ignore[union-attr]
+    return "".join(pieces)
+
+
+async def refusal(given: Means) -> GatewayError:
+    with pytest.raises(GatewayError) as raised:
+        await text(given)
+    return raised.value
+
+
+@pytest.mark.parametrize("told", [("Hel",), ("Hello", " th"), ("Hello", " there")], ids="".join)
+async def test_a_stream_that_breaks_goes_on_at_the_next_target(told: tuple[str, ...]) -> None:
+    made = call()
+    assert await text(means(rows(breaks(*told), Scripted(WHOLE))), made) == "Hello there!"
+    trailers = dict(made.trailers)
+    assert trailers["trunkline-recovered-at"] == str(len("".join(told)))
+    assert (trailers["trunkline-provider"], trailers["trunkline-attempts"]) == ("b", "2")
+    assert len(made.trailers) == len(trailers)
+
+
+async def test_a_stream_that_stalls_goes_on_at_the_next_target() -> None:
+    stalls = Scripted([says("Hello")], silent=True)
+    assert await text(means(rows(stalls, Scripted(WHOLE), idle_timeout=0.02))) == "Hello there!"
+    assert stalls.closed == 1
+
+
+async def test_a_stream_that_ends_without_its_end_goes_on() -> None:
+    assert await text(means(rows(Scripted([says("Hello")]), Scripted(WHOLE)))) == "Hello there!"
+
+
+async def test_a_lone_target_is_asked_once_more() -> None:
+    provider = Scripted(WHOLE, turns=[breaks("Hello")])
+    assert await text(means(rows(provider))) == "Hello there!"
+    assert len(provider.asks) == 2
+
+
+async def test_a_stream_may_break_more_than_once() -> None:
+    assert await text(means(rows(breaks("Hel"), breaks("Hello", " th"), Scripted(WHOLE)))) == "Hello there!"
+
+
+async def test_a_target_that_refuses_to_begin_is_passed_by() -> None:
+    assert await text(means(rows(breaks("Hel"), fails(Fault.SERVER), Scripted(WHOLE)))) == "Hello there!"
+
+
+async def test_another_answer_is_never_told_as_this_one() -> None:
+    other = Scripted([says("Good day"), says("!", end="stop")])
+    error = await refusal(means(rows(breaks("Hello"), other)))
+    assert (reason_name(error.reason), error.metadata["provider"]) == ("provider_error", "a")
+    assert error.message == "The answer broke off: Gone."
+    assert other.closed == len(other.asks)
+
+
+async def test_where_the_texts_differ_a_model_goes_on_from_the_beginning_it_is_given() -> None:
+    other = Scripted([says(" you", end="stop")], turns=[Scripted([says("Good day")])], prefixes=True)
+    assert await text(means(rows(breaks("Hello"), other))) == "Hello you"
+    assert [ask.prefix for ask in other.asks] == ["", "Hello"]
+
+
+async def test_who_does_not_go_on_from_a_beginning_is_not_given_one() -> None:
+    other = Scripted([says("Good day", end="stop")])
+    await refusal(means(rows(breaks("Hello"), other)))
+    assert all(not ask.prefix for ask in other.asks)
+
+
+async def test_a_refused_beginning_is_not_what_the_caller_is_told() -> None:
+    refusing = ProviderError(Fault.INVALID_REQUEST, "No prefill.")
+    other = Scripted(error=refusing, turns=[Scripted([says("Good day")])], prefixes=True)
+    error = await refusal(means(rows(breaks("Hello"), other)))
+    assert error.message == "The answer broke off: Gone."
+
+
+async def test_a_stream_is_not_mended_for_ever() -> None:
+    provider = breaks("Hello")
+    await refusal(means(rows(provider)))
+    assert len(provider.asks) <= 5
+    assert provider.closed == len(provider.asks)
+
+
+async def test_a_stream_is_only_mended_where_that_is_configured() -> None:
+    other = Scripted(WHOLE)
+    error = await refusal(means(rows(breaks("Hello"), other), {"on_broken_stream": "error"}))
+    assert (error.message, other.asks) == ("The answer broke off: Gone.", [])
+
+
+async def test_silence_after_the_finish_reason_breaks_nothing() -> None:
+    silent = Scripted(WHOLE, ProviderError(Fault.TIMEOUT, "Silent."))
+    other = Scripted(WHOLE)
+    assert await text(means(rows(silent, other))) == "Hello there!"
+    assert other.asks == []
+
+
+async def test_leaving_a_mended_stream_closes_who_mends_it() -> None:
+    other = Scripted([*WHOLE[:2], says("more")], silent=True)
+    async with aclosing(Dispatcher(means(rows(breaks("Hel"), other))).stream(chat(), call())) as batches:
+        await anext(batches)
+        await anext(batches)
+    assert other.closed == 1
