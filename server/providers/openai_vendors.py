@@ -350,5 +350,5 @@ VENDORS = (
     # Gemini and Cohere offer OpenAI's dialect beside their own; Bedrock does not.
 )
 
-UNBUILT = ("bedrock", "gemini")
+UNBUILT = ("bedrock",)
 """Types that a configuration may name and that no file here speaks yet."""

@@ -22,6 +22,7 @@ from tests.fakes.anthropic_dialect import AnthropicDialect
 from tests.fakes.cohere_dialect import CohereDialect
 from tests.fakes.dialect import Call, Dialect, Refused
 from tests.fakes.faults import Fault, with_faults
+from tests.fakes.gemini_dialect import GeminiDialect
 from tests.fakes.http1 import Connection, Http1Server
 from tests.fakes.http1_request import BadRequest, Request
 from tests.fakes.openai_dialect import OpenAIDialect
@@ -68,7 +69,10 @@ class ScriptedVendor:
         self.active_requests = 0
         self._openai = OpenAIDialect(key, tuple(models), strict=strict)
         self._anthropic = AnthropicDialect(key, tuple(models))
-        self._addressed = (CohereDialect(key, tuple(models)),)
+        self._addressed: tuple[CohereDialect | GeminiDialect, ...] = (
+            CohereDialect(key, tuple(models)),
+            GeminiDialect(key, tuple(models)),
+        )
         self._default = default
         self._queue: deque[Scripted | Fault] = deque()
         self._by_path: dict[str, deque[Scripted | Fault]] = defaultdict(deque)

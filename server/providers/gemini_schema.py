@@ -1,0 +1,81 @@
+"""JSON schemas as Gemini takes them for answers and for the arguments of tools.
+
+It takes JSON schema itself, but not every keyword of it; what it does not know goes into the description, where the model
+can read it. Source: https://ai.google.dev/gemini-api/docs/structured-output (2026-11).
+"""
+
+from typing import cast
+
+import orjson
+
+from server.providers.errors import Fault, ProviderError
+
+Json = dict[str, object]
+
+_KEPT = frozenset(
+    {"type", "title", "description", "enum", "minItems", "maxItems", "minimum", "maximum", "propertyOrdering", "$anchor"}
+)
+_FORMATS = frozenset({"date-time", "date", "time", "int32", "int64", "float", "double"})
+_DROPPED = frozenset({"$schema", "$id", "$comment"})
+_DEEPEST = 100
+
+
+def vendor_schema(schema: Json, depth: int = 0) -> Json:
+    """The schema with nothing in it that the vendor would refuse.
+
+    Raises:
+        ProviderError: INVALID_REQUEST where it is nested too deeply.
+    """
+    if depth > _DEEPEST:
+        return {}
+    reference = schema.get("$ref")
+    if isinstance(reference, str):  # nothing may stand beside a reference
+        definitions = {key: value for key, value in schema.items() if key in ("$defs", "definitions")}
+        kept = vendor_schema(definitions, depth) if definitions else {}
+        return {"$ref": reference.replace("#/definitions/", "#/$defs/", 1), **kept}
+    taken: Json = {}
+    unenforced: Json = {}
+    for key, value in schema.items():
+        match value:
+            case dict() if key in ("properties", "$defs", "definitions"):
+                if value:  # an empty object is refused
+                    name = "$defs" if key == "definitions" else key
+                    taken[name] = {inner: _inner(item, depth) for inner, item in value.items()}
+            case list() if key in ("anyOf", "oneOf", "prefixItems"):
+                taken["anyOf" if key == "oneOf" else key] = [_inner(item, depth) for item in value]
+            case [dict() as only] if key == "allOf":
+                taken.update(vendor_schema(only, depth + 1))
+            case dict() | bool() if key == "additionalProperties":
+                taken[key] = _inner(value, depth)
+            case dict() if key == "items":
+                taken[key] = _inner(value, depth)
+            case list() if key == "required":
+                if value:  # so is an empty list
+                    taken[key] = value
+            case str() | int() | float() if key == "const" and not isinstance(value, bool):
+                taken["enum"] = [value]
+            case _ if key in _KEPT or (key == "format" and value in _FORMATS):
+                taken[key] = value
+            case _ if key not in _DROPPED:
+                unenforced[key] = value
+    if unenforced:
+        said = taken.get("description")
+        also = json_text(unenforced)
+        taken["description"] = f"{said}\n\n{also}" if isinstance(said, str) and said else also
+    return taken
+
+
+def json_text(schema: Json) -> str:
+    """A schema, or a piece of one, as the model can read it.
+
+    Raises:
+        ProviderError: INVALID_REQUEST where it is nested too deeply.
+    """
+    try:
+        return orjson.dumps(schema).decode()
+    except orjson.JSONEncodeError:
+        raise ProviderError(Fault.INVALID_REQUEST, "The schema is nested too deeply.") from None
+
+
+def _inner(value: object, depth: int) -> object:
+    return vendor_schema(cast(Json, value), depth + 1) if isinstance(value, dict) else value
