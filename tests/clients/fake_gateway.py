@@ -241,6 +241,48 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
                 await no_such_model(context, request.name.removeprefix("models/"))
             return models.GetModelResponse(model=_model(*known[request.name]))
 
+    async def ListProviderModels(
+        self, request: models.ListProviderModelsRequest, context: Context
+    ) -> models.ListProviderModelsResponse:
+        async with self._script.call("ListProviderModels", request, context):
+            rows = [_model(*row) for row in MODELS if f"providers/{row[1]}" == request.parent]
+            return models.ListProviderModelsResponse(models=rows, list=models.ModelList(total_size=len(rows)))
+
+    async def GetProviderModel(
+        self, request: models.GetProviderModelRequest, context: Context
+    ) -> models.GetProviderModelResponse:
+        async with self._script.call("GetProviderModel", request, context):
+            known = {f"providers/{row[1]}/models/{row[0]}": row for row in MODELS}
+            if request.name not in known:
+                await no_such_model(context, request.name)
+            return models.GetProviderModelResponse(model=_model(*known[request.name]))
+
+    async def RefreshProviderModels(
+        self, request: models.RefreshProviderModelsRequest, context: Context
+    ) -> models.RefreshProviderModelsResponse:
+        async with self._script.call("RefreshProviderModels", request, context):
+            error = "unsupported" if request.name == "providers/echo" else ""
+            return models.RefreshProviderModelsResponse(list=models.ModelList(refresh_error=error))
+
+    async def GetModelSelection(
+        self, request: models.GetModelSelectionRequest, context: Context
+    ) -> models.GetModelSelectionResponse:
+        async with self._script.call("GetModelSelection", request, context):
+            selection = models.ModelSelection(name=request.name, selected_model="gpt-5", editable=True)
+            return models.GetModelSelectionResponse(model_selection=selection)
+
+    async def UpdateModelSelection(
+        self, request: models.UpdateModelSelectionRequest, context: Context
+    ) -> models.UpdateModelSelectionResponse:
+        async with self._script.call("UpdateModelSelection", request, context):
+            return models.UpdateModelSelectionResponse(model_selection=request.model_selection)
+
+    async def DeleteModelSelection(
+        self, request: models.DeleteModelSelectionRequest, context: Context
+    ) -> models.DeleteModelSelectionResponse:
+        async with self._script.call("DeleteModelSelection", request, context):
+            return models.DeleteModelSelectionResponse()
+
     def _page(self, rows: list[models.Model], token: str) -> tuple[list[models.Model], str]:
         start = int(token or 0)
         end = start + self._script.page_size
@@ -256,6 +298,11 @@ def _model(model: str, provider: str) -> models.Model:
         provider_type=provider,
         status=models.PROVIDER_STATUS_HEALTHY,
         enabled=True,
+        provider_model=model,
+        context_window=272_000 if model == "gpt-5" else None,
+        max_output_tokens=128_000 if model == "gpt-5" else None,
+        input_usd_micros_per_million_tokens=1_250_000 if model == "gpt-5" else None,
+        output_usd_micros_per_million_tokens=10_000_000 if model == "gpt-5" else None,
     )
 
 
@@ -297,9 +344,9 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
     async def ListProviders(self, request: metrics.ListProvidersRequest, context: Context) -> metrics.ListProvidersResponse:
         async with self._script.call("ListProviders", request, context):
             if not request.page_token:
-                echo = metrics.Provider(name="providers/echo", id="echo", type="echo")
+                echo = metrics.Provider(name="providers/echo", id="echo", type="echo", enabled=True)
                 return metrics.ListProvidersResponse(providers=[echo], next_page_token="more")
-            openai = metrics.Provider(name="providers/openai", id="openai", type="openai")
+            openai = metrics.Provider(name="providers/openai", id="openai", type="openai", enabled=True)
             return metrics.ListProvidersResponse(providers=[openai])
 
 
