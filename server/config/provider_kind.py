@@ -1,6 +1,6 @@
 """What configuration has to know of one kind of provider; the kinds themselves are handed in, never looked up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -18,6 +18,7 @@ class ProviderKind:
         aliases: Other names of the type, `xai` for `grok`.
         needs_base_url: False for a kind that calls nobody, as `echo` does.
         own_ids: Patterns of the vendor's model names that begin with the type's own name and a slash, `groq/compound`.
+        missing_without_key: Says what is missing for rows without a key, where something is; None: nothing ever is.
     """
 
     type: str
@@ -29,6 +30,7 @@ class ProviderKind:
     aliases: tuple[str, ...] = ()
     needs_base_url: bool = True
     own_ids: tuple[str, ...] = ()
+    missing_without_key: Callable[[], str | None] | None = None
 
 
 def find_kind(kinds: Sequence[ProviderKind], name: str) -> ProviderKind | None:

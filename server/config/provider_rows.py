@@ -67,6 +67,10 @@ def _completed(
         added["models"] = row.child("models", None).with_value(tuple(row.child("models", name) for name in kind.models))
     if "api_key" not in given:
         added |= _found_key(row, kind, env, notices if enabled and kind.built else [])
+    if enabled and kind.missing_without_key is not None and not {"api_key", "api_key_env"} & (given.keys() | added.keys()):
+        missing = kind.missing_without_key()
+        if missing is not None:
+            faults.append(row.fault(missing))
     return row.with_value({**row.entries, **added})
 
 
