@@ -165,7 +165,7 @@ class AnswerStream:
             if self._vendor.none_strings:
                 drop_none_strings(chunk)
             places = [self._mended(choice, chunk) for choice in choices]
-            sound = self._usage_of(chunk, bool(choices))
+            sound = self._usage_of(chunk, bool(choices)) if "usage" in chunk or "x_groq" in chunk else None
             keywords = self._typed(chunk) if choices or "usage" in chunk else {}
             if keywords is None:
                 self.broken += 1

@@ -21,12 +21,14 @@ def shape_messages(messages: list[Json], vendor: Vendor) -> list[Json]:
     What only another vendor could read, as its signed reasoning, is left out.
     """
     for message in messages:
-        if not vendor.developer_role and message.get("role") == "developer":
-            message["role"] = "system"
-        if not vendor.names and message.get("role") != "tool":
-            message.pop("name", None)
-        if vendor.reasoning_key is not None and message.get("role") == "assistant":
+        role = message.get("role")
+        if role == "developer":
+            if not vendor.developer_role:
+                message["role"] = "system"
+        elif role == "assistant" and vendor.reasoning_key is not None:
             _shape_reasoning(message, vendor)
+        if not vendor.names and role != "tool":
+            message.pop("name", None)
     if vendor.call_id:
         _rename_calls(messages, vendor.call_id)
     if vendor.tool_order:

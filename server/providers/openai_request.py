@@ -24,6 +24,7 @@ _RENDER = cast(
         Operation.VIDEOS: VIDEO_REQUEST.render,
     },
 )
+_DROP, _REJECT = Gate(reject=False), Gate(reject=True)
 _ANY_OBJECT: Mapping[str, object] = {"name": "object", "schema": {"type": "object"}}
 
 
@@ -44,7 +45,7 @@ def request_body(ask: Ask, vendor: Vendor, reject: bool = False) -> bytes:
             Fault.INVALID_REQUEST, f"`{misfit.path}` must be {misfit.expected}.", param=misfit.path
         ) from None
     body["model"] = ask.model
-    gate = Gate(reject)
+    gate = _REJECT if reject else _DROP
     if ask.operation in vendor.media_by_chat:
         body = _media_body(body, gate)
     elif ask.streamed:
@@ -73,16 +74,16 @@ def _apply(vendor: Vendor, body: Json, gate: Gate) -> None:
     for name, theirs in vendor.renamed:
         if name in body:
             body[theirs] = body.pop(name)
-    for name in sorted(body.keys() & vendor.refused):
-        gate.drop(body, name)
-    count = body.get("n")
-    if vendor.single_choice and isinstance(count, int) and count > 1:
+    if vendor.refused:
+        for name in sorted(body.keys() & vendor.refused):
+            gate.drop(body, name)
+    if vendor.single_choice and isinstance(count := body.get("n"), int) and count > 1:
         raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
 
 
 def _shape_chat(vendor: Vendor, body: Json, gate: Gate) -> None:
     messages = body.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+    if not isinstance(messages, list) or set(map(type, messages)) != {dict}:
         return  # the caller's own `messages`, in `extra_json`
     messages = body["messages"] = shape_messages(messages, vendor)
     if vendor.needs_reasoning_back and "thinking" not in body and lost_reasoning(messages):

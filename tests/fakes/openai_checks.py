@@ -11,6 +11,15 @@ from tests.fakes.openai_schema import find_fault, unknown_fields
 from tests.fakes.plan import VendorError
 
 REASONING_MODEL = re.compile(r"^(o\d|gpt-5(?!.*chat))")
+NOT_FOR_REASONING = {
+    "temperature": 1,
+    "top_p": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logprobs": False,
+    "logit_bias": {},
+}
+"""Fields that reasoning models refuse, with the only value that they take."""
 
 
 def refuse(message: str, param: str | None = None, code: str | None = None) -> Refused:
@@ -36,6 +45,7 @@ def check_chat(body: JsonObject) -> None:
     """Refuses what the schema of a chat request allows and the API doesn't."""
     check_stream_options(body)
     _check_token_limit(body)
+    _check_sampling(body)
     _check_tool_order(body["messages"])
     response_format = body.get("response_format") or {}
     if response_format.get("type") == "json_object" and "json" not in str(body["messages"]).lower():
@@ -53,6 +63,15 @@ def _check_token_limit(body: JsonObject) -> None:
     if "max_tokens" in limits and REASONING_MODEL.match(body["model"]):
         message = "Unsupported parameter: 'max_tokens' is not supported with this model."
         raise refuse(f"{message} Use 'max_completion_tokens' instead.", "max_tokens", "unsupported_parameter")
+
+
+def _check_sampling(body: JsonObject) -> None:
+    if not REASONING_MODEL.match(body["model"]) or body.get("reasoning_effort") == "none":
+        return
+    for name, taken in NOT_FOR_REASONING.items():
+        if body.get(name) not in (None, taken):
+            message = f"Unsupported value: '{name}' does not support {body[name]} with this model."
+            raise refuse(message, name, "unsupported_value")
 
 
 def _check_tool_order(messages: list[JsonObject]) -> None:

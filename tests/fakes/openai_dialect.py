@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
-from tests.fakes import openai_answers, openai_checks
+from tests.fakes import openai_answers, openai_checks, openai_vendors
 from tests.fakes.answers import Answer, Embeddings, Images, Raw, Refusal, Scripted, Status, Text, Thinking, ToolCall, whole
 from tests.fakes.dialect import (
     DEFAULT_TEXT,
@@ -47,6 +47,8 @@ PROMPT_FILTER: JsonObject = {
 class OpenAIDialect:
     """Answers `/v1/...` with a bearer key, `/openai/v1/...` and `/openai/deployments/...` with an `api-key`.
 
+    Under `/mistral/v1/...`, and the names of other vendors, it refuses what that vendor refuses, in that vendor's form.
+
     Args:
         key: the only key that is good.
         models: the models there are; any name is one when empty.
@@ -64,6 +66,7 @@ class OpenAIDialect:
     def check(self, request: Request, serial: int) -> Call:
         self.check_key(request)
         deployment, path = _route(request.path)
+        vendor = openai_vendors.vendor_of(request.path)
         if not request.query.get("api-version") and (deployment is not None or request.path == AZURE_MODELS):
             raise Refused(VendorError(404, "Resource not found", code="404"))
         if path.startswith("models/") and request.method == "GET":
@@ -78,6 +81,10 @@ class OpenAIDialect:
         if component is None:
             return Call(operation, request, "", stream=False, serial=serial)
         check_content_type(request)
+        if vendor is not None and operation == "chat":
+            openai_vendors.check_chat(vendor, request.body)
+            call = Call(operation, request, request.body["model"], stream=bool(request.body.get("stream")), serial=serial)
+            return self._known(call)
         if deployment is not None:
             request = replace(request, body={**request.body, "model": deployment})
         return self._checked(Call(operation, request, "", stream=False, serial=serial), component)
@@ -109,9 +116,11 @@ class OpenAIDialect:
         raise TypeError(f"a call for {call.operation} cannot be answered with {answer!r}")
 
     def error(self, error: VendorError, serial: int) -> Plan:
-        return self._unary(error.status, _error(error), serial)
+        body = error.body if isinstance(error, openai_vendors.OwnError) else _error(error)
+        return self._unary(error.status, body, serial)
 
     def check_key(self, request: Request) -> None:
+        vendor = openai_vendors.vendor_of(request.path)
         azure = request.path.startswith("/openai/")
         expected = {f"Bearer {self._key}"}
         given = request.headers.get("authorization")
@@ -119,6 +128,8 @@ class OpenAIDialect:
             expected, given = {self._key}, request.headers["api-key"]
         if given is None:
             raise Refused(VendorError(401, "You didn't provide an API key.", code=""), violation=False)
+        if given not in expected and vendor is not None:
+            raise openai_vendors.wrong_key(vendor)
         if given not in expected:
             code = "401" if azure else "invalid_api_key"
             raise Refused(VendorError(401, "Incorrect API key provided.", code=code), violation=False)
@@ -185,6 +196,9 @@ def _route(path: str) -> tuple[str | None, str]:
         return by_deployment["deployment"], by_deployment["path"]
     if path == AZURE_MODELS:
         return None, "models"
+    vendor = openai_vendors.vendor_of(path)
+    if vendor is not None:
+        return None, path.removeprefix(f"/{vendor}/v1/")
     prefix = next((prefix for prefix in ("/v1/", "/openai/v1/") if path.startswith(prefix)), path)
     return None, path.removeprefix(prefix)
 

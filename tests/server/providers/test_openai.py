@@ -25,7 +25,6 @@ from tests.fakes.faults import (
     ErrorOn200,
     Gzip,
     HtmlOk,
-    Malformed,
     NoDone,
     NoSpace,
     Reset,
