@@ -159,11 +159,12 @@ async def _within(timeout_s: float | None) -> AsyncIterator[None]:
 
 
 def _base(settings: ProviderSettings) -> str:
-    """The address with its version, which the row's own address may leave out."""
+    """The address with its version: the row's own, else what the address ends with, else the usual one."""
     base = (settings.base_url or _HOST).rstrip("/")
-    if base.rpartition("/")[2] in _VERSIONS:
-        return base
-    return f"{base}/{settings.api_version or _VERSION}"
+    root, _, last = base.rpartition("/")
+    if last not in _VERSIONS:
+        root, last = base, _VERSION
+    return f"{root}/{settings.api_version or last}"
 
 
 def _resource(model: str) -> str:

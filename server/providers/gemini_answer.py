@@ -35,6 +35,7 @@ from trunkline.v1.chat_pb2 import (
 )
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
+_NO_REASON = ("", "FINISH_REASON_UNSPECIFIED")
 _LENGTH = frozenset({"MAX_TOKENS"})
 _FILTERED = frozenset(
     {
@@ -160,7 +161,7 @@ class AnswerReader:
     def _choice(self, candidate: WireCandidate) -> ChatChunkChoice | None:
         """What a candidate's next piece adds; None where it adds nothing."""
         parts = candidate.content.parts if candidate.content is not None else []
-        reason = candidate.finish_reason or None
+        reason = None if candidate.finish_reason in _NO_REASON else candidate.finish_reason
         if candidate.index in self._finished:
             if parts:
                 raise ProviderError(Fault.PROTOCOL, "The provider's stream goes on with a choice that has ended.")

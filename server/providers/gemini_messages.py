@@ -43,6 +43,7 @@ class Conversation:
         self._signed_calls = signed_calls
         self._turns: list[tuple[str, list[Json]]] = []
         self._calls: dict[str, _Call] = {}
+        self._made = 0
         self._places: dict[int, int] = {}
         for message in messages:
             self._add(message)
@@ -63,7 +64,7 @@ class Conversation:
         return contents
 
     def _order(self, part: Json) -> int:
-        return self._places.get(id(part), len(self._calls))
+        return self._places.get(id(part), self._made)
 
     def _add(self, message: Message) -> None:
         match message.role:
@@ -91,7 +92,8 @@ class Conversation:
     def _call(self, call: ToolCall) -> Json:
         if not call.HasField("function"):
             raise ProviderError(Fault.UNSUPPORTED, "The provider has calls of functions only.", param="messages.tool_calls")
-        self._calls[call.id] = _Call(call.function.name, len(self._calls))
+        self._calls[call.id] = _Call(call.function.name, self._made)
+        self._made += 1
         named = {"id": call.id} if call.id else {}
         part: Json = {"functionCall": {**named, "name": call.function.name, "args": _arguments(call)}}
         if signature := signature_of(call):

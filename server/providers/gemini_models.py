@@ -2,7 +2,8 @@
 
 A Gemini that is not known is taken for one of the newest; other models behind this dialect are not told to think. Source:
 https://ai.google.dev/gemini-api/docs/thinking and https://ai.google.dev/gemini-api/docs/openai, where reasoning effort is
-translated (2026-11).
+translated (2026-11); penalties: https://github.com/google-gemini/cookbook/issues/1290; log probabilities:
+https://github.com/mscraftsman/generative-ai/issues/135 (2026-11).
 """
 
 import re
@@ -33,21 +34,28 @@ class ModelTraits:
         thinking: by reasoning effort: the `thinkingConfig`; empty where the model cannot be told how much to think.
         signed_calls: whether it refuses a call of a tool that comes back without its signature.
         json_with_tools: whether it takes tools and a form of the answer together.
+        old_sampling: whether it takes penalties and tells log probabilities, which newer ones refuse.
     """
 
     thinking: Mapping[str, Json]
     signed_calls: bool
     json_with_tools: bool
+    old_sampling: bool
 
 
 def model_traits(model: str) -> ModelTraits:
     """The ways of the model of that name."""
     if "gemini" not in model:
-        return ModelTraits(thinking={}, signed_calls=False, json_with_tools=True)
+        return ModelTraits(thinking={}, signed_calls=False, json_with_tools=True, old_sampling=True)
     found = _NAME.search(model)
     version = _UNKNOWN if found is None else (int(found["major"]), int(found["minor"] or 0))
     newest = version >= (3, 0)
-    return ModelTraits(thinking=_thinking(model, version), signed_calls=newest, json_with_tools=newest)
+    return ModelTraits(
+        thinking=_thinking(model, version),
+        signed_calls=newest,
+        json_with_tools=newest,
+        old_sampling=version < (2, 5),
+    )
 
 
 def _thinking(model: str, version: tuple[int, int]) -> dict[str, Json]:

@@ -32,6 +32,7 @@ _OWN_GENERATION = {
 }
 """The vendor's own fields of the body and of its `generationConfig`; both spellings are taken."""
 
+_PENALTIES = {"presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty"}
 _MOST_STOPS = 5
 _MOST_CHOICES = 8
 _SEEDS = 1 << 31
@@ -59,7 +60,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     if system:
         body["systemInstruction"] = {"parts": system}
     _add_limits(config, request, settings, gate)
-    _add_sampling(config, request)
+    _add_sampling(config, request, traits, gate)
     _add_thinking(config, request, traits, gate)
     config.update(_own(extras, _OWN_GENERATION))
     if config:
@@ -147,18 +148,22 @@ def _add_limits(config: Json, request: ChatCompletionRequest, settings: Provider
         config["responseModalities"] = [kind.upper() for kind in request.modalities]
 
 
-def _add_sampling(config: Json, request: ChatCompletionRequest) -> None:
-    for name, spelled in (
-        ("temperature", "temperature"),
-        ("top_p", "topP"),
-        ("presence_penalty", "presencePenalty"),
-        ("frequency_penalty", "frequencyPenalty"),
-    ):
-        if request.HasField(name):
-            config[spelled] = getattr(request, name)
+def _add_sampling(config: Json, request: ChatCompletionRequest, traits: ModelTraits, gate: _Gate) -> None:
+    if request.HasField("temperature"):
+        config["temperature"] = request.temperature
+    if request.HasField("top_p"):
+        config["topP"] = request.top_p
     if request.HasField("seed"):
         config["seed"] = request.seed % _SEEDS
-    if request.logprobs:
+    penalties = {"presence_penalty": request.presence_penalty, "frequency_penalty": request.frequency_penalty}
+    for name, penalty in penalties.items():
+        if penalty and traits.old_sampling:
+            config[_PENALTIES[name]] = penalty
+        elif penalty:
+            gate.meet(name)
+    if request.logprobs and not traits.old_sampling:
+        gate.meet("logprobs")
+    elif request.logprobs:
         config["responseLogprobs"] = True
         if request.top_logprobs:
             config["logprobs"] = request.top_logprobs

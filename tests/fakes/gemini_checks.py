@@ -226,6 +226,11 @@ def _check_config(config: JsonObject, model: str, *, calls: bool) -> None:
         raise refuse(f"{place}.candidate_count: must be in the range [1, 8]")
     if not -(1 << 31) <= config.get("seed", 0) < 1 << 31:
         raise refuse("Invalid value at 'generation_config.seed' (TYPE_INT32)")
+    newer = _version(model) >= (2, 5)
+    if newer and (config.get("presencePenalty") or config.get("frequencyPenalty")):
+        raise refuse("Penalty is not enabled for this model")
+    if newer and config.get("responseLogprobs"):
+        raise refuse(f"Logprobs is not enabled for models/{model}")
     if "logprobs" in config and not config.get("responseLogprobs"):
         raise refuse("Logprobs is set without response_logprobs.")
     if config.get("responseMimeType") == "application/json":

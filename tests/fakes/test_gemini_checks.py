@@ -90,6 +90,8 @@ BAD: list[tuple[JsonObject, str]] = [
     (config(seed=1 << 40), "TYPE_INT32"),
     (config(max_tokens=1), "Unknown name \"max_tokens\" at 'generation_config'"),
     (config(logprobs=1), "without response_logprobs"),
+    (config(logprobs=1, responseLogprobs=True), "Logprobs is not enabled"),
+    (config(presencePenalty=0.5), "Penalty is not enabled"),
     (config(responseJsonSchema={}), "needs the response mime type"),
     (config(responseMimeType="application/json", responseJsonSchema={"$schema": "x"}), 'Unknown name "$schema"'),
     (config(responseMimeType="application/json", responseJsonSchema={"required": []}), "should be non-empty"),

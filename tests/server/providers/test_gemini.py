@@ -92,7 +92,7 @@ async def test_the_key_goes_in_its_header_and_never_in_the_address(vendor: Scrip
 PATHS: dict[str, tuple[str, str | None, str, str]] = {
     "no version": ("", None, "gemini-2.5-pro", "/v1beta/models/gemini-2.5-pro"),
     "its own version": ("/v1", None, "gemini-2.5-pro", "/v1/models/gemini-2.5-pro"),
-    "the settings' version": ("/", "v1alpha", "gemini-2.5-pro", "/v1alpha/models/gemini-2.5-pro"),
+    "the settings' version": ("/v1beta", "v1alpha", "gemini-2.5-pro", "/v1alpha/models/gemini-2.5-pro"),
     "a full name": ("/v1beta/", None, "models/gemini-2.5-pro", "/v1beta/models/gemini-2.5-pro"),
     "a tuned model": ("", None, "tunedModels/mine-1", "/v1beta/tunedModels/mine-1"),
     "a name with a slash": ("", None, "a/../b", "/v1beta/models/a/../b"),

@@ -111,6 +111,13 @@ def test_results_stand_first_and_in_the_order_of_their_calls() -> None:
     assert [part.get("functionResponse", {}).get("name") for part in parts] == ["f", "g", None]  # type: ignore[attr-defined]
 
 
+def test_ids_that_come_again_name_their_latest_calls() -> None:
+    first = (calling(call("a", "f"), call("b", "g")), result("b"), result("a"))
+    again = (calling(call("a", "h"), call("b", "i")), result("b"), result("a"))
+    parts = contents(USER, *first, *again)[4]["parts"]
+    assert [part["functionResponse"]["name"] for part in parts] == ["h", "i"]  # type: ignore[attr-defined]
+
+
 def test_media_of_a_result_stand_behind_it() -> None:
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
     parts = contents(USER, calling(call("a")), result("a", [{"type": "text", "text": "x"}, image]))[2]["parts"]

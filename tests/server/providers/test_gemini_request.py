@@ -24,13 +24,6 @@ CONFIG: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "sampling": ({"temperature": 1.5, "top_p": 0.5, "top_k": 7}, {"temperature": 1.5, "topP": 0.5, "topK": 7}),
     "zero is not absent": ({"temperature": 0, "seed": 0}, {"temperature": 0, "seed": 0}),
     "a seed of 64 bits": ({"seed": (1 << 40) + 3}, {"seed": 3}),
-    "penalties": (
-        {"presence_penalty": 1, "frequency_penalty": -1},
-        {"presencePenalty": 1, "frequencyPenalty": -1},
-    ),
-    "logprobs": ({"logprobs": True, "top_logprobs": 3}, {"responseLogprobs": True, "logprobs": 3}),
-    "logprobs alone": ({"logprobs": True}, {"responseLogprobs": True}),
-    "no logprobs": ({"logprobs": False}, {}),
     "modalities": ({"modalities": ["text", "image"]}, {"responseModalities": ["TEXT", "IMAGE"]}),
     "text alone": ({"modalities": ["text"]}, {}),
     "the vendor's own": (
@@ -54,6 +47,24 @@ def test_parameters(given: dict[str, object], expected: dict[str, object]) -> No
     assert written(given) == {"contents": [HELLO], **({"generationConfig": expected} if expected else {})}
 
 
+OLD: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "penalties": (
+        {"presence_penalty": 1, "frequency_penalty": -1},
+        {"presencePenalty": 1, "frequencyPenalty": -1},
+    ),
+    "no penalties": ({"presence_penalty": 0, "frequency_penalty": 0}, {}),
+    "logprobs": ({"logprobs": True, "top_logprobs": 3}, {"responseLogprobs": True, "logprobs": 3}),
+    "logprobs alone": ({"logprobs": True}, {"responseLogprobs": True}),
+    "no logprobs": ({"logprobs": False}, {}),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), OLD.values(), ids=OLD)
+def test_what_old_models_alone_take(given: dict[str, object], expected: dict[str, object]) -> None:
+    old, newer = (written(given, model).get("generationConfig", {}) for model in ("gemini-2.0-flash", OLDER))
+    assert (old, newer) == (expected, {})
+
+
 def test_a_limit_of_the_settings_holds_where_nobody_sets_one() -> None:
     assert written({}, default_max_tokens=9)["generationConfig"] == {"maxOutputTokens": 9}
     assert written({"max_tokens": 5}, default_max_tokens=9)["generationConfig"] == {"maxOutputTokens": 5}
@@ -66,6 +77,9 @@ def test_a_limit_of_the_settings_holds_where_nobody_sets_one() -> None:
         {"parallel_tool_calls": False},
         {"prediction": {"type": "content"}},
         {"audio": {"voice": "x"}},
+        {"presence_penalty": 1},
+        {"frequency_penalty": -1},
+        {"logprobs": True},
         {"stop": list("abcdef")},
     ],
     ids=lambda given: next(iter(given)),
@@ -75,7 +89,7 @@ def test_what_cannot_be_honoured_is_refused_where_the_settings_say_so(given: dic
 
 
 def test_what_changes_nothing_is_never_refused() -> None:
-    assert written({"parallel_tool_calls": True, "logprobs": False}, unsupported_parameters="reject")
+    assert written({"parallel_tool_calls": True, "logprobs": False, "presence_penalty": 0}, unsupported_parameters="reject")
 
 
 def test_more_choices_than_the_vendor_makes_are_refused() -> None:

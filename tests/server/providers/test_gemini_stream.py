@@ -164,7 +164,16 @@ def test_bytes_that_are_no_text_are_an_error() -> None:
 
 def test_what_brings_nothing_is_passed_over() -> None:
     plain = read(stream(event(HELLO), event(reason="STOP")))
-    noise = '{"candidates":[{"index":0}]}', '{"usageMetadata":{}}', "{}", '{"news":[1]}', "[DONE]", " "
+    nothing = '{"candidates":[{"index":0,"finishReason":"FINISH_REASON_UNSPECIFIED"}]}'
+    noise = (
+        nothing,
+        '{"candidates":[{"index":0,"finishReason":""}]}',
+        '{"usageMetadata":{}}',
+        "{}",
+        '{"news":[1]}',
+        "[DONE]",
+        " ",
+    )
     assert read(stream(*noise, event(HELLO), *noise, event(reason="STOP"), event(reason="STOP"), *noise))[:2] == plain
 
 
