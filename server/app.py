@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from server.caller import ADMIN, COMPLETION, Caller
 from server.catalogue.catalogue import Catalogue, Source
-from server.catalogue.facts import FactsTable
+from server.catalogue.facts import FactsTable, ModelFacts
 from server.catalogue.selection_file import SelectionFile
 from server.clock import Clock, SystemClock
 from server.config import Loaded, Settings
@@ -22,7 +22,7 @@ from server.config.schema import CircuitBreakerSettings, TlsSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.gate import Gate
 from server.dispatch.means import Means
-from server.dispatch.router import Router, Row
+from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetStates
 from server.dispatch.strategies import Strategy
 from server.inprocess import InProcessChannel
@@ -186,10 +186,20 @@ class Core:
                 built.append(Row(settings, provider, kinds[settings.type].own_ids))
         routing = loaded.settings.routing
         states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
-        router = Router(built, routing, states)
-        strategy = Strategy(routing.strategy, lambda _: None, self._chance)
-        means = Means(router, routing, strategy, self._clock, self._chance, self._gate, chaos=self._chaos)
         catalogue = Catalogue(sources, self._facts, self._clock)
+        router = Router(built, routing, states, lambda provider: self._selections.current().priority(provider))
+        self._selections.changed = router.refresh
+        strategy = Strategy(routing.strategy, lambda target: _facts(catalogue, target).price, self._chance)
+        means = Means(
+            router,
+            routing,
+            strategy,
+            self._clock,
+            self._chance,
+            self._gate,
+            window=lambda target: _facts(catalogue, target).context_window,
+            chaos=self._chaos,
+        )
         return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(means), catalogue)
 
     def _register(self, registry: Registry) -> None:
@@ -249,6 +259,10 @@ def _holders(settings: Settings, first_key: bytes | None) -> Mapping[bytes, Call
     if first_key is not None:
         holders[first_key] = Caller("first-key", frozenset({ADMIN, COMPLETION}))
     return holders
+
+
+def _facts(catalogue: Catalogue, target: Target) -> ModelFacts:
+    return catalogue.facts(target.settings.name, target.model)
 
 
 def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:

@@ -18,6 +18,16 @@ LIST_WAIT_S = 1.0
 
 _LISTS_WHAT_COULD_BE = "azure_openai"
 """Its list has the models that could be deployed; those that are stand in the row's `deployments`."""
+_MOST_KNOWN = 4096
+"""How many models' facts are remembered at once."""
+_TELLING = (
+    ("embed", Operation.EMBEDDINGS),
+    ("image", Operation.IMAGES),
+    ("dall-e", Operation.IMAGES),
+    ("video", Operation.VIDEOS),
+    ("sora", Operation.VIDEOS),
+)
+"""Parts of names, and what models with such a name do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class Catalogue:
         self._sources = {source.settings.name: source for source in sources}
         self._lists = {name: ProviderList(name, source.provider, clock) for name, source in self._sources.items()}
         self._table = table
+        self._known: dict[tuple[str, str], tuple[Sequence[ListedModel], ModelFacts]] = {}
 
     async def models(self) -> list[Entry]:
         """The models that can be asked for by name, of all providers that are in use.
@@ -126,6 +137,21 @@ class Catalogue:
         """What a provider listed when it was last asked; nothing where it never was. Asks nobody."""
         return {model.id: model for model in self._lists[provider].known.models}
 
+    def facts(self, provider: str, model: str) -> ModelFacts:
+        """What is known of a provider's model without asking anybody. Cheap: for use with every request.
+
+        Args:
+            provider: the provider's name.
+            model: the provider's name of the model.
+        """
+        models = self._lists[provider].known.models
+        known = self._known.get((provider, model))
+        if known is None or known[0] is not models:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[provider, model] = models, self.describe(provider, model).facts
+        return known[1]
+
     async def close(self) -> None:
         """Stops asking providers."""
         await asyncio.gather(*(each.close() for each in self._lists.values()))
@@ -179,7 +205,5 @@ def _configured_prices(settings: ProviderSettings) -> ModelFacts:
 
 def _guess(model: str, operations: frozenset[Operation]) -> frozenset[str]:
     """What a model of that name does, where nobody says: names of models that do not chat tell what they do instead."""
-    for word, operation in (("embed", Operation.EMBEDDINGS), ("image", Operation.IMAGES), ("dall-e", Operation.IMAGES)):
-        if word in model:
-            return frozenset({operation.value} & {each.value for each in operations})
-    return frozenset({Operation.CHAT.value} & {each.value for each in operations})
+    told = next((operation for word, operation in _TELLING if word in model), Operation.CHAT)
+    return frozenset({told.value}) if told in operations else frozenset()

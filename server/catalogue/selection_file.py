@@ -37,12 +37,16 @@ class SelectionFile:
         folder: the data folder; None: selections last as long as the process.
         clock: tells when to look at the file again.
 
+    Attributes:
+        changed: called when other selections are in force, whoever changed them.
+
     Raises:
         SelectionFileError: the file is there and makes no sense.
     """
 
     def __init__(self, folder: Path | None, clock: Clock) -> None:
         self._file = None if folder is None else folder / FILE_NAME
+        self.changed: Callable[[], None] = lambda: None
         self._clock = clock
         self._look_again = clock.monotonic() + LOOK_AGAIN_S
         self._changing = asyncio.Lock()
@@ -73,6 +77,7 @@ class SelectionFile:
         """
         async with self._changing:
             self._selections, self._stamp = await asyncio.to_thread(self._change, provider, change)
+            self.changed()
             return self._selections.of(provider)
 
     def _change(
@@ -93,6 +98,8 @@ class SelectionFile:
         except SelectionFileError as error:
             log = structlog.get_logger("trunkline.catalogue")
             log.error("model_selections_not_read", error=str(error))
+            return
+        self.changed()
 
 
 def _stamp(file: Path | None) -> Stamp | None:

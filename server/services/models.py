@@ -50,20 +50,12 @@ class ModelsService:
         runtime: gives the configuration in force.
         selections: keeps what is selected.
         clock: tells when.
-        changed: called when a selection changed.
     """
 
-    def __init__(
-        self,
-        runtime: Callable[[], Runtime],
-        selections: SelectionFile,
-        clock: Clock,
-        changed: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], selections: SelectionFile, clock: Clock) -> None:
         self._runtime = runtime
         self._selections = selections
         self._clock = clock
-        self._changed = changed
 
     async def ListModels(self, request: ListModelsRequest, call: Call) -> ListModelsResponse:
         """Lists the models that can be asked for by name: what rows name and their providers list, and aliases."""
@@ -148,7 +140,6 @@ class ModelsService:
             return replace(made, model=provider_name(settings, made.model), update_time=now)
 
         selection = await self._selections.change(settings.name, change)
-        self._changed()
         assert selection is not None
         return UpdateModelSelectionResponse(model_selection=selection_message(settings.name, selection))
 
@@ -160,7 +151,6 @@ class ModelsService:
             refuse_locked(before)
 
         await self._selections.change(provider, change)
-        self._changed()
         return DeleteModelSelectionResponse()
 
 
