@@ -60,6 +60,10 @@ _REASONS_BY_CODE: Mapping[grpc.StatusCode, str] = {
 }
 """For statuses without a reason, which gRPC itself makes: an unreachable core, a deadline that passed."""
 
+_RETRIED_BY_CALLERS = frozenset({408, 409, 429})
+_TURNED_AWAY = frozenset({"overloaded", "rate_limited"})
+"""Codes of requests for which nobody was asked yet, unless the error has details of who was."""
+
 
 class HttpError(Exception):
     """A request fails in the front, before any RPC, or because an RPC failed.
@@ -88,13 +92,20 @@ class HttpError(Exception):
         self.details = details
 
     def headers(self) -> dict[str, str]:
-        """The headers that go with the body."""
-        if self.retry_after_s is None:
-            return {}
-        return {
-            "Retry-After": str(math.ceil(self.retry_after_s)),
-            "retry-after-ms": str(math.ceil(self.retry_after_s * 1000)),
-        }
+        """The headers that go with the body.
+
+        `x-should-retry` tells OpenAI's and Anthropic's packages whether to try again, which they would do by status. Where
+        the gateway has tried, they should not: their tries would multiply its own.
+        Source: https://github.com/openai/openai-python, `_base_client.py` (2026-11).
+        """
+        headers: dict[str, str] = {}
+        if self.kind.status >= 500 or self.kind.status in _RETRIED_BY_CALLERS:
+            turned_away = self.kind.code in _TURNED_AWAY and self.details is None
+            headers["x-should-retry"] = "true" if turned_away else "false"
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(math.ceil(self.retry_after_s))
+            headers["retry-after-ms"] = str(math.ceil(self.retry_after_s * 1000))
+        return headers
 
     def body(self, request_id: str) -> bytes:
         """OpenAI's error body, with the gateway's `timestamp` (epoch seconds) and `request_id` beside the error."""

@@ -50,19 +50,20 @@ class Running:
 
 
 def row(name: str, vendor: ScriptedVendor, models: Sequence[str], **fields: object) -> dict[str, object]:
-    """A provider row for a scripted vendor."""
+    """A provider row for a scripted vendor, which is asked once unless the fields say so."""
     address = {"type": "openai", "base_url": f"{vendor.url}/v1", "api_key": vendor.key}
-    return {"name": name, **address, "models": list(models), **fields}
+    return {"name": name, **address, "models": list(models), "max_retries": 0, **fields}
 
 
 def config(rows: Sequence[Config], server: Config | None = None, **sections: object) -> dict[str, object]:
-    """A configuration with two keys: one for everything, one for completions alone."""
+    """A configuration with two keys, one for everything, one for completions alone; broken streams stay broken."""
     keys = [{"name": "all", "key": KEY}, {"name": "some", "key": COMPLETION_KEY, "roles": ["completion"]}]
     return {
         "server": {"host": HOST, **(server or {})},
         "auth": {"api_keys": keys},
         "providers": list(rows),
         "logging": {"level": "ERROR"},
+        "routing": {"on_broken_stream": "error"},
         **sections,
     }
 

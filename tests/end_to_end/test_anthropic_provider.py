@@ -44,6 +44,7 @@ async def gateway(vendor: ScriptedVendor, tmp_path: Path, topology: Topology, ve
     row = {
         "name": "first",
         "type": "anthropic",
+        "max_retries": 0,
         "base_url": vendor.url,
         "api_key": vendor.key,
         "models": ["claude-*"],
