@@ -34,7 +34,7 @@ from server.interceptors.request_id import RequestId
 from server.policies.chaos import Chaos
 from server.providers.base import ProviderContext
 from server.providers.http import Http
-from server.providers.http1 import Http1
+from server.providers.http_choice import build_http
 from server.providers.loader import build_provider, provider_kinds
 from server.runtime import ProviderRow, Runtime
 from server.services.admin import AdminService
@@ -170,13 +170,7 @@ class Core:
         sources: list[Source] = []
         kinds = {kind.type: kind for kind in provider_kinds()}
         for settings in sorted(loaded.settings.providers, key=lambda row: (not row.forced, row.priority)):
-            http = Http1(
-                connect_timeout_s=settings.connect_timeout,
-                idle_timeout_s=settings.idle_timeout,
-                max_connections=settings.max_connections,
-                keepalive_s=settings.keepalive_expiry,
-                max_idle=settings.max_keepalive_connections,
-            )
+            http = build_http(settings)
             self._https.append(http)
             provider = build_provider(ProviderContext(settings, http, self._clock.now))
             lacks_key = kinds[settings.type].needs_key and settings.api_key is None

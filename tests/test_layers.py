@@ -13,7 +13,8 @@ MODULES = (
     *(f"server.{name}" for name in ("app", "services", "inprocess", "runtime", "dispatch", "policies", "catalogue")),
     *(f"server.{name}" for name in ("providers", "interceptors")),
     *(f"server.{name}" for name in ("call", "config", "errors", "clock", "telemetry", "caller")),
-    *(f"server.providers.{name}" for name in ("anthropic", "echo", "http", "http1", "http1_pool", "openai")),
+    *(f"server.providers.{name}" for name in ("anthropic", "echo", "openai")),
+    *(f"server.providers.{name}" for name in ("http", "http1", "http1_pool", "http2_connection")),
 )
 
 
@@ -31,7 +32,8 @@ def small(tmp_path: Path) -> Path:
     for package in PACKAGES:
         write(tmp_path, package, "")
     for module in MODULES:
-        write(tmp_path, module, "import aiohttp\n" if module.startswith("server.providers.http1") else "")
+        library = {"http1": "aiohttp", "http1_pool": "aiohttp", "http2_connection": "h2"}.get(module.rpartition(".")[2])
+        write(tmp_path, module, f"import {library}\n" if library else "")
     return tmp_path
 
 

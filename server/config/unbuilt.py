@@ -35,8 +35,6 @@ UNBUILT = (
     Unbuilt("reload", (("server", "reload"),)),
     Unbuilt("log_rotation", (("logging", "rotation"),)),
     Unbuilt("store_bodies", (("logging", "store_bodies"),)),
-    Unbuilt("keepalive_limit", ((*_PROVIDER, "max_keepalive_connections"),)),
-    Unbuilt("http2", ((*_PROVIDER, "http2"),)),
     Unbuilt("legacy_dialect", ((*_PROVIDER, "dialect"),), ("current",)),
     Unbuilt(
         "costs",
