@@ -65,12 +65,18 @@ class MetricsService:
 
     async def ListProviders(self, request: ListProvidersRequest, call: Call) -> ListProvidersResponse:
         """Lists the providers, in the order in which they are tried."""
-        rows = [row for row in self._runtime().rows.values() if not request.type or row.settings.type == request.type]
-        rows_of_page, token = page(rows, request.page_size, request.page_token, default=1000)
-        return ListProvidersResponse(providers=[_provider(row) for row in rows_of_page], next_page_token=token)
+        runtime = self._runtime()
+        providers = [
+            _provider(row, runtime.router.priority(row.settings))
+            for row in runtime.rows.values()
+            if not request.type or row.settings.type == request.type
+        ]
+        providers.sort(key=lambda provider: (not provider.forced, provider.priority))
+        of_page, token = page(providers, request.page_size, request.page_token, default=1000)
+        return ListProvidersResponse(providers=of_page, next_page_token=token)
 
 
-def _provider(row: ProviderRow) -> Provider:
+def _provider(row: ProviderRow, priority: int) -> Provider:
     settings = row.settings
     return Provider(
         name=f"providers/{settings.name}",
@@ -79,7 +85,7 @@ def _provider(row: ProviderRow) -> Provider:
         status=row.status,
         enabled=settings.enabled,
         forced=settings.forced,
-        priority=settings.priority,
+        priority=priority,
         models=settings.models,
         capabilities=sorted(operation.value for operation in row.operations),
     )
