@@ -115,7 +115,9 @@ class AnswerStream:
             kept.append(chunk)
         self._open, self._finished = opened, finished
         for (number, index), call in begun.items():
-            self._calls_of(number).begin(index, call.id or "", call.function.name or "" if call.function else "")
+            self._calls_of(number, self._defaults).begin(
+                index, call.id or "", call.function.name or "" if call.function else ""
+            )
         if not kept and usage is None:
             return None
         return StreamChatCompletionResponse(chunks_json=kept, finishing=self._finishing(), usage=usage)
@@ -178,6 +180,7 @@ class AnswerStream:
                 kept.append(keywords)
         if (ended or self.done) and self._usage_held is not None:
             kept.append(self._typed({"choices": [], "usage": self._usage_held}) or {})
+            usage = typed(USAGE.keywords, self._usage_held)
             self._usage_held = None
         if not kept and usage is None:
             return None
@@ -239,17 +242,17 @@ class AnswerStream:
             delta["role"] = "assistant"
         calls = delta.get("tool_calls")
         if calls and isinstance(calls, list):
-            self._calls_of(number).mend(calls)
+            self._calls_of(number, chunk).mend(calls)
         reason = choice["finish_reason"] = finish_reason(choice, called=number in self._calls)
         if self._shapers is not None:
             shaper = self._shapers.setdefault(number, Shaper(self._vendor, self._prefix))
             shaper.shape(delta, ending=reason is not None, answer=chunk)
         return number, reason
 
-    def _calls_of(self, number: int) -> Calls:
+    def _calls_of(self, number: int, chunk: Json) -> Calls:
         calls = self._calls.get(number)
         if calls is None:
-            calls = self._calls[number] = Calls(f"{self._defaults['id']}_{number}")
+            calls = self._calls[number] = Calls(f"{chunk.get('id') or self._defaults['id']}_{number}")
         return calls
 
     def _note(self, number: int, reason: str | None) -> None:

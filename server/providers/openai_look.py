@@ -41,6 +41,8 @@ class UsageLook(msgspec.Struct):
     total_tokens: _Count | None = None
     prompt_tokens_details: InputLook | None = None
     completion_tokens_details: OutputLook | None = None
+    num_cached_tokens: None = None
+    prompt_cache_hit_tokens: None = None
 
     @property
     def sound(self) -> bool:

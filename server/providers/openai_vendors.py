@@ -347,8 +347,8 @@ VENDORS = (
         continuation="final_message",
         listing=Listing(context_window=("max_model_len",)),
     ),
-    # Gemini and Cohere offer OpenAI's dialect beside their own; Bedrock does not.
+    # Gemini, Cohere and Ollama offer OpenAI's dialect beside their own; Bedrock does not.
 )
 
-UNBUILT = ("bedrock",)
+UNBUILT: tuple[str, ...] = ()
 """Types that a configuration may name and that no file here speaks yet."""

@@ -112,8 +112,8 @@ async def test_a_list_tells_what_the_vendor_tells(
 @pytest.mark.parametrize(("base", "path"), [("", "/openai/models"), ("/openai/v1", "/openai/v1/models")])
 async def test_azure_lists_what_may_be_deployed(vendor: ScriptedVendor, base: str, path: str) -> None:
     entry = {"id": "gpt-4o", "created_at": 1790000000, "capabilities": {"chat_completion": True, "embeddings": False}}
-    [model] = await listed(vendor, "azure_openai", [entry], base, path)  # type: ignore[misc]
-    assert model == ListedModel("gpt-4o", 1790000000, capabilities=frozenset({"chat"}))
+    models = await listed(vendor, "azure_openai", [entry], base, path)
+    assert models == (ListedModel("gpt-4o", 1790000000, capabilities=frozenset({"chat"})),)
     assert vendor.requests[0].headers["api-key"] == vendor.key
 
 

@@ -152,6 +152,77 @@ TRANSCRIPTS = [
         ("ds-1", "deepseek-v4-pro"),
     ),
     Transcript("perplexity_full.txt", "perplexity", 3, (("stop", {"content": "Paris it is."}),), (4, 4), ("p-1", "sonar")),
+    Transcript(
+        "perplexity_reasoning.txt",
+        "perplexity",
+        8,
+        (("stop", {"content": "Paris[1] it is < sure.", "reasoning_content": "Look it up."}),),
+        (4, 8),
+        ("p-2", "sonar-reasoning-pro"),
+    ),
+    Transcript(
+        "mistral_thinking.txt",
+        "mistral",
+        6,
+        (("stop", {"content": "It is four.", "reasoning_content": "Two and two."}),),
+        (7, 20),
+        ("cmpl-m3", "magistral-medium-latest"),
+    ),
+    Transcript(
+        "blackbox_none.txt",
+        "blackbox",
+        3,
+        (("stop", {"content": "None of it."}),),
+        (3, 4),
+        ("gen_b1", "blackboxai/acme/large"),
+    ),
+    Transcript(
+        "groq_tools.txt",
+        "groq",
+        4,
+        (
+            (
+                "tool_calls",
+                {"tool_calls": [called("weather", '{"city":"Zürich"}', "call_g1"), called("time", "{}", "call_g2")]},
+            ),
+        ),
+        (30, 18),
+        ("chatcmpl-g2", "llama-3.3-70b-versatile"),
+    ),
+    Transcript(
+        "openrouter_tools.txt",
+        "openrouter",
+        5,
+        (("tool_calls", {"reasoning": "Look.", "tool_calls": [called("weather", '{"city":"Bern"}', "call_o1")]}),),
+        (5, 12),
+        ("gen-2", "acme/large"),
+    ),
+    Transcript(
+        "compatible_calls.txt",
+        "openai_compatible",
+        5,
+        (
+            (
+                "tool_calls",
+                {
+                    "tool_calls": [
+                        called("weather", '{"city":"Bern"}', "call_x-1_0_0"),
+                        called("time", "{}", "call_x-1_0_1"),
+                    ]
+                },
+            ),
+        ),
+        (6, 8),
+        ("x-1", "local"),
+    ),
+    Transcript(
+        "vllm_reasoning.txt",
+        "vllm",
+        6,
+        (("stop", {"content": "Grüß dich", "reasoning": "Hm, so."}),),
+        (3, 6),
+        ("chatcmpl-v2", "qwen3"),
+    ),
     Transcript("vllm_text.txt", "vllm", 3, (("stop", {"content": "Hi!"}),), (3, 2), ("chatcmpl-v1", "qwen3")),
 ]
 every_transcript = pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda transcript: transcript.file)
