@@ -22,8 +22,8 @@ import structlog
 
 from server.telemetry.redaction import Redaction
 
-Render = Callable[[object, str, Mapping[str, object]], str]
-"""(nothing, a level, an event's fields) -> a line; structlog's form of a processor."""
+Render = Callable[[Mapping[str, object]], str]
+"""An event's fields -> a line."""
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
@@ -120,23 +120,26 @@ def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerB
     """The class of structlog's loggers: what its list of processors would do, in one step, for a third of the time."""
 
     class Logger(structlog.BoundLoggerBase):
-        def emit(self, level: str, event: str, fields: dict[str, object]) -> None:
-            if self._processors:  # `structlog.testing` puts one there to see what is logged
-                self._proxy_to_logger(level, event, **fields)
-                return
-            written = {"event": event, **self._context, **fields}
-            self._logger.line(render(None, level, _exception_text(None, level, _stamp(None, level, written))))
+        pass
 
-    def method(level: str) -> Callable[..., None]:
+    def method(name: str) -> Callable[..., None]:
+        level = "error" if name == "exception" else name
+
         def log(self: Logger, event: str, **fields: object) -> None:
-            if level == "exception":
+            if name == "exception":
                 fields.setdefault("exc_info", True)
-            self.emit(level, event, fields)
+            if self._processors:  # `structlog.testing` puts one there to see what is logged
+                self._proxy_to_logger(name, event, **fields)
+                return
+            written = {"event": event, **self._context, **fields, "level": level, "time": _now()}
+            if "exc_info" in written:
+                _tell_exception(written)
+            self._logger.line(render(written))
 
         def ignore(self: Logger, event: str, **fields: object) -> None:
             return None
 
-        return log if _LEVELS["ERROR" if level == "exception" else level.upper()] >= threshold else ignore
+        return log if _LEVELS[level.upper()] >= threshold else ignore
 
     for name in ("debug", "info", "warning", "error", "critical", "exception"):
         setattr(Logger, name, method(name))
@@ -152,11 +155,12 @@ class _Forward(logging.Handler):
         self._render = render
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = record.levelname.lower()
         event: dict[str, object] = {"event": _message(record), "logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
             event["exception"] = "".join(traceback.format_exception(record.exc_info[1]))
-        self._sink.line(self._render(None, level, _stamp(None, level, event)))
+        event["level"] = record.levelname.lower()
+        event["time"] = _now()
+        self._sink.line(self._render(event))
 
     def close(self) -> None:
         self._sink.close()
@@ -170,12 +174,6 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} {record.args!r}"
 
 
-def _stamp(_: object, level: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
-    event["level"] = "error" if level == "exception" else level
-    event["time"] = _now()
-    return event
-
-
 @lru_cache(maxsize=1)
 def _second(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).isoformat()[:19]
@@ -187,7 +185,7 @@ def _now() -> str:
     return f"{_second(int(epoch))}.{int(epoch % 1 * 1000):03d}+00:00"
 
 
-def _exception_text(_: object, level: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+def _tell_exception(event: MutableMapping[str, object]) -> None:
     """Replaces `exc_info`, an exception, what `sys.exc_info` gives, or true for the one being handled, by its text."""
     given = event.pop("exc_info", None)
     if isinstance(given, tuple):
@@ -196,17 +194,16 @@ def _exception_text(_: object, level: str, event: MutableMapping[str, object]) -
         given = sys.exc_info()[1]
     if isinstance(given, BaseException):
         event["exception"] = "".join(traceback.format_exception(given))
-    return event
 
 
-def _json_line(_: object, level: str, event: Mapping[str, object]) -> str:
+def _json_line(event: Mapping[str, object]) -> str:
     try:
-        return orjson.dumps(event, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(event, default=_text).decode()
     except orjson.JSONEncodeError:  # a lone surrogate, an endless number: what is left is text
         return orjson.dumps({_text(key): _text(value) for key, value in event.items()}).decode()
 
 
-def _readable_line(_: object, level: str, event: Mapping[str, object]) -> str:
+def _readable_line(event: Mapping[str, object]) -> str:
     """One line and no more, whatever the values have in them; an exception's traceback stands under it."""
     shown = {key: value for key, value in event.items() if key not in ("event", "level", "time", "exception")}
     rest = "".join(f" {key}={_shown(value)}" for key, value in shown.items())

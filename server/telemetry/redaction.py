@@ -21,10 +21,7 @@ _LABELS = (
 )
 """What stands before a secret, in any case."""
 
-_LABEL_HINTS = (
-    *("bearer", "basic", "auth", "apikey", "api_key", "api-key", "passw", "secret"),
-    *("sstoken", "ss_token", "ss-token", "key=", "token=", "sig", "://"),
-)
+_LABEL_HINTS = ("?", "&", "@", "bearer", "basic", "auth", "api", "passw", "secret", "access")
 """A text with a label has one of these in lower case; most have none, and finding that out is cheap."""
 
 _VALUE = r"(?!(?:bearer|basic)\b)[^\s\"'`\\,;&<>(){}\[\]]{6,}"
@@ -38,7 +35,8 @@ _KEYS = (
 )
 """What keys look like, whoever's they are."""
 
-_KEY_HINTS = ("sk-", *_PREFIXES, "AIza")
+_KEY_HINTS = ("sk-", *_PREFIXES, "aiza")
+"""As `_LABEL_HINTS`."""
 
 
 class Redaction:
@@ -64,7 +62,7 @@ class Redaction:
         lowered = text.lower()
         if _has_any(lowered, _LABEL_HINTS):
             text = self._labelled.sub(_masked, text)
-        if _has_any(text, _KEY_HINTS):
+        if _has_any(lowered, _KEY_HINTS):
             text = self._keys.sub(MASK, text)
         return text
 
