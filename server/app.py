@@ -121,10 +121,10 @@ class Core:
         keys = ConfiguredKeys(_holders(loaded.settings, first_key))
         log = structlog.get_logger("trunkline.access").bind()
         self._interceptors: tuple[Interceptor, ...] = (
-            RequestId,
-            lambda call: Errors(call, redaction.text),
-            lambda call: AccessLog(call, self._clock, log),
-            lambda call: Auth(call, keys),
+            RequestId(),
+            Errors(redaction.text),
+            AccessLog(self._clock, log),
+            Auth(keys),
         )
         self._version = version
 

@@ -43,6 +43,7 @@ class Call:
         context: gRPC's context.
         metadata: what the caller sent beside the request, by lower-case key.
         request_id: set by the first interceptor.
+        begin: when the call began, by the monotonic clock; set by the access log.
         caller: set by the auth interceptor.
         trailers: what goes out with the status, whatever it is.
         notes: what the call's way found out and the access log should say.
@@ -53,6 +54,7 @@ class Call:
     metadata: Mapping[str, str | bytes]
     request_id: str = ""
     caller: Caller = ANONYMOUS
+    begin: float = 0.0
     trailers: list[tuple[str, str]] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
 

@@ -61,35 +61,31 @@ class Auth:
     """Looks at the call's key and sets the call's caller.
 
     Args:
-        call: the call.
         keys: the keys there are.
     """
 
-    __slots__ = ("_call", "_keys")
-
-    def __init__(self, call: Call, keys: Keys) -> None:
-        self._call = call
+    def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    async def __aenter__(self) -> None:
+    def enter(self, call: Call) -> None:
         """Lets the call in.
 
         Raises:
             GatewayError: INVALID_API_KEY without a key or with an unknown one; INSUFFICIENT_PERMISSIONS.
         """
-        needed = permission(self._call.method)
+        needed = permission(call.method)
         if needed == _OPEN:
             return
-        caller = _caller(self._keys, self._call.metadata)
+        caller = _caller(self._keys, call.metadata)
         if needed not in caller.permissions:
             raise GatewayError(
                 ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS,
                 f"This API key lacks the permission `{needed}`.",
                 metadata={"permission": needed},
             )
-        self._call.caller = caller
+        call.caller = caller
 
-    async def __aexit__(self, *exception: object) -> None:
+    def leave(self, call: Call, error: BaseException | None) -> None:
         """Nothing is left to do."""
 
 

@@ -5,7 +5,7 @@ the in-process one run the very same code in the same order.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from types import TracebackType
 from typing import Protocol, TypeAlias, cast
 
@@ -15,7 +15,6 @@ from google.protobuf.message import DecodeError, Message
 from server.call import Call, Context
 from server.errors import invalid_request
 
-Interceptor = Callable[[Call], AbstractAsyncContextManager[None]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
 Handlers: TypeAlias = "Mapping[str, Handler]"
 Unary = Callable[[Message, Call], Awaitable[Message]]
@@ -25,6 +24,23 @@ StreamBehaviour = Callable[[Message | None, Context], AsyncGenerator[Message, No
 Decode = Callable[[bytes], Message]
 
 _NO_MESSAGE = "The bytes that came are no message that this method takes."
+
+
+class Interceptor(Protocol):
+    """One concern around every call: one object for all calls; what it must know of one of them stands in the call.
+
+    Both steps may wait, which they say by returning what to wait for. Most do not, and then they cost a plain call.
+    """
+
+    def enter(self, call: Call) -> Awaitable[None] | None:
+        """Happens before the call; an exception refuses it."""
+
+    def leave(self, call: Call, error: BaseException | None) -> Awaitable[None] | None:
+        """Happens after the call that was entered, whatever came of it; an exception takes the place of `error`.
+
+        Args:
+            error: what left those within; None: the call ended well.
+        """
 
 
 class Host(Protocol):
@@ -106,40 +122,42 @@ def _lenient(decode: Decode) -> Callable[[bytes], Message | None]:
 
 
 class _Around:
-    """All interceptors as one: what `AsyncExitStack` does, for managers that never swallow an exception.
+    """All interceptors around one call.
 
     Args:
         interceptors: from the outermost to the innermost.
         call: the call.
     """
 
-    __slots__ = ("_call", "_entered", "_interceptors")
+    __slots__ = ("_call", "_interceptors")
 
     def __init__(self, interceptors: Sequence[Interceptor], call: Call) -> None:
         self._interceptors = interceptors
         self._call = call
-        self._entered: list[AbstractAsyncContextManager[None]] = []
 
     async def __aenter__(self) -> None:
+        call = self._call
+        entered = 0
         try:
             for interceptor in self._interceptors:
-                manager = interceptor(self._call)
-                await manager.__aenter__()
-                self._entered.append(manager)
+                waiting = interceptor.enter(call)
+                if waiting is not None:
+                    await waiting
+                entered += 1
         except BaseException as error:
+            self._interceptors = self._interceptors[:entered]
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        current = error
-        for manager in reversed(self._entered):
+        call, current = self._call, error
+        for interceptor in reversed(self._interceptors):
             try:
-                if current is None:
-                    await manager.__aexit__(None, None, None)
-                else:
-                    await manager.__aexit__(type(current), current, current.__traceback__)
+                waiting = interceptor.leave(call, current)
+                if waiting is not None:
+                    await waiting
             except BaseException as another:
                 current = another
         if current is not None and current is not error:

@@ -1,8 +1,7 @@
 """Ends a call with a status: the only place that does."""
 
 import asyncio
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -20,30 +19,28 @@ class Errors:
     passes through.
 
     Args:
-        call: the call.
         redact: takes the secrets out of a text.
     """
 
-    __slots__ = ("_call", "_redact")
-
-    def __init__(self, call: Call, redact: Callable[[str], str]) -> None:
-        self._call = call
+    def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact
 
-    async def __aenter__(self) -> None:
+    def enter(self, call: Call) -> None:
         """Nothing is to be done before the call."""
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, asyncio.CancelledError):
-            return
+    def leave(self, call: Call, error: BaseException | None) -> Awaitable[None] | None:
+        """Ends the call where an exception did."""
+        if not isinstance(error, Exception) or isinstance(error, asyncio.CancelledError):
+            return None
+        return self._end(call, error)
+
+    async def _end(self, call: Call, error: Exception) -> None:
         if not isinstance(error, GatewayError):
             log = structlog.get_logger("trunkline.errors")
-            log.error("internal_error", method=self._call.method, request_id=self._call.request_id, exc_info=error)
+            log.error("internal_error", method=call.method, request_id=call.request_id, exc_info=error)
             error = GatewayError(ErrorReason.ERROR_REASON_INTERNAL, INTERNAL_TEXT)
         error.message = self._redact(error.message)
         error.metadata = {key: self._redact(value) for key, value in error.metadata.items()}
-        error.metadata["request_id"] = self._call.request_id
+        error.metadata["request_id"] = call.request_id
         error.fields = tuple((self._redact(field), self._redact(text)) for field, text in error.fields)
-        await self._call.context.abort_with_status(CallStatus.of(error.code, to_status(error), self._call.trailers))
+        await call.context.abort_with_status(CallStatus.of(error.code, to_status(error), call.trailers))

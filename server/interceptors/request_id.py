@@ -12,13 +12,8 @@ _ALLOWED = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 class RequestId:
     """Takes the caller's request id where it is a plain one, else makes a new one; it goes out with the status."""
 
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    async def __aenter__(self) -> None:
-        call = self._call
+    def enter(self, call: Call) -> None:
+        """Names the call."""
         given = call.metadata.get(KEY)
         if isinstance(given, str) and _ALLOWED.fullmatch(given):
             call.request_id = given
@@ -26,5 +21,5 @@ class RequestId:
             call.request_id = f"req_{random.getrandbits(96):024x}"
         call.trailers.append((KEY, call.request_id))
 
-    async def __aexit__(self, *exception: object) -> None:
+    def leave(self, call: Call, error: BaseException | None) -> None:
         """Nothing is left to do."""

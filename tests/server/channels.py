@@ -6,7 +6,7 @@ server on TCP, on a Unix socket or behind TLS.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, cast
@@ -167,11 +167,8 @@ def _register(served: Scripted, host: Host) -> None:
         finally:
             await messages.aclose()
 
-    def first(call: Call) -> AbstractAsyncContextManager[None]:
-        return served.interceptors[0](call) if served.interceptors else _noting("first", served.log)(call)
-
     codecs = BytesValue.FromString, BytesValue.SerializeToString
-    registry = Registry((first, _noting("outer", served.log), _noting("inner", served.log)), (host,))
+    registry = Registry((_First(served), _Noting("outer", served.log), _Noting("inner", served.log)), (host,))
     registry.add_registered_method_handlers(
         SERVICE,
         cast(
@@ -184,20 +181,39 @@ def _register(served: Scripted, host: Host) -> None:
     )
 
 
-def _noting(name: str, log: list[str]) -> Interceptor:
+class _Noting:
     """An interceptor that notes when it is entered and how it is left; leaving early has two forms, which are one here."""
 
-    @asynccontextmanager
-    async def interceptor(call: Call) -> AsyncIterator[None]:
-        log.append(f"{name} enters {call.method} of {call.metadata.get('x-from', 'nobody')}")
-        try:
-            yield
-        except (asyncio.CancelledError, GeneratorExit):
-            log.append(f"{name} is cancelled")
-            raise
-        except Exception as error:
-            log.append(f"{name} sees {type(error).__name__}")
-            raise
-        log.append(f"{name} leaves")
+    def __init__(self, name: str, log: list[str]) -> None:
+        self._name = name
+        self._log = log
 
-    return interceptor
+    def enter(self, call: Call) -> None:
+        self._log.append(f"{self._name} enters {call.method} of {call.metadata.get('x-from', 'nobody')}")
+
+    def leave(self, call: Call, error: BaseException | None) -> None:
+        match error:
+            case None:
+                how = "leaves"
+            case asyncio.CancelledError() | GeneratorExit():
+                how = "is cancelled"
+            case _:
+                how = f"sees {type(error).__name__}"
+        self._log.append(f"{self._name} {how}")
+
+
+class _First:
+    """The interceptor that a test chose, else one that notes."""
+
+    def __init__(self, served: Scripted) -> None:
+        self._served = served
+        self._noting = _Noting("first", served.log)
+
+    def enter(self, call: Call) -> Awaitable[None] | None:
+        return self._chosen().enter(call)
+
+    def leave(self, call: Call, error: BaseException | None) -> Awaitable[None] | None:
+        return self._chosen().leave(call, error)
+
+    def _chosen(self) -> Interceptor:
+        return self._served.interceptors[0] if self._served.interceptors else self._noting

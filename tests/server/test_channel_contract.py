@@ -338,7 +338,7 @@ async def test_details_of_an_error_reach_the_caller_whole(served: Scripted) -> N
         raise error
 
     served.unary = fail
-    served.interceptors = [lambda call: Errors(call, Redaction().text)]
+    served.interceptors = [Errors(Redaction().text)]
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await served.call()
     trailers = {key: value for key, value in raised.value.trailing_metadata()}  # noqa: C416
@@ -375,7 +375,7 @@ async def test_an_exception_without_a_reason_is_unknown(served: Scripted) -> Non
 
 async def test_an_exception_is_internal_and_says_nothing_behind_the_interceptor_for_errors(served: Scripted) -> None:
     served.unary, served.stream = fail_unary, fail_stream
-    served.interceptors = [lambda call: Errors(call, Redaction().text)]
+    served.interceptors = [Errors(Redaction().text)]
     for call in (served.call(), served.read()):
         assert await code_of(call) is grpc.StatusCode.INTERNAL
         assert await call.details() == INTERNAL_TEXT

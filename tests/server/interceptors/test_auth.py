@@ -23,16 +23,16 @@ KEYS = ConfiguredKeys({hashlib.sha256(key.encode()).digest(): caller for key, ca
 COMPLETE, OPERATE = "/trunkline.v1.CompletionService/CreateChatCompletion", "/trunkline.v1.AdminService/GetConfigStatus"
 
 
-async def enter(metadata: Mapping[str, str | bytes], method: str = COMPLETE) -> Call:
+def enter(metadata: Mapping[str, str | bytes], method: str = COMPLETE) -> Call:
     """The call as the servicer gets it."""
     made = call(method, metadata)
-    async with Auth(made, KEYS):
-        return made
+    Auth(KEYS).enter(made)
+    return made
 
 
-async def refused(metadata: Mapping[str, str | bytes], method: str = COMPLETE) -> GatewayError:
+def refused(metadata: Mapping[str, str | bytes], method: str = COMPLETE) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        await enter(metadata, method)
+        enter(metadata, method)
     return raised.value
 
 
@@ -52,8 +52,8 @@ async def refused(metadata: Mapping[str, str | bytes], method: str = COMPLETE) -
     ],
     ids=lambda metadata: " ".join(map(str, metadata.values())),
 )
-async def test_a_key_is_taken_from_either_place(metadata: dict[str, str | bytes]) -> None:
-    assert (await enter(metadata)).caller == HOLDERS[SOME]
+def test_a_key_is_taken_from_either_place(metadata: dict[str, str | bytes]) -> None:
+    assert enter(metadata).caller == HOLDERS[SOME]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ async def test_a_key_is_taken_from_either_place(metadata: dict[str, str | bytes]
     ],
     ids=lambda metadata: str(metadata),
 )
-async def test_without_a_key_there_is_no_way_in(metadata: dict[str, str | bytes]) -> None:
-    error = await refused(metadata)
+def test_without_a_key_there_is_no_way_in(metadata: dict[str, str | bytes]) -> None:
+    error = refused(metadata)
     assert (error.reason, "No API key" in error.message) == (ErrorReason.ERROR_REASON_INVALID_API_KEY, True)
 
 
@@ -90,14 +90,14 @@ async def test_without_a_key_there_is_no_way_in(metadata: dict[str, str | bytes]
         hashlib.sha256(SOME.encode()).hexdigest(),
     ],
 )
-async def test_a_wrong_key_is_no_way_in_and_is_not_repeated(key: str) -> None:
-    error = await refused({"authorization": f"Bearer {key}", "x-api-key": ALL})
+def test_a_wrong_key_is_no_way_in_and_is_not_repeated(key: str) -> None:
+    error = refused({"authorization": f"Bearer {key}", "x-api-key": ALL})
     assert error.reason == ErrorReason.ERROR_REASON_INVALID_API_KEY
     assert key not in f"{error.message} {error.metadata}"
 
 
-async def test_a_key_may_have_any_characters() -> None:
-    assert (await enter({"x-api-key": "sk-schlüssel"})).caller.name == "umlaut"
+def test_a_key_may_have_any_characters() -> None:
+    assert enter({"x-api-key": "sk-schlüssel"}).caller.name == "umlaut"
 
 
 @pytest.mark.parametrize(
@@ -120,22 +120,21 @@ async def test_a_key_may_have_any_characters() -> None:
         (NONE, OPERATE, False),
     ],
 )
-async def test_a_key_may_do_what_its_roles_say(key: str, method: str, let_in: bool) -> None:
+def test_a_key_may_do_what_its_roles_say(key: str, method: str, let_in: bool) -> None:
     made = call(method, {"x-api-key": key})
     reason = None
     try:
-        async with Auth(made, KEYS):
-            pass
+        Auth(KEYS).enter(made)
     except GatewayError as error:
         reason = error.reason
     assert reason == (None if let_in else ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS)
     assert made.caller == (HOLDERS[key] if let_in else ANONYMOUS)
 
 
-async def test_a_missing_permission_is_named() -> None:
-    assert (await refused({"x-api-key": SOME}, OPERATE)).metadata == {"permission": ADMIN}
+def test_a_missing_permission_is_named() -> None:
+    assert refused({"x-api-key": SOME}, OPERATE).metadata == {"permission": ADMIN}
 
 
-async def test_health_is_for_everyone_and_a_wrong_key_is_not_looked_at() -> None:
-    made = await enter({"x-api-key": "wrong"}, "/trunkline.v1.MetricsService/GetHealth")
+def test_health_is_for_everyone_and_a_wrong_key_is_not_looked_at() -> None:
+    made = enter({"x-api-key": "wrong"}, "/trunkline.v1.MetricsService/GetHealth")
     assert made.caller == ANONYMOUS

@@ -1,8 +1,7 @@
 """Interceptors are entered from the outside in, left from the inside out, and each sees what left the one within."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 import grpc
@@ -31,64 +30,81 @@ async def run(interceptors: Sequence[Interceptor], log: list[str]) -> grpc.Statu
     return code
 
 
-def interceptor(
-    name: str, log: list[str], entering: Exception | None = None, leaving: BaseException | None = None
-) -> Callable[[Call], AbstractAsyncContextManager[None]]:
+class Noting:
     """Notes what it sees; fails where it is told to."""
 
-    @asynccontextmanager
-    async def noting(call: Call) -> AsyncIterator[None]:
-        log.append(f"{name} enters")
-        if entering is not None:
-            raise entering
-        try:
-            yield
-        except Exception as error:
-            log.append(f"{name} sees {type(error).__name__}")
-            raise
-        finally:
-            if leaving is not None:
-                raise leaving
-        log.append(f"{name} leaves")
+    def __init__(
+        self, name: str, log: list[str], entering: Exception | None = None, leaving: BaseException | None = None
+    ) -> None:
+        self._name = name
+        self._log = log
+        self._entering = entering
+        self._leaving = leaving
 
-    return noting
+    def enter(self, call: Call) -> Awaitable[None] | None:
+        self._log.append(f"{self._name} enters")
+        if self._entering is not None:
+            raise self._entering
+        return None
+
+    def leave(self, call: Call, error: BaseException | None) -> Awaitable[None] | None:
+        if error is not None:
+            self._log.append(f"{self._name} sees {type(error).__name__}")
+        if self._leaving is not None:
+            raise self._leaving
+        if error is None:
+            self._log.append(f"{self._name} leaves")
+        return None
 
 
-async def test_all_are_entered_and_left_around_the_servicer() -> None:
+class Waiting(Noting):
+    """The same; it waits a turn before each step."""
+
+    def enter(self, call: Call) -> Awaitable[None]:
+        return self._later(super().enter, call)
+
+    def leave(self, call: Call, error: BaseException | None) -> Awaitable[None]:
+        return self._later(super().leave, call, error)
+
+    @staticmethod
+    async def _later(step: Callable[..., object], *arguments: object) -> None:
+        await asyncio.sleep(0)
+        step(*arguments)
+
+
+either = pytest.mark.parametrize("kind", [Noting, Waiting])
+
+
+@either
+async def test_all_are_entered_and_left_around_the_servicer(kind: type[Noting]) -> None:
     log: list[str] = []
-    assert await run([interceptor("a", log), interceptor("b", log)], log) is grpc.StatusCode.OK
+    assert await run([kind("a", log), kind("b", log)], log) is grpc.StatusCode.OK
     assert log == ["a enters", "b enters", "servicer", "b leaves", "a leaves"]
 
 
-async def test_one_that_refuses_is_seen_by_those_around_it_alone() -> None:
+@either
+async def test_one_that_refuses_is_seen_by_those_around_it_alone(kind: type[Noting]) -> None:
     log: list[str] = []
-    interceptors = [interceptor("a", log), interceptor("b", log, entering=ValueError()), interceptor("c", log)]
+    interceptors = [kind("a", log), kind("b", log, entering=ValueError()), kind("c", log)]
     assert await run(interceptors, log) is grpc.StatusCode.UNKNOWN
     assert log == ["a enters", "b enters", "a sees ValueError"]
 
 
-async def test_one_that_fails_when_it_is_left_is_seen_by_those_around_it() -> None:
+@either
+async def test_one_that_fails_when_it_is_left_is_seen_by_those_around_it(kind: type[Noting]) -> None:
     log: list[str] = []
-    interceptors = [interceptor("a", log), interceptor("b", log, leaving=KeyError()), interceptor("c", log)]
+    interceptors = [kind("a", log), kind("b", log, leaving=KeyError()), kind("c", log)]
     assert await run(interceptors, log) is grpc.StatusCode.UNKNOWN
     assert log == ["a enters", "b enters", "c enters", "servicer", "c leaves", "a sees KeyError"]
 
 
-async def test_a_cancellation_while_one_is_left_leaves_the_others() -> None:
+@either
+async def test_a_cancellation_while_one_is_left_leaves_the_others(kind: type[Noting]) -> None:
     log: list[str] = []
-    left: list[type[BaseException] | None] = []
-
-    class Last:
-        def __init__(self, call: Call) -> None: ...
-
-        async def __aenter__(self) -> None: ...
-
-        async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-            left.append(kind)
-
+    interceptors = [kind("a", log), kind("b", log, leaving=asyncio.CancelledError())]
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.ensure_future(awaited([Last, interceptor("b", log, leaving=asyncio.CancelledError())], log))
-    assert left == [asyncio.CancelledError]
+        await asyncio.ensure_future(awaited(interceptors, log))
+    assert log == ["a enters", "b enters", "a sees CancelledError"]
 
 
 async def awaited(interceptors: Sequence[Interceptor], log: list[str]) -> None:
