@@ -22,6 +22,9 @@ R = TypeVar("R")
 
 _OK = grpc.StatusCode.OK
 
+_LOOK_S = 1.0
+"""How often the channel looks which deadlines come near. Those get a timer; the others have no need of one."""
+
 
 class _Aborted(Exception):
     """The servicer ended the call with a status; the context has it."""
@@ -30,11 +33,11 @@ class _Aborted(Exception):
 class _Context:
     """The servicer's side of a call: what `grpc.aio.ServicerContext` is on a wire."""
 
-    __slots__ = ("_deadline", "code", "details", "initial_metadata", "metadata", "trailing_metadata")
+    __slots__ = ("code", "deadline", "details", "initial_metadata", "metadata", "trailing_metadata")
 
     def __init__(self, metadata: Metadata, timeout_s: float | None) -> None:
         self.metadata = metadata
-        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self.deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self.initial_metadata: Metadata | None = None
         self.trailing_metadata: Metadata = ()
         self.code: grpc.StatusCode | None = None
@@ -44,7 +47,7 @@ class _Context:
         return self.metadata
 
     def time_remaining(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
         self.initial_metadata = initial_metadata
@@ -66,17 +69,35 @@ class _Context:
 class _InProcessCall:
     """The caller's side of a call. One step of the servicer runs at a time, in the task that asked for it."""
 
+    __slots__ = (
+        *("_callbacks", "_channel", "_context", "_deadline_timer", "_ended", "_ended_by", "_loop", "_stepping"),
+        "__weakref__",
+    )
+
     def __init__(self, channel: "InProcessChannel", metadata: Metadata, timeout_s: float | None) -> None:
         self._context = _Context(metadata, timeout_s)
         self._channel = channel
         self._loop = asyncio.get_running_loop()
         self._stepping: asyncio.Task[object] | None = None
+        self._ended = False
         self._ended_by: grpc.StatusCode | None = None
-        self._callbacks: list[Callable[[object], None]] = []
+        self._callbacks: list[Callable[[object], None]] | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
-        if timeout_s is not None:
-            self._deadline_timer = self._loop.call_later(max(0.0, timeout_s), self._end, grpc.StatusCode.DEADLINE_EXCEEDED)
         channel.calls.add(self)
+        if timeout_s is not None:
+            if timeout_s < 2 * _LOOK_S:
+                self.time_out_in(timeout_s)
+            else:
+                channel.look_at_deadlines(self._loop)
+
+    @property
+    def deadline(self) -> float | None:
+        """The deadline, by the monotonic clock; None where there is none, or it has a timer."""
+        return self._context.deadline if self._deadline_timer is None else None
+
+    def time_out_in(self, timeout_s: float) -> None:
+        """Ends the call in so many seconds."""
+        self._deadline_timer = self._loop.call_later(max(0.0, timeout_s), self._end, grpc.StatusCode.DEADLINE_EXCEEDED)
 
     async def _step(self, step: Awaitable[R]) -> R:
         """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends."""
@@ -126,17 +147,19 @@ class _InProcessCall:
         )
 
     def _finish(self, code: grpc.StatusCode, details: str) -> None:
+        self._ended = True
         self._context.code, self._context.details = code, details
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
         self._channel.calls.discard(self)
-        for callback in self._callbacks:
-            callback(self)
-        self._callbacks.clear()
+        if self._callbacks is not None:
+            callbacks, self._callbacks = self._callbacks, None
+            for callback in callbacks:
+                callback(self)
 
     def _end(self, code: grpc.StatusCode) -> bool:
         """Ends the call from outside: the running step is cancelled, or the waiting servicer is closed."""
-        if self.done() or self._ended_by is not None:
+        if self._ended or self._ended_by is not None:
             return False
         self._ended_by = code
         if self._stepping is not None:
@@ -159,7 +182,7 @@ class _InProcessCall:
 
     def done(self) -> bool:
         """Whether the call has ended."""
-        return self._context.code is not None and self not in self._channel.calls
+        return self._ended
 
     def time_remaining(self) -> float | None:
         """Seconds to the deadline; None: there is none."""
@@ -167,8 +190,10 @@ class _InProcessCall:
 
     def add_done_callback(self, callback: Callable[[object], None]) -> None:
         """Calls back when the call has ended, at once if it has."""
-        if self.done():
+        if self._ended:
             callback(self)
+        elif self._callbacks is None:
+            self._callbacks = [callback]
         else:
             self._callbacks.append(callback)
 
@@ -211,11 +236,13 @@ _ENDINGS = {
 class _UnaryCall(_InProcessCall, Generic[R]):
     """A call with one answer. It begins when it is awaited."""
 
+    __slots__ = ("_apart", "_begun", "_handler", "_request", "_response")
+
     def __init__(
         self, channel: "InProcessChannel", handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
     ) -> None:
         super().__init__(channel, metadata, timeout_s)
-        self._handler = cast("Callable[[Message, _Context], Awaitable[R]]", handler.unary_unary)
+        self._handler: Callable[[Message, _Context], Awaitable[R]] = handler.unary_unary  # type: ignore[assignment]
         self._request = request
         self._response: R | None = None
         self._begun = False
@@ -225,20 +252,20 @@ class _UnaryCall(_InProcessCall, Generic[R]):
         return self._answer().__await__()
 
     async def _answer(self) -> R:
-        if self._begun and not self.done():
+        if not self._begun and not self._ended:
+            self._begun = True
+            self._response = response = await self._step(self._handler(self._request, self._context))
+            self._finish(_OK, "")
+            return response
+        if not self._ended:
             try:
                 await self.ended()
             except asyncio.CancelledError:
                 self.cancel()
                 raise
-        if self.done():
-            if self._context.code is not _OK:
-                raise self._error()
-            return cast(R, self._response)
-        self._begun = True
-        self._response = await self._step(self._handler(self._request, self._context))
-        self._finish(_OK, "")
-        return self._response
+        if self._context.code is not _OK:
+            raise self._error()
+        return self._response  # type: ignore[return-value]
 
     async def _settle(self) -> None:
         if not self._begun and not self.done():
@@ -253,19 +280,21 @@ class _UnaryCall(_InProcessCall, Generic[R]):
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
         """What came before the answer."""
-        await self._settle()
+        if not self._ended:
+            await self._settle()
         return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
 
 
 class _StreamCall(_InProcessCall, Generic[R]):
     """A call with a stream of answers. The servicer goes on only when the next one is asked for."""
 
+    __slots__ = ("_messages", "_read_ahead")
+
     def __init__(
         self, channel: "InProcessChannel", handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
     ) -> None:
         super().__init__(channel, metadata, timeout_s)
-        behaviour = cast("Callable[[Message, _Context], AsyncGenerator[R, None]]", handler.unary_stream)
-        self._messages = behaviour(request, self._context)
+        self._messages: AsyncGenerator[R, None] = handler.unary_stream(request, self._context)  # type: ignore[arg-type, assignment, misc]
         self._read_ahead: R | None = None
 
     def __aiter__(self) -> "_StreamCall[R]":
@@ -275,7 +304,7 @@ class _StreamCall(_InProcessCall, Generic[R]):
         if self._read_ahead is not None:
             message, self._read_ahead = self._read_ahead, None
             return message
-        if self.done():
+        if self._ended:
             if self._context.code is not _OK:
                 raise self._error()
             raise StopAsyncIteration
@@ -351,6 +380,7 @@ class InProcessChannel:
         self.calls: set[_InProcessCall] = set()
         self.stopped: Handler | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._look: asyncio.TimerHandle | None = None
 
     def add_handlers(self, service: str, handlers: Handlers) -> None:
         """Serves the handlers, by method name, under the service's full name."""
@@ -389,6 +419,21 @@ class InProcessChannel:
         """The contract has no such method."""
         raise NotImplementedError(method)
 
+    def look_at_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Sees to it, while there are calls, that each whose deadline comes near gets a timer."""
+        if self._look is None:
+            self._look = loop.call_later(_LOOK_S, self._look_around, loop)
+
+    def _look_around(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._look = None
+        now = time.monotonic()
+        for call in self.calls:
+            deadline = call.deadline
+            if deadline is not None and deadline - now < 2 * _LOOK_S:
+                call.time_out_in(deadline - now)
+        if self.calls:
+            self.look_at_deadlines(loop)
+
     def close_later(self, messages: AsyncGenerator[R, None]) -> None:
         """Closes a servicer's generator that nobody reads any more."""
         task = asyncio.ensure_future(messages.aclose())
@@ -416,6 +461,8 @@ class InProcessChannel:
             call._end(grpc.StatusCode.UNAVAILABLE)
         for call in tuple(self.calls):
             await call.ended()
+        if self._look is not None:
+            self._look.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def __aenter__(self) -> "InProcessChannel":
