@@ -18,7 +18,7 @@ from sanic.response import HTTPResponse
 
 from gateway_http.cors import add_cors
 from gateway_http.errors import KINDS, HttpError, Kind, from_client
-from gateway_http.exchange import App, request_id_of
+from gateway_http.exchange import App, FrontRequest, request_id_of
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
 from gateway_http.surfaces.openai.chat import chat_completions
@@ -68,7 +68,9 @@ def create_metrics_app(client: Callable[[], AsyncClient], settings: HttpSettings
 
 
 def _bare_app(settings: HttpSettings) -> App:
-    app: App = Sanic(f"trunkline-{next(_names)}", configure_logging=False, error_handler=_Errors())
+    app: App = Sanic(
+        f"trunkline-{next(_names)}", configure_logging=False, error_handler=_Errors(), request_class=FrontRequest
+    )
     app.config.update(
         ACCESS_LOG=False,
         MOTD=False,

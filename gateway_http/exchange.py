@@ -11,10 +11,10 @@ from typing import TypeVar, cast
 import orjson
 from sanic import Request, Sanic
 from sanic.config import Config
-from sanic.http.stream import Stream
 from sanic.response import HTTPResponse
 
 from gateway_http.errors import HttpError, Kind, invalid
+from gateway_http.protocol import FrontHttp
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
 from trunkline_client import CallFacts
@@ -31,14 +31,22 @@ _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-read-timeout")
 _UNSUPPORTED_MEDIA_TYPE = Kind(415, "invalid_request_error", "unsupported_media_type")
 
 
+class FrontRequest(Request[App, SimpleNamespace]):
+    """A request that remembers its id."""
+
+    request_id = ""
+    """Empty until somebody asked for it."""
+
+
 def request_id_of(request: Request) -> str:
     """The request's id: the caller's where it is a plain one, else a new one; the same at every asking."""
-    known: str | None = getattr(request.ctx, "request_id", None)
-    if known is None:
-        given = request.headers.get("x-request-id", "")
-        known = given if _REQUEST_ID.fullmatch(given) else f"req_{random.getrandbits(96):024x}"
-        request.ctx.request_id = known
-    return known
+    assert isinstance(request, FrontRequest)
+    if not request.request_id:
+        given = request.headers.get("x-request-id")
+        if given is None or not _REQUEST_ID.fullmatch(given):
+            given = f"req_{random.getrandbits(96):024x}"
+        request.request_id = given
+    return request.request_id
 
 
 class Exchange:
@@ -83,11 +91,9 @@ class Exchange:
             raise HttpError(_UNSUPPORTED_MEDIA_TYPE, "The body must be JSON, with `Content-Type: application/json`.")
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise HttpError(_UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed: send it without `Content-Encoding`.")
-        # Sanic lifts its limit for handlers that read the body themselves.
-        cast(Stream, request.stream).request_max_size = self._settings.max_body_bytes
-        await request.receive_body()  # type: ignore[no-untyped-call]
+        text = await cast(FrontHttp, request.stream).body(self._settings.max_body_bytes)
         try:
-            body = orjson.loads(request.body)
+            body = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise invalid(f"The body is not valid JSON: {_fault(error)}.") from None
         if type(body) is not dict:

@@ -7,17 +7,21 @@ answer away. Source: RFC 9112, section 9.6.
 
 import asyncio
 import time
+from functools import lru_cache
 from typing import cast
 
-from sanic.exceptions import RequestTimeout
+from sanic.exceptions import RequestCancelled, RequestTimeout
+from sanic.headers import format_http1_response
 from sanic.http import Http, Stage
 from sanic.server.protocols.http_protocol import HttpProtocol
+
+from gateway_http.response import FrontResponse
 
 _LAST_READ_S = 2.0
 """How long a caller that still sends may take to see that its answer is there."""
 
 
-class _FrontHttp(Http):
+class FrontHttp(Http):
     """The requests of a connection, one after the other."""
 
     __slots__ = ()
@@ -30,6 +34,45 @@ class _FrontHttp(Http):
         await super().http1()  # type: ignore[no-untyped-call]
         cast("FrontProtocol", self.protocol).unread |= bool(self.request_body or self.recv_buffer)
 
+    async def body(self, largest: float) -> bytes:
+        """The request's whole body. Most arrive with the head, and then there is nothing to wait for.
+
+        Raises:
+            PayloadTooLarge: it has more bytes than `largest`.
+        """
+        self.request_max_size = largest
+        size = self.request_bytes_left
+        if not isinstance(self.request_body, bool) or self.expecting_continue or size > largest:
+            return b"".join([data async for data in self])
+        buffer = self.recv_buffer
+        while len(buffer) < size:
+            await self._receive_more()
+        body = bytes(buffer[:size])
+        del buffer[:size]
+        self.request_bytes_left = 0
+        self.request_body = None
+        return body
+
+    async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
+        """Sends the head, and with it the body, or its first piece."""
+        response = self.response
+        if not isinstance(response, FrontResponse) or self.head_only or self.expecting_continue:
+            await super().http1_response_header(data, end_stream)
+            return
+        if not data and response.body:
+            data, end_stream = response.body, True
+        if end_stream:
+            framing = f"content-length: {len(data)}"
+            self.response_func = None  # type: ignore[assignment]
+        else:
+            framing = "transfer-encoding: chunked"
+            data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            self.response_func = self.http1_response_chunked
+        kept = "keep-alive" if self.keep_alive else "close"
+        fields = f"{response.fields()}{framing}\r\nconnection: {kept}\r\n\r\n"
+        await self._send(b"%b%b%b" % (_status_line(response.status), fields.encode("ascii", "replace"), data))
+        self.stage = Stage.IDLE if end_stream else Stage.RESPONSE
+
     def create_empty_request(self) -> None:
         """Stands in for a request that could not be understood; its address may be why, so that is left out."""
         self.url = None
@@ -39,13 +82,17 @@ class _FrontHttp(Http):
 class FrontProtocol(HttpProtocol):
     """A connection of the front."""
 
-    HTTP_CLASS = _FrontHttp
-    __slots__ = ("begin", "last_read", "unread")
+    HTTP_CLASS = FrontHttp
+    __slots__ = ("arrival", "begin", "buffer_size", "last_read", "unread")
 
     def __init__(self, **arguments: object) -> None:
         super().__init__(**arguments)  # type: ignore[arg-type]
         self.begin = 0.0
         """When the request that is arriving began to."""
+        self.arrival: asyncio.Future[None] | None = None
+        """What waits for the next bytes."""
+        self.buffer_size: int = self.app.config.REQUEST_BUFFER_SIZE
+        """With more bytes than that waiting, no more are read."""
         self.unread = False
         """Whether the caller may still be sending when the connection ends."""
         self.last_read: asyncio.TimerHandle | None = None
@@ -55,9 +102,33 @@ class FrontProtocol(HttpProtocol):
         """Takes the next bytes; none are of interest any more when the answer has ended the connection."""
         if self.last_read is not None:
             return
+        self._time = time.monotonic()
         if not _arriving(self.http):
-            self.begin = time.monotonic()
-        super().data_received(data)
+            self.begin = self._time
+        self.recv_buffer += data
+        if len(self.recv_buffer) >= self.buffer_size and self.transport is not None:
+            self.transport.pause_reading()
+        if self.arrival is not None and not self.arrival.done():
+            self.arrival.set_result(None)
+
+    async def receive_more(self) -> None:
+        """Waits for the next bytes."""
+        cast(asyncio.Transport, self.transport).resume_reading()
+        self.arrival = self.loop.create_future()
+        try:
+            await self.arrival
+        finally:
+            self.arrival = None
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes; waits first where the caller reads slowly."""
+        if not self._can_write.is_set():
+            await self._can_write.wait()
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise RequestCancelled
+        transport.write(data)
+        self._time = time.monotonic()
 
     def check_timeouts(self) -> None:
         """Looks, from time to time, at how long everything takes."""
@@ -84,6 +155,11 @@ class FrontProtocol(HttpProtocol):
         if self.last_read is not None:
             self.last_read.cancel()
         super().connection_lost(exception)  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=64)
+def _status_line(status: int) -> bytes:
+    return format_http1_response(status, ())[:-2]
 
 
 def _arriving(http: Http | None) -> bool:

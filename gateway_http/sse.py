@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sanic.response import HTTPResponse
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 DONE = b"data: [DONE]\n\n"
 _COMMENT = b": keep-alive\n\n"
 

@@ -11,6 +11,7 @@ from sanic import Request
 
 from gateway_http.errors import from_client
 from gateway_http.exchange import Exchange, with_proxy_info
+from gateway_http.response import FrontResponse
 from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, events
 from trunkline_client import MessageStream, TrunklineError
 
@@ -43,7 +44,7 @@ async def send_stream(
         await stream.open()
         provider, attempts = stream.provider, stream.attempts
         headers = {**HEADERS, **exchange.headers(provider, attempts)}
-        response = await request.respond(content_type=CONTENT_TYPE, headers=headers)
+        response = await request.respond(FrontResponse(b"", CONTENT_TYPE, headers))
         held: list[bytes] = []
         with EventWriter(response, keepalive_s) as writer:
             try:
