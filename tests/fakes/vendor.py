@@ -19,6 +19,7 @@ from typing import Self
 
 from tests.fakes.answers import Scripted, Wire
 from tests.fakes.anthropic_dialect import AnthropicDialect
+from tests.fakes.bedrock_dialect import BedrockDialect
 from tests.fakes.cohere_dialect import CohereDialect
 from tests.fakes.dialect import Call, Dialect, Refused
 from tests.fakes.faults import Fault, with_faults
@@ -69,7 +70,8 @@ class ScriptedVendor:
         self.active_requests = 0
         self._openai = OpenAIDialect(key, tuple(models), strict=strict)
         self._anthropic = AnthropicDialect(key, tuple(models))
-        self._addressed: tuple[CohereDialect | GeminiDialect, ...] = (
+        self._addressed: tuple[BedrockDialect | CohereDialect | GeminiDialect, ...] = (
+            BedrockDialect(key, tuple(models)),
             CohereDialect(key, tuple(models)),
             GeminiDialect(key, tuple(models)),
         )

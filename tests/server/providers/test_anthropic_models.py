@@ -160,7 +160,12 @@ async def test_a_beginning_of_blanks_alone_is_not_sent(vendor: ScriptedVendor, p
 
 async def test_what_the_vendor_refuses_beside_a_beginning_is_left_out(vendor: ScriptedVendor, provider: Provider) -> None:
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}}
-    asked = {"reasoning_effort": "high", "response_format": schema, "tools": TOOLS, "tool_choice": "required"}
+    asked: dict[str, object] = {
+        "reasoning_effort": "high",
+        "response_format": schema,
+        "tools": TOOLS,
+        "tool_choice": "required",
+    }
     await completion(provider, going_on("Hello", asked))
     body = vendor.requests[0].body
     assert body.keys().isdisjoint({"thinking", "output_config"})

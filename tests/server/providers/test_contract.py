@@ -23,6 +23,9 @@ every_built_kind = pytest.mark.parametrize("kind", [kind for kind in KINDS if ki
 every_wired_kind = pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind.built and kind.needs_base_url], ids=lambda kind: kind.type
 )
+BARE = ("anthropic", "azure_openai", "bedrock")
+"""Types whose addresses do not end in `/v1`."""
+
 DIALECTS = [
     module
     for found in pkgutil.iter_modules(server.providers.__path__)
@@ -55,7 +58,7 @@ def test_every_name_of_a_kind_means_one_kind() -> None:
 @every_kind
 def test_a_kind_has_its_fields(kind: ProviderKind) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", kind.type)
-    assert kind.base_url is None or re.fullmatch(r"https://[a-z0-9./-]+|http://127\.0\.0\.1:\d+/v1", kind.base_url)
+    assert kind.base_url is None or re.fullmatch(r"https://[a-z0-9./-]+|http://127\.0\.0\.1:\d+(/v1)?", kind.base_url)
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name in kind.api_key_env)
     assert bool(kind.api_key_env) or not kind.needs_key or not kind.built
 
@@ -80,7 +83,7 @@ async def test_a_refusal_is_a_provider_error_that_hides_the_key(
     vendor: ScriptedVendor, kind: ProviderKind, status: int
 ) -> None:
     vendor.add(Status(status, message="No."))
-    base_url = vendor.url if kind.type in ("anthropic", "azure_openai") else f"{vendor.url}/v1"
+    base_url = vendor.url if kind.type in BARE else f"{vendor.url}/v1"
     async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
         assert vendor.key not in repr(given)
         with pytest.raises(ProviderError) as raised:
@@ -93,7 +96,7 @@ async def test_a_refusal_is_a_provider_error_that_hides_the_key(
 async def test_an_answer_begins_with_its_role_and_ends_with_a_reason(
     vendor: ScriptedVendor, kind: ProviderKind, streamed: bool
 ) -> None:
-    base_url = vendor.url if kind.type in ("anthropic", "azure_openai") else f"{vendor.url}/v1"
+    base_url = vendor.url if kind.type in BARE else f"{vendor.url}/v1"
     async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
         batches = await chat_batches(build_provider(given), chat_ask({}, model="some-model", streamed=streamed))
     choices = [choice for batch in batches for chunk in batch.chunks for choice in chunk.choices]
