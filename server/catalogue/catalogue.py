@@ -1,7 +1,7 @@
 """Every provider's models: what the configuration names, what providers list, and what is known of each."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -79,6 +79,7 @@ class Catalogue:
         self._sources = {source.settings.name: source for source in sources}
         self._lists = {name: ProviderList(name, source.provider, clock) for name, source in self._sources.items()}
         self._table = table
+        self._made: dict[tuple[str, str], tuple[Sequence[ListedModel], str, Sequence[Entry]]] = {}
         self._known: dict[tuple[str, str], tuple[Sequence[ListedModel], ModelFacts]] = {}
 
     async def models(self) -> list[Entry]:
@@ -90,7 +91,7 @@ class Catalogue:
         listings = await asyncio.gather(*(self._listing(name) for name in names))
         return [entry for name, listing in zip(names, listings, strict=True) for entry in self._served(name, listing)]
 
-    async def provider_models(self, provider: str) -> tuple[list[Entry], Listing]:
+    async def provider_models(self, provider: str) -> tuple[Sequence[Entry], Listing]:
         """All models of one provider, by its names for them, from its list, which is asked for where it is old.
 
         Raises:
@@ -99,7 +100,7 @@ class Catalogue:
         listing = await self._lists[provider].get_new(REFRESH_TIMEOUT_S)
         return self._all(provider, listing), listing
 
-    async def refresh(self, provider: str) -> tuple[list[Entry], Listing]:
+    async def refresh(self, provider: str) -> tuple[Sequence[Entry], Listing]:
         """All models of one provider, which is asked for its list now; as `provider_models`."""
         listing = await self._lists[provider].refresh(REFRESH_TIMEOUT_S)
         return self._all(provider, listing), listing
@@ -161,14 +162,28 @@ class Catalogue:
             return await self._lists[provider].get(LIST_WAIT_S)
         return self._lists[provider].known
 
-    def _served(self, provider: str, listing: Listing) -> list[Entry]:
+    def _served(self, provider: str, listing: Listing) -> Sequence[Entry]:
+        return self._once(self._served_entries, provider, listing)
+
+    def _all(self, provider: str, listing: Listing) -> Sequence[Entry]:
+        return self._once(self._all_entries, provider, listing)
+
+    def _once(self, make: Callable[[str, Listing], Sequence[Entry]], provider: str, listing: Listing) -> Sequence[Entry]:
+        """What is made of a listing, made once for each: some providers list hundreds of models."""
+        key = (make.__name__, provider)
+        made = self._made.get(key)
+        if made is None or made[0] is not listing.models or made[1] != listing.error:
+            made = self._made[key] = listing.models, listing.error, make(provider, listing)
+        return made[2]
+
+    def _served_entries(self, provider: str, listing: Listing) -> Sequence[Entry]:
         listed = {model.id: model for model in listing.models}
         return [
             self._entry(provider, name, model, listed.get(model))
             for name, model in self._served_names(provider, listing).items()
         ]
 
-    def _all(self, provider: str, listing: Listing) -> list[Entry]:
+    def _all_entries(self, provider: str, listing: Listing) -> Sequence[Entry]:
         settings = self._sources[provider].settings
         listed = {model.id: model for model in listing.models}
         models = sorted({*listed, *self._served_names(provider, listing).values()})

@@ -1,6 +1,7 @@
 """The models of several providers: what can be asked for by name, and what each provider has."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
@@ -22,7 +23,7 @@ def catalogue(*sources: tuple[ProviderSettings, Listing | None]) -> Catalogue:
     return Catalogue(given, TABLE, TurnedClock())
 
 
-def names(entries: list[Entry]) -> list[str]:
+def names(entries: Sequence[Entry]) -> list[str]:
     return [f"{entry.provider}:{entry.name}:{entry.model}" for entry in entries]
 
 
@@ -126,6 +127,17 @@ async def test_a_model_of_a_provider_that_is_down_is_found_by_its_pattern() -> N
     assert found is not None
     assert found.facts.context_window == 128_000
     assert await models.find("first", "other") is None
+
+
+async def test_a_new_list_takes_the_place_of_what_was_made_of_the_old_one() -> None:
+    provider = Listing(["gpt-1"])
+    models = catalogue((row("first", "gpt-*"), provider))
+    assert names(await models.models()) == names(await models.models()) == ["first:gpt-1:gpt-1"]
+    assert models.facts("first", "gpt-4o").context_window == 128_000
+    provider.listed = [ListedModel("gpt-4o", context_window=7)]
+    await models.refresh("first")
+    assert names(await models.models()) == ["first:gpt-4o:gpt-4o"]
+    assert models.facts("first", "gpt-4o").context_window == 7
 
 
 async def test_describing_asks_nobody() -> None:
