@@ -19,6 +19,7 @@ class ProviderKind:
         needs_base_url: False for a kind that calls nobody, as `echo` does.
         own_ids: Patterns of the vendor's model names that begin with the type's own name and a slash, `groq/compound`.
         missing_without_key: Says what is missing for rows without a key, where something is; None: nothing ever is.
+        legacy: Whether the vendor's API once had another form, which a row asks for with `dialect: legacy`.
     """
 
     type: str
@@ -31,6 +32,7 @@ class ProviderKind:
     needs_base_url: bool = True
     own_ids: tuple[str, ...] = ()
     missing_without_key: Callable[[], str | None] | None = None
+    legacy: bool = False
 
 
 def find_kind(kinds: Sequence[ProviderKind], name: str) -> ProviderKind | None:

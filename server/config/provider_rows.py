@@ -58,6 +58,8 @@ def _completed(
     own_address = given.get("base_url")
     if kind.base_url is None and kind.needs_base_url and own_address is None:
         faults.append(row.fault(f"a provider of type `{kind.type}` needs a `base_url`"))
+    if row.text("dialect") == "legacy" and not kind.legacy:
+        faults.append(given["dialect"].fault(_no_older_form(kind, kinds)))
     if "api_key" in given and "api_key_env" in given:
         faults.append(row.entries["api_key"].key_fault("give `api_key` or `api_key_env`, not both"))
     added: dict[str, Node] = {"type": type_node.with_value(kind.type)}
@@ -108,6 +110,11 @@ def _nearest(type_name: str, kinds: Sequence[ProviderKind]) -> str:
     known = [name for kind in kinds for name in (kind.type, *kind.aliases)]
     near = get_close_matches(type_name[:64].lower(), known, n=1, cutoff=0.5)
     return f"did you mean `{near[0]}`?" if near else "known are " + ", ".join(sorted(known))
+
+
+def _no_older_form(kind: ProviderKind, kinds: Sequence[ProviderKind]) -> str:
+    having = ", ".join(f"`{each.type}`" for each in kinds if each.legacy)
+    return f"providers of type `{kind.type}` have no older form" + (f"; known are those of {having}" if having else "")
 
 
 def _notice(code: str, node: Node, message: str) -> Notice:

@@ -35,7 +35,6 @@ UNBUILT = (
     Unbuilt("reload", (("server", "reload"),)),
     Unbuilt("log_rotation", (("logging", "rotation"),)),
     Unbuilt("store_bodies", (("logging", "store_bodies"),)),
-    Unbuilt("legacy_dialect", ((*_PROVIDER, "dialect"),), ("current",)),
     Unbuilt(
         "costs",
         (

@@ -26,6 +26,7 @@ from tests.fakes.faults import Fault, with_faults
 from tests.fakes.gemini_dialect import GeminiDialect
 from tests.fakes.http1 import Connection, Http1Server
 from tests.fakes.http1_request import BadRequest, Request
+from tests.fakes.legacy_dialect import LegacyDialect
 from tests.fakes.openai_dialect import OpenAIDialect
 from tests.fakes.plan import Data, Drop, Head, Pause, Plan, VendorError
 from tests.fakes.watch import Watch
@@ -70,10 +71,11 @@ class ScriptedVendor:
         self.active_requests = 0
         self._openai = OpenAIDialect(key, tuple(models), strict=strict)
         self._anthropic = AnthropicDialect(key, tuple(models))
-        self._addressed: tuple[BedrockDialect | CohereDialect | GeminiDialect, ...] = (
+        self._addressed: tuple[BedrockDialect | CohereDialect | GeminiDialect | LegacyDialect, ...] = (
             BedrockDialect(key, tuple(models)),
             CohereDialect(key, tuple(models)),
             GeminiDialect(key, tuple(models)),
+            *(LegacyDialect(name, key) for name in LegacyDialect.vendors),
         )
         self._default = default
         self._queue: deque[Scripted | Fault] = deque()

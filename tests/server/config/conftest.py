@@ -18,7 +18,9 @@ KINDS = (
         ("gpt-4o", "gpt-4o-mini"),
         True,
     ),
-    ProviderKind("anthropic", "https://api.anthropic.com", ("ANTHROPIC_API_KEY",), True, ("claude-opus-4-5",), True),
+    ProviderKind(
+        "anthropic", "https://api.anthropic.com", ("ANTHROPIC_API_KEY",), True, ("claude-opus-4-5",), True, legacy=True
+    ),
     ProviderKind("grok", "https://api.x.ai/v1", ("XAI_API_KEY",), True, ("grok-4",), True, aliases=("xai",)),
     ProviderKind("cohere", "https://api.cohere.com", ("COHERE_API_KEY",), True, ("command-a",), False),
     ProviderKind("azure_openai", None, ("AZURE_OPENAI_API_KEY",), True, (), True),

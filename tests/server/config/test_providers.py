@@ -84,6 +84,7 @@ def test_names_of_models_may_hold_what_vendors_use(load_text):
         ("type: echo, timeout: 0", "providers[0].timeout", "greater than 0"),
         ("type: echo, rate_limit: 0", "providers[0].rate_limit", "greater"),
         ("type: echo, dialect: old", "providers[0].dialect", "'legacy'"),
+        ("type: echo, dialect: legacy", "providers[0].dialect", "no older form; known are those of `anthropic`"),
         ('type: echo, custom_headers: {X-A: "a\\nb"}', "providers[0].custom_headers.?", "one line"),
         ('type: echo, custom_headers: {X-A: "a\\0b"}', "providers[0].custom_headers.?", "one line"),
         ("type: echo, custom_headers: {'X A': b}", "providers[0].custom_headers.?", "header name"),
@@ -108,3 +109,9 @@ def test_without_a_file_echo_and_every_vendor_with_a_key_are_served(kinds):
     ]
     assert [(notice.code, notice.line) for notice in loaded.notices] == [("provider_not_built", None)]
     assert (loaded.path, loaded.file_size_bytes) == (None, 0)
+
+
+def test_a_vendor_with_an_older_form_can_be_told_to_speak_it(load_text):
+    loaded = load_text("providers: [{name: a, type: anthropic, api_key: k, dialect: legacy}]")
+    assert [row.dialect for row in loaded.settings.providers] == ["legacy"]
+    assert loaded.notices == ()

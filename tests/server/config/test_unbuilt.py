@@ -20,7 +20,6 @@ ASKED = {
     "reload": "server: {reload: true}",
     "log_rotation": "logging: {rotation: {max_files: 2}}",
     "store_bodies": "logging: {store_bodies: true}",
-    "legacy_dialect": "providers: [{name: a, type: echo, dialect: legacy}]",
     "costs": "providers: [{name: a, type: echo, cost_per_1k_input_tokens: 0.5}]",
 }
 QUIET = """\
@@ -59,7 +58,7 @@ def test_a_file_without_providers_is_remarked(load_text):
 
 
 def test_a_feature_of_several_rows_is_said_at_the_first(load_text):
-    rows = ["", "dialect: legacy", "dialect: legacy"]
+    rows = ["", "rate_limit: 5", "rate_limit: 5"]
     text = "".join(f"  - {{name: p{number}, type: echo, {row}}}\n" for number, row in enumerate(rows))
     loaded = load_text("providers:\n" + text)
-    assert [(notice.path, notice.line) for notice in loaded.notices] == [("providers[1].dialect", 3)]
+    assert [(notice.path, notice.line) for notice in loaded.notices] == [("providers[1].rate_limit", 3)]
