@@ -170,6 +170,15 @@ async def test_a_refused_request_is_sent_once_more(vendor: Http2Vendor, http: Ht
     assert await said(http, vendor.url) == b'{"said": "hello"}'
 
 
+async def test_a_kept_connection_that_is_closed_when_the_next_request_comes_is_no_failure(
+    vendor: Http2Vendor, http: Http2
+) -> None:
+    vendor.answers.extend([hello, drops, hello])
+    await said(http, vendor.url)
+    assert await said(http, vendor.url) == b'{"said": "hello"}'
+    assert len(vendor.exchanges) == 3
+
+
 async def test_a_vendor_that_leaves_ends_the_answers_that_it_has_begun(vendor: Http2Vendor, http: Http2) -> None:
     def leaves(exchange: Exchange) -> None:
         exchange.head(200)

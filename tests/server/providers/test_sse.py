@@ -99,6 +99,15 @@ def test_an_event_may_have_ten_megabytes() -> None:
     assert read(*(text[start : start + size] for start in range(0, len(text), size))) == [Event("message", data)]
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("size", [1, 7, 2047, 2048, 2049, 5000])
+def test_long_events_between_short_ones_stay_whole_however_they_are_torn(size: int, end: bytes) -> None:
+    events = [b"one", b"x" * 9000, b"two", b"y" * 2041, b"z" * 2042, b"three"]
+    text = b"".join(b"data: " + data + end + end for data in events) + b"data: last"
+    reads = [text[start : start + size] for start in range(0, len(text), size)]
+    assert read(*reads) == [Event("message", data) for data in (*events, b"last")]
+
+
 def test_an_event_that_never_ends_is_a_broken_protocol() -> None:
     parser = SseParser()
     piece = b"x" * (LARGEST_EVENT // 4)
