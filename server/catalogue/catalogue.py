@@ -26,8 +26,14 @@ _TELLING = (
     ("dall-e", Operation.IMAGES),
     ("video", Operation.VIDEOS),
     ("sora", Operation.VIDEOS),
+    ("whisper", None),
+    ("tts", None),
+    ("transcribe", None),
+    ("moderation", None),
+    ("realtime", None),
+    ("rerank", None),
 )
-"""Parts of names, and what models with such a name do."""
+"""Parts of names, and what models with such a name do; None: nothing that this gateway offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,4 +227,4 @@ def _configured_prices(settings: ProviderSettings) -> ModelFacts:
 def _guess(model: str, operations: frozenset[Operation]) -> frozenset[str]:
     """What a model of that name does, where nobody says: names of models that do not chat tell what they do instead."""
     told = next((operation for word, operation in _TELLING if word in model), Operation.CHAT)
-    return frozenset({told.value}) if told in operations else frozenset()
+    return frozenset({told.value}) if told is not None and told in operations else frozenset()
