@@ -5,12 +5,12 @@ are dropped. Source: https://docs.cohere.com/reference/chat (2026-11).
 """
 
 import re
-from dataclasses import dataclass
 
 import orjson
 
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask
+from server.providers.capabilities import Gate
 from server.providers.cohere_messages import vendor_messages
 from server.providers.cohere_tools import add_tools
 from server.providers.errors import Fault, ProviderError
@@ -39,7 +39,7 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
             holds no JSON object.
     """
     extras = extra_of(request)
-    gate = _Gate(reject=settings.unsupported_parameters == "reject")
+    gate = Gate(reject=settings.unsupported_parameters == "reject")
     _check_unsupported(request, extras, gate)
     body: Json = {"model": ask.model, "messages": vendor_messages(request.messages)}
     add_tools(body, request)
@@ -57,32 +57,20 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
         raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """What becomes of parameters that the vendor cannot express."""
-
-    reject: bool
-
-    def meet(self, param: str) -> None:
-        if self.reject:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
-
-
-def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: _Gate) -> None:
+def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: Gate) -> None:
     if request.n > 1:
         raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
-    given = {
-        "logit_bias": bool(request.logit_bias),
-        "top_logprobs": request.top_logprobs > 0,
-        "parallel_tool_calls": request.HasField("parallel_tool_calls") and not request.parallel_tool_calls,
-        "modalities": any(kind != "text" for kind in request.modalities),
-        "audio": extras.get("audio") is not None,
-        "prediction": extras.get("prediction") is not None,
-        "web_search_options": extras.get("web_search_options") is not None,
+    given: Json = {
+        "logit_bias": dict(request.logit_bias),
+        "top_logprobs": request.top_logprobs,
+        "parallel_tool_calls": not request.HasField("parallel_tool_calls") or request.parallel_tool_calls,
+        "modalities": list(request.modalities) or ["text"],
+        "audio": extras.get("audio"),
+        "prediction": extras.get("prediction"),
+        "web_search_options": extras.get("web_search_options"),
     }
-    for param, present in given.items():
-        if present:
-            gate.meet(param)
+    for param, value in given.items():
+        gate.refuse(param, value)
 
 
 def _add_format(body: Json, request: ChatCompletionRequest) -> None:
@@ -94,7 +82,7 @@ def _add_format(body: Json, request: ChatCompletionRequest) -> None:
         body["response_format"] = {"type": "json_object", "json_schema": schema} if schema else {"type": "json_object"}
 
 
-def _add_limits(body: Json, request: ChatCompletionRequest, settings: ProviderSettings, gate: _Gate) -> None:
+def _add_limits(body: Json, request: ChatCompletionRequest, settings: ProviderSettings, gate: Gate) -> None:
     if request.HasField("max_completion_tokens"):
         body["max_tokens"] = request.max_completion_tokens
     elif request.HasField("max_tokens"):
@@ -104,12 +92,12 @@ def _add_limits(body: Json, request: ChatCompletionRequest, settings: ProviderSe
     given = [request.stop.text] if request.stop.HasField("text") else request.stop.list
     sequences = [text for text in given if text]
     if len(sequences) > _MOST_STOPS:
-        gate.meet("stop")
+        gate.refuse("stop", sequences)
     if sequences:
         body["stop_sequences"] = sequences[:_MOST_STOPS]
 
 
-def _add_sampling(body: Json, request: ChatCompletionRequest, extras: Json, gate: _Gate) -> None:
+def _add_sampling(body: Json, request: ChatCompletionRequest, extras: Json, gate: Gate) -> None:
     """Adds the sampling parameters, those out of the vendor's range as the nearest that it takes."""
     if request.HasField("temperature"):
         body["temperature"] = min(max(request.temperature, 0.0), 1.0)
@@ -120,24 +108,24 @@ def _add_sampling(body: Json, request: ChatCompletionRequest, extras: Json, gate
     penalties = {"frequency_penalty": request.frequency_penalty, "presence_penalty": request.presence_penalty}
     for name, penalty in penalties.items():
         if penalty < 0:
-            gate.meet(name)
+            gate.refuse(name, penalty)
         elif penalty > 0:
             body[name] = min(penalty, 1.0)
     if request.HasField("seed"):
         if request.seed < 0:
-            gate.meet("seed")
+            gate.refuse("seed", request.seed)
         else:
             body["seed"] = request.seed
 
 
-def _add_thinking(body: Json, request: ChatCompletionRequest, model: str, gate: _Gate) -> None:
+def _add_thinking(body: Json, request: ChatCompletionRequest, model: str, gate: Gate) -> None:
     effort = request.reasoning_effort
     thinks = not _WITHOUT_THOUGHT.match(model)
     if effort in ("", "none"):
         if effort and thinks:
             body["thinking"] = {"type": "disabled"}
     elif effort not in _BUDGETS or not thinks:
-        gate.meet("reasoning_effort")
+        gate.refuse("reasoning_effort", effort)
     else:
         budget = _BUDGETS[effort]
         body["thinking"] = {"type": "enabled"} | ({} if budget is None else {"token_budget": budget})
