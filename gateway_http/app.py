@@ -24,13 +24,22 @@ from gateway_http.settings import HttpSettings
 from gateway_http.surfaces.openai.chat import chat_completions
 from gateway_http.surfaces.openai.completions import completions
 from gateway_http.surfaces.openai.embeddings import embeddings
+from gateway_http.surfaces.openai.explain import explainable
 from gateway_http.surfaces.openai.images import image_generations
 from gateway_http.surfaces.openai.models import get_model, list_models
 from gateway_http.surfaces.openai.videos import video_generations
 from gateway_http.transcoding.routes import add_routes, routes
 from gateway_http.views import VIEWS
+from trunkline.v1.models_service_pb2 import Operation
 from trunkline_client import AsyncClient, TrunklineError
 
+_COMPLETIONS = (
+    ("/v1/chat/completions", "chat", chat_completions, Operation.OPERATION_CHAT),
+    ("/v1/completions", "completions", completions, Operation.OPERATION_TEXT),
+    ("/v1/embeddings", "embeddings", embeddings, Operation.OPERATION_EMBEDDINGS),
+    ("/v1/images/generations", "images", image_generations, Operation.OPERATION_IMAGES),
+    ("/v1/videos/generations", "videos", video_generations, Operation.OPERATION_VIDEOS),
+)
 _names = itertools.count(1)
 _INVALID = "invalid_request_error"
 
@@ -43,15 +52,9 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
         settings: the front's settings.
     """
     app = _bare_app(settings)
-    app.add_route(chat_completions(client, settings), "/v1/chat/completions", methods=["POST"], name="chat", stream=True)
-    app.add_route(completions(client, settings), "/v1/completions", methods=["POST"], name="completions", stream=True)
-    app.add_route(embeddings(client, settings), "/v1/embeddings", methods=["POST"], name="embeddings", stream=True)
-    app.add_route(
-        image_generations(client, settings), "/v1/images/generations", methods=["POST"], name="images", stream=True
-    )
-    app.add_route(
-        video_generations(client, settings), "/v1/videos/generations", methods=["POST"], name="videos", stream=True
-    )
+    for path, name, build, operation in _COMPLETIONS:
+        handler = explainable(build(client, settings), operation, client, settings)
+        app.add_route(handler, path, methods=["POST"], name=name, stream=True)
     app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models")
     app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model")
     add_routes(app, client, settings, VIEWS, tuple(routes()))

@@ -21,6 +21,7 @@ from server.config import Loaded, Settings
 from server.config.schema import CircuitBreakerSettings, TlsSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.gate import Gate
+from server.dispatch.health import Health, ProviderHealth, watch_health
 from server.dispatch.means import Means
 from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetStates
@@ -115,6 +116,7 @@ class Core:
         self._chaos.configure(loaded.settings.chaos_engineering)
         self._https: list[Http] = []
         self._stopping = False
+        self._checks: asyncio.Future[None] | None = None
         self._health = HealthService()
         self._server: grpc.aio.Server | None = None
         self._runtime = self._build(loaded)
@@ -146,6 +148,21 @@ class Core:
         if self._server is not None and listen is not None:
             self._add_ports(self._server, listen)
             await self._server.start()
+        self._watch_health()
+
+    def _watch_health(self) -> None:
+        """Begins to check the providers where the configuration asks for it."""
+        settings, runtime = self._settings.health_check, self._runtime
+        if settings is None or not settings.enabled or not settings.providers:
+            return
+        providers = {name: row.provider for name, row in runtime.router.rows.items() if runtime.rows[name].usable}
+
+        async def tell(name: str, health: Health) -> None:
+            await self._health.set({f"provider/{name}": health is not Health.UNHEALTHY})
+
+        self._checks = asyncio.ensure_future(
+            watch_health(providers, runtime.health, settings.interval, settings.timeout, tell)
+        )
 
     async def drain(self) -> None:
         """Tells probes that nothing new should be sent here."""
@@ -155,6 +172,9 @@ class Core:
     async def stop(self, grace_s: float) -> None:
         """Stops: no new call, running ones get `grace_s` seconds to end, the rest ends with UNAVAILABLE."""
         await self.drain()
+        if self._checks is not None:
+            self._checks.cancel()
+            await asyncio.gather(self._checks, return_exceptions=True)
         await self._health.stop()
         stops = [self.channel.close(grace_s)]
         if self._server is not None:
@@ -165,6 +185,8 @@ class Core:
         await asyncio.gather(*(http.close() for http in self._https))
 
     def _build(self, loaded: Loaded) -> Runtime:
+        states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
+        health = ProviderHealth(states, self._clock)
         built: list[Row] = []
         rows: dict[str, ProviderRow] = {}
         sources: list[Source] = []
@@ -174,12 +196,11 @@ class Core:
             self._https.append(http)
             provider = build_provider(ProviderContext(settings, http, self._clock.now))
             lacks_key = kinds[settings.type].needs_key and settings.api_key is None
-            rows[settings.name] = row = ProviderRow(settings, provider.operations, lacks_key)
+            rows[settings.name] = row = ProviderRow(settings, provider.operations, lacks_key, health.of)
             sources.append(Source(settings, provider.operations, provider if row.usable else None))
             if settings.enabled:
                 built.append(Row(settings, provider, kinds[settings.type].own_ids))
         routing = loaded.settings.routing
-        states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
         catalogue = Catalogue(sources, self._facts, self._clock)
         router = Router(built, routing, states, lambda provider: self._selections.current().priority(provider))
         self._selections.changed = router.refresh
@@ -192,9 +213,10 @@ class Core:
             self._chance,
             self._gate,
             window=lambda target: _facts(catalogue, target).context_window,
+            defaults=lambda target: self._selections.current().defaults(target.settings.name, target.model),
             chaos=self._chaos,
         )
-        return Runtime(loaded, self._clock.now(), 1, rows, router, Dispatcher(means), catalogue)
+        return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
     def _register(self, registry: Registry) -> None:
         def runtime() -> Runtime:

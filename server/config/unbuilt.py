@@ -23,7 +23,7 @@ UNBUILT = (
     Unbuilt("condensation", (("condensation",),)),
     Unbuilt("caching", (("caching",),)),
     Unbuilt("memory", (("memory",),)),
-    Unbuilt("health_check", (("health_check",),)),
+    Unbuilt("health_check", tuple(("health_check", what) for what in ("context_service", "memory", "cache"))),
     Unbuilt("telemetry", (("telemetry",),)),
     Unbuilt("rate_limit", (("rate_limit",), (*_PROVIDER, "rate_limit"))),
     Unbuilt("templates", (("templates",),)),

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from server.call import Call
+from server.catalogue.selections import NO_DEFAULTS
 from server.dispatch.affinity import unbound
 from server.dispatch.attempt import Attempt
+from server.dispatch.defaults import with_defaults
 from server.dispatch.failure import Failure, able, failed
 from server.dispatch.gate import overloaded
 from server.dispatch.hedge import race
@@ -233,6 +235,9 @@ class Course:
         if holder is not None and holder.settings.name != target.settings.name:
             assert isinstance(request, ChatCompletionRequest)
             request = unbound(request)
+        defaults = self._means.defaults(target)
+        if defaults is not NO_DEFAULTS:
+            request = with_defaults(request, defaults)
         return Ask(ask.operation, request, target.model, ask.streamed, ask.as_json, None, ask.request_id, prefix)
 
     def _next(self, accept: Callable[[Target], bool] = lambda _: True) -> Target | None:

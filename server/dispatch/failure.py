@@ -8,7 +8,7 @@ import orjson
 
 from server.dispatch.router import Target
 from server.errors import GatewayError
-from server.providers.base import Ask
+from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
@@ -32,6 +32,11 @@ _OPERATION_NAMES = {
 }
 
 
+def operation_name(operation: Operation) -> str:
+    """What a sentence calls an operation."""
+    return _OPERATION_NAMES[operation]
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An attempt that failed before its first batch."""
@@ -50,7 +55,7 @@ def able(targets: Sequence[Target], ask: Ask, model: str) -> list[Target]:
     if not chosen:
         raise GatewayError(
             ErrorReason.ERROR_REASON_NOT_IMPLEMENTED,
-            f"No provider of the model `{model}` has {_OPERATION_NAMES[ask.operation]}.",
+            f"No provider of the model `{model}` has {operation_name(ask.operation)}.",
             metadata={"operation": ask.operation.value, "model": model},
         )
     return chosen

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from server.catalogue.selections import NO_DEFAULTS, Defaults
 from server.clock import Clock
 from server.config.schema import RoutingSettings
 from server.dispatch.affinity import Affinity
@@ -13,6 +14,10 @@ from server.dispatch.retry import RetryBudget
 from server.dispatch.router import Router, Target
 from server.dispatch.strategies import Strategy
 from server.policies.chaos import Chaos
+
+
+def _no_defaults(_: Target) -> Defaults:
+    return NO_DEFAULTS
 
 
 def _unknown(_: Target) -> int | None:
@@ -33,6 +38,7 @@ class Means:
         budget: how many retries and hedges there may be.
         affinity: who holds the thoughts of a tool loop.
         window: how many tokens a target's prompt may have; None: not known.
+        defaults: what a target's requests get where they say nothing.
         chaos: trouble made on purpose; None: there is none.
     """
 
@@ -45,6 +51,7 @@ class Means:
     budget: RetryBudget = field(default_factory=RetryBudget)
     affinity: Affinity = field(default_factory=Affinity)
     window: Callable[[Target], int | None] = _unknown
+    defaults: Callable[[Target], Defaults] = _no_defaults
     chaos: Chaos | None = None
 
     def hedge_delay_s(self, model: str) -> float | None:

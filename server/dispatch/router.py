@@ -90,7 +90,8 @@ class Router:
         self._priority = priority
         self._given = tuple(rows)
         self._rows: list[Row] = []
-        self._by_name = {row.settings.name: row for row in rows}
+        self.rows: Mapping[str, Row] = {row.settings.name: row for row in rows}
+        """The rows by name."""
         self._routes: dict[str, Route] = {}
         self.refresh()
 
@@ -154,7 +155,7 @@ class Router:
         if found:
             return tuple(self._target(row, _vendors_name(row, pattern, model)) for row, pattern in found)
         name, _, rest = model.partition("/")
-        addressed = self._by_name.get(name)
+        addressed = self.rows.get(name)
         return (self._target(addressed, rest),) if addressed and rest else ()
 
     def _target(self, row: Row, model: str) -> Target:

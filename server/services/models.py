@@ -17,10 +17,13 @@ from server.runtime import ProviderRow, Runtime
 from server.services.model_messages import model_list, model_message, selection_message
 from server.services.model_selection import refuse_locked, selected
 from server.services.requests import check_model, page
+from server.services.route_messages import explained
 from trunkline.v1.error_reason_pb2 import ErrorReason
 from trunkline.v1.models_service_pb2 import (
     DeleteModelSelectionRequest,
     DeleteModelSelectionResponse,
+    ExplainRouteRequest,
+    ExplainRouteResponse,
     GetModelRequest,
     GetModelResponse,
     GetModelSelectionRequest,
@@ -152,6 +155,11 @@ class ModelsService:
 
         await self._selections.change(provider, change)
         return DeleteModelSelectionResponse()
+
+    async def ExplainRoute(self, request: ExplainRouteRequest, call: Call) -> ExplainRouteResponse:
+        """Tells where a request would go."""
+        check_model(request.model)
+        return explained(self._runtime(), request.model, request.operation)
 
 
 def _first_target(runtime: Runtime, model: str) -> Target | None:

@@ -241,6 +241,13 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
                 await no_such_model(context, request.name.removeprefix("models/"))
             return models.GetModelResponse(model=_model(*known[request.name]))
 
+    async def ExplainRoute(self, request: models.ExplainRouteRequest, context: Context) -> models.ExplainRouteResponse:
+        async with self._script.call("ExplainRoute", request, context):
+            step = models.RouteStep(provider="echo", model=request.model, place=1, purpose="model")
+            return models.ExplainRouteResponse(
+                model=request.model, resolved_model=request.model, strategy="priority", steps=[step]
+            )
+
     async def ListProviderModels(
         self, request: models.ListProviderModelsRequest, context: Context
     ) -> models.ListProviderModelsResponse:

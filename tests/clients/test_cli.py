@@ -284,3 +284,16 @@ async def test_every_option_has_its_variable_in_the_help(command: str, count: in
     assert ended.code == 0
     assert len(options) == count
     assert [line for line in options if "TRUNKLINE_" not in line] == []
+
+
+async def test_explain_tells_where_a_request_would_go(gateway: Gateway) -> None:
+    ended = await run("explain", "echo", "--target", gateway.target)
+    assert ended.code == 0
+    assert ended.out.splitlines()[0] == "echo, by priority"
+    assert ended.out.splitlines()[2].split() == ["1", "echo", "echo", "model"]
+
+
+async def test_explain_takes_only_operations_that_there_are(gateway: Gateway) -> None:
+    ended = await run("explain", "echo", "--operation", "dreams", "--target", gateway.target)
+    assert ended.code == 2
+    assert "must be one of chat" in ended.err

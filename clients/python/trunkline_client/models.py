@@ -7,6 +7,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from trunkline.v1.models_service_pb2 import (
     DeleteModelSelectionRequest,
+    ExplainRouteRequest,
+    ExplainRouteResponse,
     GetModelRequest,
     GetModelSelectionRequest,
     GetProviderModelRequest,
@@ -14,6 +16,7 @@ from trunkline.v1.models_service_pb2 import (
     ListProviderModelsRequest,
     Model,
     ModelSelection,
+    Operation,
     RefreshProviderModelsRequest,
     RefreshProviderModelsResponse,
     UpdateModelSelectionRequest,
@@ -50,6 +53,13 @@ class AsyncModels:
     ''
     >>> selection.max_tokens
     2000
+
+    Where a request would go:
+
+    >>> async with AsyncClient("127.0.0.1:50051") as client:
+    ...     route = await client.models.explain_route("echo")
+    >>> [(step.place, step.provider) for step in route.steps]
+    [(1, 'echo')]
     """
 
     def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
@@ -192,6 +202,23 @@ class AsyncModels:
         request = DeleteModelSelectionRequest(name=_selection(provider))
         await ask(self._stub.DeleteModelSelection, request, self._defaults, timeout_s, metadata)
 
+    async def explain_route(
+        self,
+        model: str,
+        operation: Operation = Operation.OPERATION_CHAT,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> ExplainRouteResponse:
+        """Tells where a request for a model would go now, in which order, and why not elsewhere.
+
+        Raises:
+            TrunklineError: the call failed; `NotFoundError` where nobody serves the model.
+        """
+        request = ExplainRouteRequest(model=model, operation=operation)
+        response, _ = await ask(self._stub.ExplainRoute, request, self._defaults, timeout_s, metadata)
+        return response
+
 
 class Models:
     """Tells which models there are, to threads. As `AsyncModels`.
@@ -282,6 +309,19 @@ class Models:
         """Takes a provider's selection back."""
         request = DeleteModelSelectionRequest(name=_selection(provider))
         ask_sync(self._stub.DeleteModelSelection, request, self._defaults, timeout_s, metadata)
+
+    def explain_route(
+        self,
+        model: str,
+        operation: Operation = Operation.OPERATION_CHAT,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata = (),
+    ) -> ExplainRouteResponse:
+        """Tells where a request for a model would go now. As `AsyncModels.explain_route`."""
+        request = ExplainRouteRequest(model=model, operation=operation)
+        response, _ = ask_sync(self._stub.ExplainRoute, request, self._defaults, timeout_s, metadata)
+        return response
 
 
 def _provider(provider: str) -> str:

@@ -8,7 +8,7 @@ ASKED = {
     "condensation": "condensation: {cache_ttl: 5}",
     "caching": "caching: {enabled: true}",
     "memory": "memory: {max_usage_percent: 50}",
-    "health_check": "health_check: {interval: 5}",
+    "health_check": "health_check: {memory: true}",
     "telemetry": "telemetry: {enabled: true}",
     "rate_limit": "rate_limit_rpm: 5",
     "templates": "templates: {directory: t}",

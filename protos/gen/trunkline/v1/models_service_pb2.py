@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!trunkline/v1/models_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08owned_by\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x15\n\rprovider_type\x18\x06 \x01(\t\x12,\n\x06status\x18\x07 \x01(\x0e\x32\x1c.trunkline.v1.ProviderStatus\x12\x0f\n\x07\x65nabled\x18\x08 \x01(\x08\x12\x0e\n\x06\x66orced\x18\t \x01(\x08\x12\x16\n\x0eprovider_model\x18\n \x01(\t\x12\x10\n\x08\x61lias_of\x18\x0b \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x0c \x03(\t\x12\x1b\n\x0e\x63ontext_window\x18\r \x01(\x05H\x00\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x0e \x01(\x05H\x01\x88\x01\x01\x12\x30\n#input_usd_micros_per_million_tokens\x18\x0f \x01(\x03H\x02\x88\x01\x01\x12\x31\n$output_usd_micros_per_million_tokens\x18\x10 \x01(\x03H\x03\x88\x01\x01\x42\x11\n\x0f_context_windowB\x14\n\x12_max_output_tokensB&\n$_input_usd_micros_per_million_tokensB\'\n%_output_usd_micros_per_million_tokens\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Model\"R\n\x19ListProviderModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x81\x01\n\x1aListProviderModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\x04list\x18\x03 \x01(\x0b\x32\x17.trunkline.v1.ModelList\"\x8a\x01\n\tModelList\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x12\n\ntotal_size\x18\x02 \x01(\x05\x12\x0e\n\x06\x63\x61\x63hed\x18\x03 \x01(\x08\x12\x30\n\x0crefresh_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_error\x18\x05 \x01(\t\"\'\n\x17GetProviderModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x18GetProviderModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Model\",\n\x1cRefreshProviderModelsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"k\n\x1dRefreshProviderModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Model\x12%\n\x04list\x18\x02 \x01(\x0b\x32\x17.trunkline.v1.ModelList\"\x81\x02\n\x0eModelSelection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eselected_model\x18\x02 \x01(\t\x12\x15\n\x08\x65\x64itable\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x15\n\x08priority\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x18\n\x0btemperature\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_editableB\x0b\n\t_priorityB\r\n\x0b_max_tokensB\x0e\n\x0c_temperature\"(\n\x18GetModelSelectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x19GetModelSelectionResponse\x12\x35\n\x0fmodel_selection\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ModelSelection\"\x85\x01\n\x1bUpdateModelSelectionRequest\x12\x35\n\x0fmodel_selection\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ModelSelection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"U\n\x1cUpdateModelSelectionResponse\x12\x35\n\x0fmodel_selection\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ModelSelection\"+\n\x1b\x44\x65leteModelSelectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1e\n\x1c\x44\x65leteModelSelectionResponse*\xa9\x01\n\x0eProviderStatus\x12\x1f\n\x1bPROVIDER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROVIDER_STATUS_HEALTHY\x10\x01\x12\x1c\n\x18PROVIDER_STATUS_DEGRADED\x10\x02\x12\x1d\n\x19PROVIDER_STATUS_UNHEALTHY\x10\x03\x12\x1c\n\x18PROVIDER_STATUS_DISABLED\x10\x04\x32\x8f\t\n\rModelsService\x12O\n\nListModels\x12\x1f.trunkline.v1.ListModelsRequest\x1a .trunkline.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.trunkline.v1.GetModelRequest\x1a\x1e.trunkline.v1.GetModelResponse\x12\x90\x01\n\x12ListProviderModels\x12\'.trunkline.v1.ListProviderModelsRequest\x1a(.trunkline.v1.ListProviderModelsResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=providers/*}/models\x12\x92\x01\n\x10GetProviderModel\x12%.trunkline.v1.GetProviderModelRequest\x1a&.trunkline.v1.GetProviderModelResponse\"/\x82\xd3\xe4\x93\x02)\x12 /v1/{name=providers/*/models/**}b\x05model\x12\x9f\x01\n\x15RefreshProviderModels\x12*.trunkline.v1.RefreshProviderModelsRequest\x1a+.trunkline.v1.RefreshProviderModelsResponse\"-\x82\xd3\xe4\x93\x02\'\"%/v1/{name=providers/*}/models/refresh\x12\xa5\x01\n\x11GetModelSelection\x12&.trunkline.v1.GetModelSelectionRequest\x1a\'.trunkline.v1.GetModelSelectionResponse\"?\x82\xd3\xe4\x93\x02\x39\x12&/v1/{name=providers/*/model_selection}b\x0fmodel_selection\x12\xcf\x01\n\x14UpdateModelSelection\x12).trunkline.v1.UpdateModelSelectionRequest\x1a*.trunkline.v1.UpdateModelSelectionResponse\"`\x82\xd3\xe4\x93\x02Z\x1a\x36/v1/{model_selection.name=providers/*/model_selection}:\x0fmodel_selectionb\x0fmodel_selection\x12\x9d\x01\n\x14\x44\x65leteModelSelection\x12).trunkline.v1.DeleteModelSelectionRequest\x1a*.trunkline.v1.DeleteModelSelectionResponse\".\x82\xd3\xe4\x93\x02(*&/v1/{name=providers/*/model_selection}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!trunkline/v1/models_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x04\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08owned_by\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x15\n\rprovider_type\x18\x06 \x01(\t\x12,\n\x06status\x18\x07 \x01(\x0e\x32\x1c.trunkline.v1.ProviderStatus\x12\x0f\n\x07\x65nabled\x18\x08 \x01(\x08\x12\x0e\n\x06\x66orced\x18\t \x01(\x08\x12\x16\n\x0eprovider_model\x18\n \x01(\t\x12\x10\n\x08\x61lias_of\x18\x0b \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x0c \x03(\t\x12\x1b\n\x0e\x63ontext_window\x18\r \x01(\x05H\x00\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x0e \x01(\x05H\x01\x88\x01\x01\x12\x30\n#input_usd_micros_per_million_tokens\x18\x0f \x01(\x03H\x02\x88\x01\x01\x12\x31\n$output_usd_micros_per_million_tokens\x18\x10 \x01(\x03H\x03\x88\x01\x01\x42\x11\n\x0f_context_windowB\x14\n\x12_max_output_tokensB&\n$_input_usd_micros_per_million_tokensB\'\n%_output_usd_micros_per_million_tokens\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Model\"R\n\x19ListProviderModelsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"\x81\x01\n\x1aListProviderModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12%\n\x04list\x18\x03 \x01(\x0b\x32\x17.trunkline.v1.ModelList\"\x8a\x01\n\tModelList\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x12\n\ntotal_size\x18\x02 \x01(\x05\x12\x0e\n\x06\x63\x61\x63hed\x18\x03 \x01(\x08\x12\x30\n\x0crefresh_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_error\x18\x05 \x01(\t\"\'\n\x17GetProviderModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\x18GetProviderModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Model\",\n\x1cRefreshProviderModelsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"k\n\x1dRefreshProviderModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Model\x12%\n\x04list\x18\x02 \x01(\x0b\x32\x17.trunkline.v1.ModelList\"\x81\x02\n\x0eModelSelection\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eselected_model\x18\x02 \x01(\t\x12\x15\n\x08\x65\x64itable\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x15\n\x08priority\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12\x18\n\x0btemperature\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_editableB\x0b\n\t_priorityB\r\n\x0b_max_tokensB\x0e\n\x0c_temperature\"(\n\x18GetModelSelectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x19GetModelSelectionResponse\x12\x35\n\x0fmodel_selection\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ModelSelection\"\x85\x01\n\x1bUpdateModelSelectionRequest\x12\x35\n\x0fmodel_selection\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ModelSelection\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"U\n\x1cUpdateModelSelectionResponse\x12\x35\n\x0fmodel_selection\x18\x01 \x01(\x0b\x32\x1c.trunkline.v1.ModelSelection\"+\n\x1b\x44\x65leteModelSelectionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1e\n\x1c\x44\x65leteModelSelectionResponse\"P\n\x13\x45xplainRouteRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\toperation\x18\x02 \x01(\x0e\x32\x17.trunkline.v1.Operation\"w\n\x14\x45xplainRouteResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0eresolved_model\x18\x02 \x01(\t\x12\x10\n\x08strategy\x18\x03 \x01(\t\x12&\n\x05steps\x18\x04 \x03(\x0b\x32\x17.trunkline.v1.RouteStep\"\xc4\x02\n\tRouteStep\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rprovider_type\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\r\n\x05place\x18\x04 \x01(\x05\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12.\n\x0bretry_delay\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12requests_in_flight\x18\x08 \x01(\x05\x12\x1e\n\x11\x63oncurrency_limit\x18\t \x01(\x05H\x00\x88\x01\x01\x12\x36\n\x13time_to_first_chunk\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rfailure_share\x18\x0b \x01(\x01\x42\x14\n\x12_concurrency_limit*\xa9\x01\n\x0eProviderStatus\x12\x1f\n\x1bPROVIDER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROVIDER_STATUS_HEALTHY\x10\x01\x12\x1c\n\x18PROVIDER_STATUS_DEGRADED\x10\x02\x12\x1d\n\x19PROVIDER_STATUS_UNHEALTHY\x10\x03\x12\x1c\n\x18PROVIDER_STATUS_DISABLED\x10\x04*\x94\x01\n\tOperation\x12\x19\n\x15OPERATION_UNSPECIFIED\x10\x00\x12\x12\n\x0eOPERATION_CHAT\x10\x01\x12\x12\n\x0eOPERATION_TEXT\x10\x02\x12\x18\n\x14OPERATION_EMBEDDINGS\x10\x03\x12\x14\n\x10OPERATION_IMAGES\x10\x04\x12\x14\n\x10OPERATION_VIDEOS\x10\x05\x32\x85\n\n\rModelsService\x12O\n\nListModels\x12\x1f.trunkline.v1.ListModelsRequest\x1a .trunkline.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.trunkline.v1.GetModelRequest\x1a\x1e.trunkline.v1.GetModelResponse\x12\x90\x01\n\x12ListProviderModels\x12\'.trunkline.v1.ListProviderModelsRequest\x1a(.trunkline.v1.ListProviderModelsResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/{parent=providers/*}/models\x12\x92\x01\n\x10GetProviderModel\x12%.trunkline.v1.GetProviderModelRequest\x1a&.trunkline.v1.GetProviderModelResponse\"/\x82\xd3\xe4\x93\x02)\x12 /v1/{name=providers/*/models/**}b\x05model\x12\x9f\x01\n\x15RefreshProviderModels\x12*.trunkline.v1.RefreshProviderModelsRequest\x1a+.trunkline.v1.RefreshProviderModelsResponse\"-\x82\xd3\xe4\x93\x02\'\"%/v1/{name=providers/*}/models/refresh\x12\xa5\x01\n\x11GetModelSelection\x12&.trunkline.v1.GetModelSelectionRequest\x1a\'.trunkline.v1.GetModelSelectionResponse\"?\x82\xd3\xe4\x93\x02\x39\x12&/v1/{name=providers/*/model_selection}b\x0fmodel_selection\x12\xcf\x01\n\x14UpdateModelSelection\x12).trunkline.v1.UpdateModelSelectionRequest\x1a*.trunkline.v1.UpdateModelSelectionResponse\"`\x82\xd3\xe4\x93\x02Z\x1a\x36/v1/{model_selection.name=providers/*/model_selection}:\x0fmodel_selectionb\x0fmodel_selection\x12\x9d\x01\n\x14\x44\x65leteModelSelection\x12).trunkline.v1.DeleteModelSelectionRequest\x1a*.trunkline.v1.DeleteModelSelectionResponse\".\x82\xd3\xe4\x93\x02(*&/v1/{name=providers/*/model_selection}\x12t\n\x0c\x45xplainRoute\x12!.trunkline.v1.ExplainRouteRequest\x1a\".trunkline.v1.ExplainRouteResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/routes/{model=**}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,46 +47,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSSERVICE'].methods_by_name['UpdateModelSelection']._serialized_options = b'\202\323\344\223\002Z\0326/v1/{model_selection.name=providers/*/model_selection}:\017model_selectionb\017model_selection'
   _globals['_MODELSSERVICE'].methods_by_name['DeleteModelSelection']._loaded_options = None
   _globals['_MODELSSERVICE'].methods_by_name['DeleteModelSelection']._serialized_options = b'\202\323\344\223\002(*&/v1/{name=providers/*/model_selection}'
-  _globals['_PROVIDERSTATUS']._serialized_start=2256
-  _globals['_PROVIDERSTATUS']._serialized_end=2425
-  _globals['_MODEL']._serialized_start=149
-  _globals['_MODEL']._serialized_end=717
-  _globals['_LISTMODELSREQUEST']._serialized_start=719
-  _globals['_LISTMODELSREQUEST']._serialized_end=777
-  _globals['_LISTMODELSRESPONSE']._serialized_start=779
-  _globals['_LISTMODELSRESPONSE']._serialized_end=861
-  _globals['_GETMODELREQUEST']._serialized_start=863
-  _globals['_GETMODELREQUEST']._serialized_end=894
-  _globals['_GETMODELRESPONSE']._serialized_start=896
-  _globals['_GETMODELRESPONSE']._serialized_end=950
-  _globals['_LISTPROVIDERMODELSREQUEST']._serialized_start=952
-  _globals['_LISTPROVIDERMODELSREQUEST']._serialized_end=1034
-  _globals['_LISTPROVIDERMODELSRESPONSE']._serialized_start=1037
-  _globals['_LISTPROVIDERMODELSRESPONSE']._serialized_end=1166
-  _globals['_MODELLIST']._serialized_start=1169
-  _globals['_MODELLIST']._serialized_end=1307
-  _globals['_GETPROVIDERMODELREQUEST']._serialized_start=1309
-  _globals['_GETPROVIDERMODELREQUEST']._serialized_end=1348
-  _globals['_GETPROVIDERMODELRESPONSE']._serialized_start=1350
-  _globals['_GETPROVIDERMODELRESPONSE']._serialized_end=1412
-  _globals['_REFRESHPROVIDERMODELSREQUEST']._serialized_start=1414
-  _globals['_REFRESHPROVIDERMODELSREQUEST']._serialized_end=1458
-  _globals['_REFRESHPROVIDERMODELSRESPONSE']._serialized_start=1460
-  _globals['_REFRESHPROVIDERMODELSRESPONSE']._serialized_end=1567
-  _globals['_MODELSELECTION']._serialized_start=1570
-  _globals['_MODELSELECTION']._serialized_end=1827
-  _globals['_GETMODELSELECTIONREQUEST']._serialized_start=1829
-  _globals['_GETMODELSELECTIONREQUEST']._serialized_end=1869
-  _globals['_GETMODELSELECTIONRESPONSE']._serialized_start=1871
-  _globals['_GETMODELSELECTIONRESPONSE']._serialized_end=1953
-  _globals['_UPDATEMODELSELECTIONREQUEST']._serialized_start=1956
-  _globals['_UPDATEMODELSELECTIONREQUEST']._serialized_end=2089
-  _globals['_UPDATEMODELSELECTIONRESPONSE']._serialized_start=2091
-  _globals['_UPDATEMODELSELECTIONRESPONSE']._serialized_end=2176
-  _globals['_DELETEMODELSELECTIONREQUEST']._serialized_start=2178
-  _globals['_DELETEMODELSELECTIONREQUEST']._serialized_end=2221
-  _globals['_DELETEMODELSELECTIONRESPONSE']._serialized_start=2223
-  _globals['_DELETEMODELSELECTIONRESPONSE']._serialized_end=2253
-  _globals['_MODELSSERVICE']._serialized_start=2428
-  _globals['_MODELSSERVICE']._serialized_end=3595
+  _globals['_MODELSSERVICE'].methods_by_name['ExplainRoute']._loaded_options = None
+  _globals['_MODELSSERVICE'].methods_by_name['ExplainRoute']._serialized_options = b'\202\323\344\223\002\027\022\025/v1/routes/{model=**}'
+  _globals['_PROVIDERSTATUS']._serialized_start=2818
+  _globals['_PROVIDERSTATUS']._serialized_end=2987
+  _globals['_OPERATION']._serialized_start=2990
+  _globals['_OPERATION']._serialized_end=3138
+  _globals['_MODEL']._serialized_start=181
+  _globals['_MODEL']._serialized_end=749
+  _globals['_LISTMODELSREQUEST']._serialized_start=751
+  _globals['_LISTMODELSREQUEST']._serialized_end=809
+  _globals['_LISTMODELSRESPONSE']._serialized_start=811
+  _globals['_LISTMODELSRESPONSE']._serialized_end=893
+  _globals['_GETMODELREQUEST']._serialized_start=895
+  _globals['_GETMODELREQUEST']._serialized_end=926
+  _globals['_GETMODELRESPONSE']._serialized_start=928
+  _globals['_GETMODELRESPONSE']._serialized_end=982
+  _globals['_LISTPROVIDERMODELSREQUEST']._serialized_start=984
+  _globals['_LISTPROVIDERMODELSREQUEST']._serialized_end=1066
+  _globals['_LISTPROVIDERMODELSRESPONSE']._serialized_start=1069
+  _globals['_LISTPROVIDERMODELSRESPONSE']._serialized_end=1198
+  _globals['_MODELLIST']._serialized_start=1201
+  _globals['_MODELLIST']._serialized_end=1339
+  _globals['_GETPROVIDERMODELREQUEST']._serialized_start=1341
+  _globals['_GETPROVIDERMODELREQUEST']._serialized_end=1380
+  _globals['_GETPROVIDERMODELRESPONSE']._serialized_start=1382
+  _globals['_GETPROVIDERMODELRESPONSE']._serialized_end=1444
+  _globals['_REFRESHPROVIDERMODELSREQUEST']._serialized_start=1446
+  _globals['_REFRESHPROVIDERMODELSREQUEST']._serialized_end=1490
+  _globals['_REFRESHPROVIDERMODELSRESPONSE']._serialized_start=1492
+  _globals['_REFRESHPROVIDERMODELSRESPONSE']._serialized_end=1599
+  _globals['_MODELSELECTION']._serialized_start=1602
+  _globals['_MODELSELECTION']._serialized_end=1859
+  _globals['_GETMODELSELECTIONREQUEST']._serialized_start=1861
+  _globals['_GETMODELSELECTIONREQUEST']._serialized_end=1901
+  _globals['_GETMODELSELECTIONRESPONSE']._serialized_start=1903
+  _globals['_GETMODELSELECTIONRESPONSE']._serialized_end=1985
+  _globals['_UPDATEMODELSELECTIONREQUEST']._serialized_start=1988
+  _globals['_UPDATEMODELSELECTIONREQUEST']._serialized_end=2121
+  _globals['_UPDATEMODELSELECTIONRESPONSE']._serialized_start=2123
+  _globals['_UPDATEMODELSELECTIONRESPONSE']._serialized_end=2208
+  _globals['_DELETEMODELSELECTIONREQUEST']._serialized_start=2210
+  _globals['_DELETEMODELSELECTIONREQUEST']._serialized_end=2253
+  _globals['_DELETEMODELSELECTIONRESPONSE']._serialized_start=2255
+  _globals['_DELETEMODELSELECTIONRESPONSE']._serialized_end=2285
+  _globals['_EXPLAINROUTEREQUEST']._serialized_start=2287
+  _globals['_EXPLAINROUTEREQUEST']._serialized_end=2367
+  _globals['_EXPLAINROUTERESPONSE']._serialized_start=2369
+  _globals['_EXPLAINROUTERESPONSE']._serialized_end=2488
+  _globals['_ROUTESTEP']._serialized_start=2491
+  _globals['_ROUTESTEP']._serialized_end=2815
+  _globals['_MODELSSERVICE']._serialized_start=3141
+  _globals['_MODELSSERVICE']._serialized_end=4426
 # @@protoc_insertion_point(module_scope)

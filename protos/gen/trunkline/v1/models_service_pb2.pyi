@@ -1,6 +1,7 @@
 import datetime
 
 from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -19,11 +20,26 @@ class ProviderStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PROVIDER_STATUS_DEGRADED: _ClassVar[ProviderStatus]
     PROVIDER_STATUS_UNHEALTHY: _ClassVar[ProviderStatus]
     PROVIDER_STATUS_DISABLED: _ClassVar[ProviderStatus]
+
+class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPERATION_UNSPECIFIED: _ClassVar[Operation]
+    OPERATION_CHAT: _ClassVar[Operation]
+    OPERATION_TEXT: _ClassVar[Operation]
+    OPERATION_EMBEDDINGS: _ClassVar[Operation]
+    OPERATION_IMAGES: _ClassVar[Operation]
+    OPERATION_VIDEOS: _ClassVar[Operation]
 PROVIDER_STATUS_UNSPECIFIED: ProviderStatus
 PROVIDER_STATUS_HEALTHY: ProviderStatus
 PROVIDER_STATUS_DEGRADED: ProviderStatus
 PROVIDER_STATUS_UNHEALTHY: ProviderStatus
 PROVIDER_STATUS_DISABLED: ProviderStatus
+OPERATION_UNSPECIFIED: Operation
+OPERATION_CHAT: Operation
+OPERATION_TEXT: Operation
+OPERATION_EMBEDDINGS: Operation
+OPERATION_IMAGES: Operation
+OPERATION_VIDEOS: Operation
 
 class Model(_message.Message):
     __slots__ = ("name", "id", "create_time", "owned_by", "provider", "provider_type", "status", "enabled", "forced", "provider_model", "alias_of", "capabilities", "context_window", "max_output_tokens", "input_usd_micros_per_million_tokens", "output_usd_micros_per_million_tokens")
@@ -202,3 +218,49 @@ class DeleteModelSelectionRequest(_message.Message):
 class DeleteModelSelectionResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ExplainRouteRequest(_message.Message):
+    __slots__ = ("model", "operation")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    operation: Operation
+    def __init__(self, model: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ...) -> None: ...
+
+class ExplainRouteResponse(_message.Message):
+    __slots__ = ("model", "resolved_model", "strategy", "steps")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_MODEL_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    resolved_model: str
+    strategy: str
+    steps: _containers.RepeatedCompositeFieldContainer[RouteStep]
+    def __init__(self, model: _Optional[str] = ..., resolved_model: _Optional[str] = ..., strategy: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[RouteStep, _Mapping]]] = ...) -> None: ...
+
+class RouteStep(_message.Message):
+    __slots__ = ("provider", "provider_type", "model", "place", "purpose", "reason", "retry_delay", "requests_in_flight", "concurrency_limit", "time_to_first_chunk", "failure_share")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_TYPE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_FIRST_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_SHARE_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    provider_type: str
+    model: str
+    place: int
+    purpose: str
+    reason: str
+    retry_delay: _duration_pb2.Duration
+    requests_in_flight: int
+    concurrency_limit: int
+    time_to_first_chunk: _duration_pb2.Duration
+    failure_share: float
+    def __init__(self, provider: _Optional[str] = ..., provider_type: _Optional[str] = ..., model: _Optional[str] = ..., place: _Optional[int] = ..., purpose: _Optional[str] = ..., reason: _Optional[str] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., requests_in_flight: _Optional[int] = ..., concurrency_limit: _Optional[int] = ..., time_to_first_chunk: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., failure_share: _Optional[float] = ...) -> None: ...

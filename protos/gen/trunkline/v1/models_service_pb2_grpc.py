@@ -75,6 +75,11 @@ class ModelsServiceStub:
                 request_serializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionResponse.FromString,
                 _registered_method=True)
+        self.ExplainRoute = channel.unary_unary(
+                '/trunkline.v1.ModelsService/ExplainRoute',
+                request_serializer=trunkline_dot_v1_dot_models__service__pb2.ExplainRouteRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_models__service__pb2.ExplainRouteResponse.FromString,
+                _registered_method=True)
 
 
 class ModelsServiceServicer:
@@ -170,6 +175,16 @@ class ModelsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainRoute(self, request, context):
+        """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -212,6 +227,11 @@ def add_ModelsServiceServicer_to_server(servicer, server):
                     servicer.DeleteModelSelection,
                     request_deserializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionResponse.SerializeToString,
+            ),
+            'ExplainRoute': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRoute,
+                    request_deserializer=trunkline_dot_v1_dot_models__service__pb2.ExplainRouteRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_models__service__pb2.ExplainRouteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -431,6 +451,33 @@ class ModelsService:
             '/trunkline.v1.ModelsService/DeleteModelSelection',
             trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionRequest.SerializeToString,
             trunkline_dot_v1_dot_models__service__pb2.DeleteModelSelectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRoute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.ModelsService/ExplainRoute',
+            trunkline_dot_v1_dot_models__service__pb2.ExplainRouteRequest.SerializeToString,
+            trunkline_dot_v1_dot_models__service__pb2.ExplainRouteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -90,6 +90,12 @@ class ModelsServiceStub:
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
     the selection is locked.
     """
+    ExplainRoute: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ExplainRouteRequest, _models_service_pb2.ExplainRouteResponse]
+    """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
+    """
 
 @_typing.type_check_only
 class ModelsServiceAsyncStub(ModelsServiceStub):
@@ -152,6 +158,12 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     Needs a key with the permission `admin`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
     the selection is locked.
+    """
+    ExplainRoute: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ExplainRouteRequest, _models_service_pb2.ExplainRouteResponse]  # type: ignore[assignment]
+    """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+
+    Needs a key with the permission `completion`.
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
     """
 
 class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -260,6 +272,18 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         Needs a key with the permission `admin`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
         the selection is locked.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainRoute(
+        self,
+        request: _models_service_pb2.ExplainRouteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_service_pb2.ExplainRouteResponse, _abc.Awaitable[_models_service_pb2.ExplainRouteResponse]]:
+        """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+
+        Needs a key with the permission `completion`.
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
         """
 
 def add_ModelsServiceServicer_to_server(servicer: ModelsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,59 @@
+"""`trunkline explain`: where a request for a model would go, and why not elsewhere."""
+
+from typing import Annotated
+
+import typer
+
+from trunkline.v1.models_service_pb2 import Operation, RouteStep
+from trunkline_cli.connection import (
+    DEFAULT_TARGET,
+    ApiKeyOption,
+    Connection,
+    TargetOption,
+    TimeoutOption,
+    TlsCaOption,
+    TlsOption,
+)
+from trunkline_cli.terminal import add_row, open_console, open_table, print_line
+
+_OPERATIONS = {
+    "chat": Operation.OPERATION_CHAT,
+    "text": Operation.OPERATION_TEXT,
+    "embeddings": Operation.OPERATION_EMBEDDINGS,
+    "images": Operation.OPERATION_IMAGES,
+    "videos": Operation.OPERATION_VIDEOS,
+}
+
+ModelArgument = Annotated[str, typer.Argument(help="The model, as a request would name it.", show_default=False)]
+OperationOption = Annotated[
+    str, typer.Option("--operation", help=f"What would be asked: {', '.join(_OPERATIONS)}.", metavar="NAME")
+]
+
+
+def explain(
+    model: ModelArgument,
+    operation: OperationOption = "chat",
+    target: TargetOption = DEFAULT_TARGET,
+    api_key: ApiKeyOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    timeout: TimeoutOption = 30.0,
+) -> None:
+    """Tell where a request for a model would go now, in which order, and why not elsewhere."""
+    if operation not in _OPERATIONS:
+        raise typer.BadParameter(f"must be one of {', '.join(_OPERATIONS)}", param_hint="--operation")
+    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
+        route = client.models.explain_route(model, _OPERATIONS[operation])
+    console = open_console()
+    alias = f" stands for {route.resolved_model}" if route.resolved_model != route.model else ""
+    print_line(console, f"{route.model}{alias}, by {route.strategy}")
+    table = open_table("PLACE", "PROVIDER", "MODEL", "FOR", "NOTE")
+    for step in route.steps:
+        add_row(table, str(step.place or "-"), step.provider, step.model or "-", step.purpose or "-", _note(step))
+    console.print(table)
+
+
+def _note(step: RouteStep) -> str:
+    if step.HasField("retry_delay"):
+        return f"{step.reason}, for {step.retry_delay.ToMilliseconds() / 1000:.0f} s more"
+    return step.reason
