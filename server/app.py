@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from server.caller import ADMIN, COMPLETION, Caller
 from server.catalogue.catalogue import Catalogue, Source
 from server.catalogue.facts import FactsTable, ModelFacts
+from server.catalogue.names import provider_name
 from server.catalogue.selection_file import SelectionFile
 from server.clock import Clock, SystemClock
 from server.config import Loaded, Settings
@@ -199,10 +200,16 @@ class Core:
             rows[settings.name] = row = ProviderRow(settings, provider.operations, lacks_key, health.of)
             sources.append(Source(settings, provider.operations, provider if row.usable else None))
             if settings.enabled:
-                built.append(Row(settings, provider, kinds[settings.type].own_ids))
+                built.append(Row(settings, provider))
         routing = loaded.settings.routing
         catalogue = Catalogue(sources, self._facts, self._clock)
-        router = Router(built, routing, states, lambda provider: self._selections.current().priority(provider))
+        router = Router(
+            built,
+            routing,
+            states,
+            name=lambda row, model: provider_name(row, model, catalogue.listed(row.name)),
+            priority=lambda provider: self._selections.current().priority(provider),
+        )
         self._selections.changed = router.refresh
         strategy = Strategy(routing.strategy, lambda target: _facts(catalogue, target).price, self._chance)
         means = Means(

@@ -17,7 +17,6 @@ class ProviderKind:
         built: Whether the server has the kind; rows of one it has not are read, reported and left out.
         aliases: Other names of the type, `xai` for `grok`.
         needs_base_url: False for a kind that calls nobody, as `echo` does.
-        own_ids: Patterns of the vendor's model names that begin with the type's own name and a slash, `groq/compound`.
         missing_without_key: Says what is missing for rows without a key, where something is; None: nothing ever is.
         legacy: Whether the vendor's API once had another form, which a row asks for with `dialect: legacy`.
     """
@@ -30,7 +29,6 @@ class ProviderKind:
     built: bool
     aliases: tuple[str, ...] = ()
     needs_base_url: bool = True
-    own_ids: tuple[str, ...] = ()
     missing_without_key: Callable[[], str | None] | None = None
     legacy: bool = False
 

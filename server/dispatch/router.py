@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
+from server.catalogue.names import provider_name, serves
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import CircuitBreakerSettings, RoutingSettings
 from server.dispatch.standing import TargetState, TargetStates
@@ -39,12 +39,10 @@ class Row:
     Attributes:
         settings: its row of the configuration.
         provider: the provider.
-        own_ids: patterns of the vendor's model names that begin with the row's own name or type.
     """
 
     settings: ProviderSettings
     provider: Provider
-    own_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,13 @@ class Router:
     """The table from models to targets.
 
     A model is served by the rows that list it, or a pattern that it matches; `PROVIDER/MODEL` asks that provider alone. Rows
-    that are forced come first, then the lower priority, then the file's order. A pattern `NAME/*` that begins with the row's
-    own name or type is a prefix of ours, and the vendor is asked for the rest.
+    that are forced come first, then the lower priority, then the file's order.
 
     Args:
         rows: the enabled providers, in the file's order.
         settings: aliases and fallbacks.
         states: the targets' records.
+        name: what a row's provider calls a model that a caller asked for.
         priority: a provider's priority where it was changed since the file was read; None: it was not.
     """
 
@@ -83,10 +81,12 @@ class Router:
         rows: Sequence[Row],
         settings: RoutingSettings | None = None,
         states: TargetStates | None = None,
+        name: Callable[[ProviderSettings, str], str] = provider_name,
         priority: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._settings = settings or RoutingSettings()
         self._states = states or TargetStates(CircuitBreakerSettings())
+        self._name = name
         self._priority = priority
         self._given = tuple(rows)
         self._rows: list[Row] = []
@@ -151,27 +151,13 @@ class Router:
         )
 
     def _find(self, model: str) -> tuple[Target, ...]:
-        found = [(row, pattern) for row in self._rows if (pattern := _served(row.settings.models, model)) is not None]
+        found = tuple(self._target(row, model) for row in self._rows if serves(row.settings, model))
         if found:
-            return tuple(self._target(row, _vendors_name(row, pattern, model)) for row, pattern in found)
+            return found
         name, _, rest = model.partition("/")
         addressed = self.rows.get(name)
-        return (self._target(addressed, rest),) if addressed and rest else ()
+        return (self._target(addressed, model),) if addressed and rest else ()
 
-    def _target(self, row: Row, model: str) -> Target:
+    def _target(self, row: Row, asked: str) -> Target:
+        model = self._name(row.settings, asked)
         return Target(row.provider, row.settings, model, self._states.of(row.settings.name, model))
-
-
-def _served(patterns: Sequence[str], model: str) -> str | None:
-    """The first name or pattern that the model fits; None: it fits none."""
-    return next((one for one in patterns if model == one or ("*" in one and fnmatchcase(model, one))), None)
-
-
-def _vendors_name(row: Row, pattern: str, model: str) -> str:
-    """What the vendor calls a model that fits a pattern of its row."""
-    prefix, slash, _ = pattern.partition("/")
-    if not slash or prefix not in (row.settings.name, row.settings.type):
-        return model
-    if pattern == model or any(fnmatchcase(model, own) for own in row.own_ids):
-        return model
-    return model.removeprefix(f"{prefix}/")

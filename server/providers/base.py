@@ -112,7 +112,8 @@ class Provider(Protocol):
         Yields:
             Batches of the operation's type: chat `StreamChatCompletionResponse`, text `StreamTextCompletionResponse`,
             each with at least one chunk; embeddings, images and videos their one response. An unstreamed chat or text
-            answer is one batch with one chunk that holds the whole of it. The generator returns only after the answer's proper end.
+            answer is one batch with one chunk that holds the whole of it. The generator returns only after the answer's
+            proper end.
 
         Raises:
             ProviderError: the vendor could not be reached, refused, or broke its protocol. Closing the generator, or
