@@ -329,14 +329,6 @@ VENDORS = (
         unhealthy=(("is_available", False),),
     ),
     Vendor(
-        "ollama",
-        "http://127.0.0.1:11434/v1",
-        (),
-        needs_key=False,
-        operations=_CHAT_TEXT_EMBEDDINGS,
-        developer_role=False,
-    ),
-    Vendor(
         "vllm",
         "http://127.0.0.1:8000/v1",
         (),

@@ -27,6 +27,7 @@ from tests.fakes.gemini_dialect import GeminiDialect
 from tests.fakes.http1 import Connection, Http1Server
 from tests.fakes.http1_request import BadRequest, Request
 from tests.fakes.legacy_dialect import LegacyDialect
+from tests.fakes.ollama_dialect import OllamaDialect
 from tests.fakes.openai_dialect import OpenAIDialect
 from tests.fakes.plan import Data, Drop, Head, Pause, Plan, VendorError
 from tests.fakes.watch import Watch
@@ -71,10 +72,11 @@ class ScriptedVendor:
         self.active_requests = 0
         self._openai = OpenAIDialect(key, tuple(models), strict=strict)
         self._anthropic = AnthropicDialect(key, tuple(models))
-        self._addressed: tuple[BedrockDialect | CohereDialect | GeminiDialect | LegacyDialect, ...] = (
+        self._addressed: tuple[BedrockDialect | CohereDialect | GeminiDialect | LegacyDialect | OllamaDialect, ...] = (
             BedrockDialect(key, tuple(models)),
             CohereDialect(key, tuple(models)),
             GeminiDialect(key, tuple(models)),
+            OllamaDialect(key, tuple(models)),
             *(LegacyDialect(name, key) for name in LegacyDialect.vendors),
         )
         self._default = default

@@ -23,8 +23,8 @@ every_built_kind = pytest.mark.parametrize("kind", [kind for kind in KINDS if ki
 every_wired_kind = pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind.built and kind.needs_base_url], ids=lambda kind: kind.type
 )
-BARE = ("anthropic", "azure_openai", "bedrock")
-"""Types whose addresses do not end in `/v1`."""
+BARE = ("anthropic", "azure_openai", "bedrock", "ollama")
+"""Types whose addresses do not end in `/v1`; at `ollama` that would be OpenAI's dialect."""
 
 DIALECTS = [
     module

@@ -54,7 +54,7 @@ def test_an_unstreamed_request_says_nothing_of_streams(vendor: Vendor) -> None:
     ("type", "expected"),
     [
         *((name, {"include_usage": True}) for name in ("openai", "openai_compatible", "azure_openai", "grok", "groq")),
-        *((name, {"include_usage": True}) for name in ("blackbox", "deepseek", "ollama", "vllm")),
+        *((name, {"include_usage": True}) for name in ("blackbox", "deepseek", "vllm")),
         *((name, None) for name in ("openrouter", "mistral", "perplexity")),
     ],
 )
@@ -95,7 +95,7 @@ def test_a_vendor_gets_its_own_names_and_nothing_that_it_refuses(
     ("type", "role"),
     [
         *((name, "developer") for name in ("openai", "openai_compatible", "azure_openai", "openrouter", "groq", "vllm")),
-        *((name, "system") for name in ("mistral", "deepseek", "perplexity", "ollama")),
+        *((name, "system") for name in ("mistral", "deepseek", "perplexity")),
     ],
 )
 def test_a_developer_speaks_as_the_system_where_nobody_else_is_known(type: str, role: str) -> None:
@@ -210,7 +210,7 @@ async def test_azures_deployments_are_asked_in_a_version(vendor: ScriptedVendor)
 
 
 async def test_a_vendor_without_a_key_gets_none() -> None:
-    async with ScriptedVendor() as vendor, context("ollama", base_url=f"{vendor.url}/v1") as given:
+    async with ScriptedVendor() as vendor, context("vllm", base_url=f"{vendor.url}/v1") as given:
         with pytest.raises(ProviderError) as raised:
             await chat_batches(build(given), chat_ask({}))
         assert raised.value.fault is Fault.AUTHENTICATION
