@@ -97,7 +97,7 @@ _ROWS = (
         Capabilities(_REASONING - {"stop"} | {"parallel_tool_calls", "verbosity"}, _LOW_TO_HIGH, new_max_tokens=True),
     ),
     _Row(_OPENAI, re.compile(r"o\d"), Capabilities(_REASONING | {"verbosity"}, _LOW_TO_HIGH, new_max_tokens=True)),
-    _Row(_OPENAI, re.compile(r"gpt-5(\.\d+)?-chat"), Capabilities(efforts=_NO_EFFORT)),
+    _Row(_OPENAI, re.compile(r"gpt-5(\.\d+)?-chat"), Capabilities()),
     _Row(
         _OPENAI,
         re.compile(r"gpt-5(?!\.\d)"),
@@ -135,7 +135,6 @@ _ROWS = (
             _NO_EFFORT,
         ),
     ),
-    _Row(_OPENAI, re.compile(r"gpt-[34]|chatgpt-"), Capabilities(frozenset({"verbosity"}), _NO_EFFORT)),
     _Row(
         _XAI,
         re.compile(r"grok-(3-mini|4\.(20-multi-agent|[3-9](?!\d)))"),

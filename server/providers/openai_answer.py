@@ -191,8 +191,8 @@ class AnswerStream:
     def _usage_of(self, chunk: Json, with_choices: bool) -> Json | None:
         """The usage that a chunk brings.
 
-        It stays in the chunk only where the caller asked for it and the chunk has nothing else; one that comes with
-        choices is held back for a chunk of its own at the end.
+        It stays in the chunk only where the caller asked for it. From vendors that send it with choices, it is held back
+        for a chunk of its own at the end; where chunks may be handed on as they are, it stays where it is.
         """
         given = chunk.get("usage")
         own = chunk.get("x_groq")
@@ -205,7 +205,7 @@ class AnswerStream:
         chunk.pop("usage", None)
         sound = sound_usage(given, self._vendor)
         if sound is not None and self._usage_asked:
-            if with_choices:
+            if with_choices and not self._vendor.verbatim:
                 self._usage_held = sound
             else:
                 chunk["usage"], self._usage_held = sound, None

@@ -49,7 +49,6 @@ def test_a_name_means_something_only_at_its_vendor(vendor: str) -> None:
         ("openai", "gpt-5.1", "minimal", "low"),
         ("openai", "gpt-5.1-codex", "none", "none"),
         ("openai", "gpt-5.6", "max", "max"),
-        ("openai", "gpt-4o", "low", None),
         ("grok", "grok-3-mini", "high", "high"),
         ("grok", "grok-4.3", "low", "low"),
         ("grok", "grok-4.20-multi-agent", "low", "low"),

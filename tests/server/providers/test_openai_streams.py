@@ -1,11 +1,13 @@
 """What of a stream can be relied on, whatever the vendor of OpenAI's dialect sends: ends, calls, usage, broken events."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
 import orjson
 import pytest
+import structlog
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask
@@ -29,6 +31,16 @@ both_forms = pytest.mark.parametrize("json", [True, False], ids=["as JSON", "as 
 async def vendor() -> AsyncIterator[ScriptedVendor]:
     async with ScriptedVendor() as vendor:
         yield vendor
+
+
+@pytest.fixture
+def logged() -> Iterator[list[EventDict]]:
+    """What is logged, at whatever level another test has left."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    with capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
 
 
 def event(*choices: JsonObject, **fields: object) -> bytes:
@@ -83,11 +95,10 @@ def usage_of(batches: list[StreamChatCompletionResponse]) -> JsonObject | None:
     ids=repr,
 )
 async def test_an_event_that_makes_no_sense_is_left_out_and_told_of_once(
-    vendor: ScriptedVendor, broken: bytes, json: bool
+    vendor: ScriptedVendor, logged: list[EventDict], broken: bytes, json: bool
 ) -> None:
     events = [said("a"), b"data: " + broken + b"\n\n", said("b"), b"data: " + broken + b"\n\n", said("c", "stop"), DONE]
-    with capture_logs() as logged:
-        batches = await streamed(vendor, events, ask=replace(chat_ask({}, streamed=True), as_json=json))
+    batches = await streamed(vendor, events, ask=replace(chat_ask({}, streamed=True), as_json=json))
     assert text_of(batches) == "abc"
     [line] = [line for line in logged if line["event"] == "events_skipped"]
     assert (line["provider"], line["count"], line["log_level"]) == ("tested", 2, "warning")
@@ -101,9 +112,8 @@ async def test_a_stream_goes_on_after_a_malformed_event(vendor: ScriptedVendor, 
     assert text_of(batches) == "One three."
 
 
-async def test_a_sound_stream_is_not_told_of(vendor: ScriptedVendor) -> None:
-    with capture_logs() as logged:
-        await streamed(vendor, [said("a", "stop"), DONE])
+async def test_a_sound_stream_is_not_told_of(vendor: ScriptedVendor, logged: list[EventDict]) -> None:
+    await streamed(vendor, [said("a", "stop"), DONE])
     assert not [line for line in logged if line["event"] == "events_skipped"]
 
 
