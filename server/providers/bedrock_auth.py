@@ -100,5 +100,5 @@ def load_signer(region: str | None) -> Signer:
     """
     if missing_library() is not None:
         raise ProviderError(Fault.AUTHENTICATION, f"The provider cannot be asked: {MISSING}.")
-    make = importlib.import_module("server.providers.bedrock_sigv4").own_signer
+    make = importlib.import_module("server.providers.aws.sigv4").own_signer
     return cast(Callable[[str | None], Signer], make)(region)

@@ -24,6 +24,7 @@ KINDS = (
     ProviderKind("grok", "https://api.x.ai/v1", ("XAI_API_KEY",), True, ("grok-4",), True, aliases=("xai",)),
     ProviderKind("cohere", "https://api.cohere.com", ("COHERE_API_KEY",), True, ("command-a",), False),
     ProviderKind("azure_openai", None, ("AZURE_OPENAI_API_KEY",), True, (), True),
+    ProviderKind("signing", None, ("SIGNING_KEY",), False, (), True, missing_without_key=lambda: "install a signer"),
 )
 
 LoadText = Callable[..., Loaded]
@@ -32,7 +33,7 @@ FailText = Callable[..., ConfigError]
 
 @pytest.fixture
 def kinds() -> tuple[ProviderKind, ...]:
-    """The kinds that may be named; `cohere` is not built."""
+    """The kinds that may be named; `cohere` is not built, `signing` lacks what it needs without a key."""
     return KINDS
 
 

@@ -46,6 +46,21 @@ def test_a_type_that_is_not_built_is_reported_and_left_out(load_text):
     assert [row.name for row in loaded.settings.providers] == ["e"]
 
 
+def test_what_a_row_without_a_key_lacks_is_a_fault(fail_text):
+    error = fail_text("providers:\n  - {name: a, type: signing, base_url: 'http://127.0.0.1:9'}")
+    assert "install a signer" in str(error)
+
+
+@pytest.mark.parametrize("row", ["api_key: k", "api_key_env: NAMED", "enabled: false"])
+def test_a_row_with_a_key_and_a_disabled_one_lack_nothing(load_text, row):
+    row_of(load_text, f"type: signing, base_url: 'http://127.0.0.1:9', {row}", {"NAMED": "k"})
+
+
+def test_a_usual_key_is_a_key(load_text):
+    row = row_of(load_text, "type: signing, base_url: 'http://127.0.0.1:9'", {"SIGNING_KEY": "k"})
+    assert row.api_key.get_secret_value() == "k"
+
+
 def test_rows_without_their_own_times_take_those_of_the_http_client(load_text):
     first, second = load_text(
         """\

@@ -1,16 +1,18 @@
 """The provider of Bedrock's dialect against the scripted vendor: real HTTP, real signatures, and the vendor's strictness."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
 from botocore.session import Session
 
+from server.providers.aws.sigv4 import SigV4Signer
 from server.providers.base import Ask, ListedModel, Operation, Provider, ProviderContext
 from server.providers.bedrock import KINDS, Bedrock, build
-from server.providers.bedrock_auth import missing_library, region_of
+from server.providers.bedrock_auth import load_signer, missing_library, region_of
 from server.providers.bedrock_listing import control_plane
-from server.providers.bedrock_sigv4 import SigV4Signer
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Answer, Part, Raw, Status, Text, Thinking, ToolCall, Usage
 from tests.fakes.anthropic_answers import signature_of
@@ -69,6 +71,33 @@ def test_its_kind_needs_an_address_and_no_key() -> None:
     assert kind.api_key_env[0] == "AWS_BEARER_TOKEN_BEDROCK"
     assert kind.missing_without_key is missing_library
     assert missing_library() is None
+
+
+WITHOUT_BOTOCORE = """
+import sys
+sys.modules["botocore"] = None
+from server.config.provider_kind import find_kind
+from server.providers.bedrock_auth import load_signer
+from server.providers.errors import ProviderError
+from server.providers.loader import provider_kinds
+print(find_kind(provider_kinds(), "bedrock").missing_without_key())
+try:
+    load_signer(None)
+except ProviderError as error:
+    print(error.fault.name, error.message)
+"""
+
+
+def test_without_the_library_all_works_but_signing() -> None:
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_BOTOCORE], capture_output=True, text=True, check=True, timeout=60)
+    told, refused = ran.stdout.splitlines()
+    assert "install `trunkline[bedrock]`" in told
+    assert refused.startswith("AUTHENTICATION")
+    assert told in refused
+
+
+def test_the_library_signs_with_the_credentials_of_the_process() -> None:
+    assert isinstance(load_signer("us-west-2"), SigV4Signer)
 
 
 async def test_a_key_is_a_bearer_token(vendor: ScriptedVendor, provider: Provider) -> None:
