@@ -74,7 +74,6 @@ BEFORE: dict[str, tuple[Scripted, Told]] = {
 STREAMED_BEFORE: dict[str, tuple[Scripted, Told]] = {
     "an error event first": (HELLO.with_fault(ErrorInStream(after_events=0)), NOBODY),
     "a stream of nothing": (Raw(200, {"content-type": "text/event-stream"}, (b"data: [DONE]\n\n",)), PROVIDER),
-    "an event that is no JSON first": (HELLO.with_fault(Malformed(after_events=0)), PROVIDER),
 }
 """What fails before the first chunk, in streams alone."""
 
@@ -85,7 +84,6 @@ AFTER: dict[str, Fault] = {
     "ended in order before its end": Cut(after_events=2, whole_http=True),
     "an error event": ErrorInStream(after_events=2),
     "an error event and the end": ErrorInStream(after_events=2, done=True),
-    "an event that is no JSON": Malformed(after_events=2),
 }
 """What fails after the first chunk."""
 
@@ -146,6 +144,14 @@ async def test_a_failure_after_the_first_chunk_is_an_event_and_no_done(
     assert body.chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert not any("_proxy_info" in chunk for chunk in body.chunks)
     assert not second_vendor.requests
+
+
+async def test_an_event_that_is_no_json_is_left_out(vendor: ScriptedVendor, http: aiohttp.ClientSession) -> None:
+    vendor.add(HELLO.with_fault(Malformed(after_events=2)))
+    async with http.post(CHAT, json=_ask("gpt-4o", streamed=True)) as response:
+        body = sse.parse(await response.read())
+    assert body.done
+    assert body.chunks[-1]["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("topology", ["whole"], indirect=True)
