@@ -30,7 +30,6 @@ from tests.fakes.faults import (
     ErrorOn200,
     Fault,
     HtmlOk,
-    Malformed,
     NoDone,
     Reset,
     Stall,
@@ -144,14 +143,6 @@ async def test_a_failure_after_the_first_chunk_is_an_event_and_no_done(
     assert body.chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert not any("_proxy_info" in chunk for chunk in body.chunks)
     assert not second_vendor.requests
-
-
-async def test_an_event_that_is_no_json_is_left_out(vendor: ScriptedVendor, http: aiohttp.ClientSession) -> None:
-    vendor.add(HELLO.with_fault(Malformed(after_events=2)))
-    async with http.post(CHAT, json=_ask("gpt-4o", streamed=True)) as response:
-        body = sse.parse(await response.read())
-    assert body.done
-    assert body.chunks[-1]["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("topology", ["whole"], indirect=True)
