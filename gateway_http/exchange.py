@@ -102,28 +102,34 @@ class Exchange:
 
     def answer(self, body: bytes, facts: CallFacts) -> HTTPResponse:
         """The response of an RPC that answered: its JSON object with `_proxy_info`, and the headers that tell who did."""
-        provider, attempts = facts.provider, facts.attempts
-        body = with_proxy_info(body, self.proxy_info(provider, attempts))
-        return JsonResponse(body, self.headers(provider, attempts))
+        provider, attempts, chaos = facts.provider, facts.attempts, facts.chaos
+        body = with_proxy_info(body, self.proxy_info(provider, attempts, chaos))
+        return JsonResponse(body, self.headers(provider, attempts, chaos))
 
-    def headers(self, provider: str, attempts: int) -> dict[str, str]:
+    def headers(self, provider: str, attempts: int, chaos: str = "") -> dict[str, str]:
         """The headers of a response of an RPC that answered."""
-        return {
+        headers = {
             "x-request-id": self.request_id,
             "x-trunkline-provider": provider,
             "x-trunkline-attempts": str(attempts),
         }
+        if chaos:
+            headers["x-trunkline-chaos"] = chaos
+        return headers
 
-    def proxy_info(self, provider: str, attempts: int) -> bytes:
+    def proxy_info(self, provider: str, attempts: int, chaos: str = "", recovered_at: int | None = None) -> bytes:
         """Who answered, at which attempt, and after how many seconds, as JSON text."""
-        return orjson.dumps(
-            {
-                "provider": provider,
-                "attempt_number": attempts,
-                "response_time": round(time.monotonic() - self._start, 6),
-                "request_id": self.request_id,
-            }
-        )
+        info: Json = {
+            "provider": provider,
+            "attempt_number": attempts,
+            "response_time": round(time.monotonic() - self._start, 6),
+            "request_id": self.request_id,
+        }
+        if chaos:
+            info["chaos"] = chaos
+        if recovered_at is not None:
+            info["recovered_at"] = recovered_at
+        return orjson.dumps(info)
 
 
 def with_proxy_info(text: bytes, info: bytes) -> bytes:

@@ -21,6 +21,9 @@ from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
 
+_TORN = (b'"choices"', b'"chat.completion.chunk"')
+"""What shows that an event which is no JSON was a piece of the answer and not noise: the rest alone is not the answer."""
+
 _TAIL = 2
 """How many of a read's chunks are looked at one by one: finish reason and usage come last."""
 
@@ -161,6 +164,8 @@ class AnswerStream:
         for data in filter(bytes.strip, chunks):
             chunk = object_of(data)
             choices = None if chunk is None else choices_of(chunk)
+            if chunk is None and any(mark in data for mark in _TORN):
+                raise ProviderError(Fault.PROTOCOL, "A piece of the provider's answer is torn.")
             if chunk is None or choices is None:
                 self.broken += 1
                 continue

@@ -30,6 +30,7 @@ from tests.fakes.faults import (
     ErrorOn200,
     Fault,
     HtmlOk,
+    Malformed,
     NoDone,
     Reset,
     Stall,
@@ -73,6 +74,7 @@ BEFORE: dict[str, tuple[Scripted, Told]] = {
 STREAMED_BEFORE: dict[str, tuple[Scripted, Told]] = {
     "an error event first": (HELLO.with_fault(ErrorInStream(after_events=0)), NOBODY),
     "a stream of nothing": (Raw(200, {"content-type": "text/event-stream"}, (b"data: [DONE]\n\n",)), PROVIDER),
+    "a piece that is torn first": (HELLO.with_fault(Malformed(after_events=0)), PROVIDER),
 }
 """What fails before the first chunk, in streams alone."""
 
@@ -83,6 +85,7 @@ AFTER: dict[str, Fault] = {
     "ended in order before its end": Cut(after_events=2, whole_http=True),
     "an error event": ErrorInStream(after_events=2),
     "an error event and the end": ErrorInStream(after_events=2, done=True),
+    "a piece that is torn": Malformed(after_events=2),
 }
 """What fails after the first chunk."""
 

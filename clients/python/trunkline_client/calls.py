@@ -39,6 +39,20 @@ class CallFacts:
         return int(told) if told.isdecimal() else 0
 
     @property
+    def chaos(self) -> str:
+        """The trouble that the gateway made on purpose, where it did; else empty."""
+        return self._told("trunkline-chaos")
+
+    @property
+    def recovered_at(self) -> int | None:
+        """After how many characters another attempt went on with a stream that broke; None: it did not break.
+
+        Told with the end of a stream, in its trailing metadata.
+        """
+        told = self._told("trunkline-recovered-at")
+        return int(told) if told.isdecimal() else None
+
+    @property
     def request_id(self) -> str:
         """What to look for in the gateway's log."""
         return self._told("x-request-id")

@@ -13,7 +13,7 @@ from gateway_http.errors import from_client
 from gateway_http.exchange import Exchange, with_proxy_info
 from gateway_http.response import FrontResponse
 from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, events
-from trunkline_client import MessageStream, TrunklineError
+from trunkline_client import Answer, MessageStream, TrunklineError
 
 
 class StreamMessage(Protocol):
@@ -42,8 +42,7 @@ async def send_stream(
     """
     async with stream:
         await stream.open()
-        provider, attempts = stream.provider, stream.attempts
-        headers = {**HEADERS, **exchange.headers(provider, attempts)}
+        headers = {**HEADERS, **exchange.headers(stream.provider, stream.attempts, stream.chaos)}
         response = await request.respond(FrontResponse(b"", CONTENT_TYPE, headers))
         held: list[bytes] = []
         with EventWriter(response, keepalive_s) as writer:
@@ -58,5 +57,7 @@ async def send_stream(
                 await writer.write(events(held), end=True)
             else:
                 if held:
-                    held[-1] = with_proxy_info(held[-1], exchange.proxy_info(provider, attempts))
+                    end = Answer(None, await stream.trailing_metadata())
+                    info = exchange.proxy_info(end.provider, end.attempts, end.chaos, end.recovered_at)
+                    held[-1] = with_proxy_info(held[-1], info)
                 await writer.write(events(held) + DONE, end=True)
