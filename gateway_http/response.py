@@ -27,6 +27,14 @@ class FrontResponse(HTTPResponse):
         self.content_type = content_type
         self.headers = {"content-type": content_type, **headers}  # type: ignore[assignment]
 
+    async def send(self, data: str | bytes | None = None, end_stream: bool | None = None) -> None:
+        """Sends a piece of the body, before the first one the head; without a piece, whatever is missing."""
+        write = self.stream.send if self.stream is not None else None
+        if write is None or isinstance(data, str):
+            await super().send(data, end_stream)  # type: ignore[type-var]
+        else:
+            await write(data or b"", end_stream=data is None if end_stream is None else end_stream)
+
     def fields(self) -> str:
         """The headers as they are sent."""
         return "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])

@@ -20,45 +20,76 @@ def events(texts: Iterable[bytes]) -> bytes:
     return b"data: %b\n\n" % joined if joined else b""
 
 
+class Keepalive:
+    """Sends a comment on every stream that was silent for a while. One for many streams, with one timer for all.
+
+    Args:
+        silence_s: how long a stream may be silent, and half as long again at most; 0: for ever.
+    """
+
+    def __init__(self, silence_s: float) -> None:
+        self._turn_s = silence_s / 2
+        self._writers: set[EventWriter] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, writer: "EventWriter") -> None:
+        """Looks after a stream."""
+        self._writers.add(writer)
+        if self._timer is None:
+            self._arm()
+
+    def end(self, writer: "EventWriter") -> None:
+        """Looks after it no more."""
+        self._writers.discard(writer)
+
+    def _arm(self) -> None:
+        if self._turn_s > 0:
+            self._timer = asyncio.get_running_loop().call_later(self._turn_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        for writer in self._writers:
+            writer.turn()
+        if self._writers:
+            self._arm()
+
+
 class EventWriter:
-    """Writes a stream of events to a caller, and a comment whenever it was silent for a while. Use it in `with`.
+    """Writes a stream of events to a caller. Use it in `with`.
 
     Args:
         response: the response, whose head is out.
-        keepalive_s: how long it may be silent; 0: for ever.
+        keepalive: looks after it when it is silent.
     """
 
-    def __init__(self, response: HTTPResponse, keepalive_s: float) -> None:
+    __slots__ = ("_comment", "_keepalive", "_response", "_turns", "_writing")
+
+    def __init__(self, response: HTTPResponse, keepalive: Keepalive) -> None:
         self._response = response
-        self._keepalive_s = keepalive_s
-        self._silent = True
+        self._keepalive = keepalive
+        self._turns = 0
         self._writing = False
-        self._timer: asyncio.TimerHandle | None = None
         self._comment: asyncio.Task[None] | None = None
 
     def __enter__(self) -> "EventWriter":
-        self._arm()
+        self._keepalive.begin(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._keepalive.end(self)
         if self._comment is not None:
             self._comment.cancel()
 
     async def write(self, data: bytes, end: bool = False) -> None:
         """Writes events, the last ones with `end`; waits where the caller reads slowly."""
-        self._silent = False
+        self._turns = 0
         self._writing = True
         await self._response.send(data, end)
         self._writing = False
 
-    def _arm(self) -> None:
-        if self._keepalive_s > 0:
-            self._timer = asyncio.get_running_loop().call_later(self._keepalive_s, self._tick)
-
-    def _tick(self) -> None:
-        if self._silent and not self._writing:
+    def turn(self) -> None:
+        """Half of the time that the stream may be silent is over. The first half may have begun before the silence did."""
+        self._turns += 1
+        if self._turns >= 3 and not self._writing:
+            self._turns = 1
             self._comment = asyncio.ensure_future(self._response.send(_COMMENT))
-        self._silent = True
-        self._arm()

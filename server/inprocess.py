@@ -313,6 +313,8 @@ class _StreamCall(_InProcessCall, Generic[R]):
     async def read(self) -> R | grpc.aio.EOF:  # type: ignore[valid-type]
         """The next message, or EOF."""
         try:
+            if self._read_ahead is None and not self._ended:
+                return await self._step(self._messages.__anext__())
             return await self.__anext__()
         except StopAsyncIteration:
             return grpc.aio.EOF

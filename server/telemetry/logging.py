@@ -181,8 +181,8 @@ def _second(epoch: int) -> str:
 
 def _now() -> str:
     """The time as RFC 3339 with milliseconds; most of it is the same for a whole second."""
-    epoch = time.time()
-    return f"{_second(int(epoch))}.{int(epoch % 1 * 1000):03d}+00:00"
+    second, milliseconds = divmod(int(time.time() * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}+00:00"
 
 
 def _tell_exception(event: MutableMapping[str, object]) -> None:

@@ -8,6 +8,7 @@ from sanic.response import HTTPResponse
 
 from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
 from gateway_http.settings import HttpSettings
+from gateway_http.sse import Keepalive
 from gateway_http.surfaces.openai.streaming import send_stream
 from trunkline.v1.completion_service_pb2 import (
     ANSWER_FORMAT_JSON,
@@ -22,6 +23,7 @@ from trunkline_json import CHAT_CHUNK, CHAT_COMPLETION, CHAT_REQUEST
 
 def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
     """The handler."""
+    keepalive = Keepalive(settings.keepalive_s)
 
     async def handler(request: Request) -> HTTPResponse | None:
         exchange = Exchange(request, settings)
@@ -41,7 +43,7 @@ def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) 
             timeout_s=exchange.timeout_s,
             metadata=exchange.metadata,
         )
-        await send_stream(request, exchange, stream, _chunk_texts, settings.keepalive_s)
+        await send_stream(request, exchange, stream, _chunk_texts, keepalive)
         return None
 
     return handler

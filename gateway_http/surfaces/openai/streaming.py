@@ -12,7 +12,7 @@ from sanic import Request
 from gateway_http.errors import from_client
 from gateway_http.exchange import Exchange, with_proxy_info
 from gateway_http.response import FrontResponse
-from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, events
+from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, Keepalive, events
 from trunkline_client import Answer, MessageStream, TrunklineError
 
 
@@ -31,7 +31,7 @@ async def send_stream(
     exchange: Exchange,
     stream: MessageStream[S],
     texts_of: Callable[[S], Sequence[bytes]],
-    keepalive_s: float,
+    keepalive: Keepalive,
 ) -> None:
     """Sends a stream's chunks as they come, `_proxy_info` in the last one, then `[DONE]`.
 
@@ -45,7 +45,7 @@ async def send_stream(
         headers = {**HEADERS, **exchange.headers(stream.provider, stream.attempts, stream.chaos)}
         response = await request.respond(FrontResponse(b"", CONTENT_TYPE, headers))
         held: list[bytes] = []
-        with EventWriter(response, keepalive_s) as writer:
+        with EventWriter(response, keepalive) as writer:
             try:
                 async for message in stream:
                     texts = [*held, *texts_of(message)]
