@@ -1,7 +1,7 @@
 """The gRPC floor: the least that a gRPC face built of the same parts can do, and so what the gateway's is measured by.
 
 A bare grpc.aio server that takes the contract's request, forwards it with the gateway's HTTP client (aiohttp) and hands
-back what came, unparsed: an unstreamed answer as the text of the one choice, of a stream every read as one message.
+back what came, unparsed, as the contract's JSON: an unstreamed answer whole, of a stream every read as one message.
 
     python -m benchmarks.floor_grpc --port 9002 --provider http://127.0.0.1:9000
 """
@@ -34,9 +34,7 @@ class Floor:
     ) -> completion_service_pb2.CreateChatCompletionResponse:
         """Answers a conversation."""
         async with self._session.post(self._url, data=_body(request.chat, stream=False), headers=_HEADERS) as answer:
-            message = chat_pb2.Message(role="assistant", content=(await answer.read()).decode())
-            completion = chat_pb2.ChatCompletion(choices=[chat_pb2.ChatChoice(message=message)])
-            return completion_service_pb2.CreateChatCompletionResponse(completion=completion)
+            return completion_service_pb2.CreateChatCompletionResponse(completion_json=await answer.read())
 
     async def stream(
         self, request: completion_service_pb2.StreamChatCompletionRequest, context: _Context
