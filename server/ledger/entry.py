@@ -1,0 +1,110 @@
+"""What the ledger is told of a completion: what is about to be done, and what came of it. Values, nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from trunkline.v1.chat_pb2 import Usage
+
+
+class Status(StrEnum):
+    """How a completion ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    """Before its first chunk."""
+    CANCELLED = "cancelled"
+    """Its caller left."""
+    INCOMPLETE = "incomplete"
+    """After its first chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A completion that is about to be asked for.
+
+    Attributes:
+        id: unique for ever; several requests may have one request id.
+        request_id: the call's.
+        tenant_id: the caller's, likewise `user_id` and `key_id`.
+        operation: chat, text, embeddings, images or videos.
+        model: as asked for.
+        streamed: whether the caller asked for a stream.
+        origin: the caller's address.
+        message_count: of a conversation; 0 elsewhere.
+        parameters: what was set: temperature, max_tokens...
+        begin_time: microseconds since the epoch.
+        reserved_tokens: what limits hold back for it.
+        reserved_micros: likewise, in millionths of a US dollar.
+        request_body: the request as JSON; None: it is not to be kept.
+    """
+
+    id: str
+    request_id: str
+    tenant_id: str
+    user_id: str
+    key_id: str
+    operation: str
+    model: str
+    streamed: bool
+    origin: str
+    message_count: int
+    parameters: Mapping[str, object]
+    begin_time: int
+    reserved_tokens: int = 0
+    reserved_micros: int = 0
+    request_body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attempt.
+
+    Attributes:
+        provider: the provider's name.
+        model: what it was sent as the model.
+        error: the fault's type; empty: it answered.
+        status: the HTTP status; None: there was none.
+        latency_s: from its begin to its end.
+    """
+
+    provider: str
+    model: str
+    error: str = ""
+    status: int | None = None
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of a completion.
+
+    Attributes:
+        id: the intent's.
+        status: how it ended.
+        end_time: microseconds since the epoch.
+        first_chunk_time: likewise; None: there was none.
+        provider: who answered; empty: nobody.
+        provider_model: what that one was sent as the model.
+        error_reason: the reason's name in lower case; empty: none.
+        finish_reason: empty: none came.
+        attempts: all of them, in order.
+        usage: what was used; None: nothing was.
+        cost_micros: what it cost, millionths of a US dollar; None: the price is not known.
+        exact: whether usage and cost are what the provider said, and no estimate.
+        answer_body: the answer as JSON; None: it is not to be kept.
+    """
+
+    id: str
+    status: Status
+    end_time: int
+    first_chunk_time: int | None = None
+    provider: str = ""
+    provider_model: str = ""
+    error_reason: str = ""
+    finish_reason: str = ""
+    attempts: Sequence[Tried] = ()
+    usage: Usage | None = field(default=None, compare=False)
+    cost_micros: int | None = None
+    exact: bool = True
+    answer_body: str | None = None
