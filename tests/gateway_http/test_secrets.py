@@ -17,8 +17,8 @@ from gateway_http.settings import HttpSettings
 from server.app import Core, Listen, secrets_of
 from server.config import ConfigError
 from server.dispatch.dispatcher import Dispatcher
-from server.dispatch.router import Router
-from server.providers.base import Ask, Batch, Operation
+from server.dispatch.router import Router, Row
+from server.providers.base import Ask, Batch, Operation, Provider
 from server.telemetry.logging import configure
 from server.telemetry.redaction import Redaction
 from tests.fakes.answers import Raw, Scripted, Status, Text, Wire
@@ -167,7 +167,7 @@ async def test_no_key_of_a_caller_is_told(tmp_path: Path) -> None:
     assert leaks(gateway.log_text()) == []
 
 
-class Raises:
+class Raises(Provider):
     """A provider with a fault in its code, which has a secret at hand."""
 
     operations = frozenset(Operation)
@@ -188,8 +188,9 @@ async def test_a_fault_of_the_gateway_itself_tells_no_more_than_a_request_id(tmp
     log = tmp_path / "gateway.log"
     configure("DEBUG", True, log, redaction)
     core = Core(configuration, sha256(KEY.encode()).digest(), "0", redaction)
-    router = Router([(row, Raises(HEADER_VALUE)) for row in configuration.settings.providers])
-    core._runtime = replace(core._runtime, router=router, dispatcher=Dispatcher(router))
+    router = Router([Row(row, Raises(HEADER_VALUE)) for row in configuration.settings.providers])
+    means = replace(core._runtime.means, router=router)
+    core._runtime = replace(core._runtime, router=router, means=means, dispatcher=Dispatcher(means))
     await core.start(Listen("127.0.0.1", 0))
     client = AsyncClient(cast(grpc.aio.Channel, core.channel))
     server = HttpServer(create_app(lambda: client, HttpSettings()))

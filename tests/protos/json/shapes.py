@@ -220,6 +220,10 @@ IMAGE_LIST = shape(
         "usage": shape(each("input_tokens output_tokens total_tokens", INT64S)),
     }
 )
+VIDEO_REQUEST = shape(
+    {**strings("model prompt size quality response_format user"), "n": INT32S, "seconds": NUMBERS},
+)
+VIDEO_LIST = shape({"created": SECONDS, "data": some(shape(strings("url b64_json revised_prompt")))})
 
 
 def same(one: object, other: object) -> bool:

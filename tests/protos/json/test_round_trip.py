@@ -51,6 +51,8 @@ CASES = [
     Case("EMBEDDING_LIST", lists=("data",)),
     Case("IMAGE_REQUEST"),
     Case("IMAGE_LIST", lists=("data",)),
+    Case("VIDEO_REQUEST"),
+    Case("VIDEO_LIST", lists=("data",)),
 ]
 every_form = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.lower())
 
