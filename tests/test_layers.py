@@ -3,18 +3,21 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("server", "gateway_http", "trunkline_json", "trunkline_client", "trunkline_cli")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+LAYERS = next(contract["layers"] for contract in CONTRACTS if contract["id"] == "server-layers")
+ALLOWED = [line.split(" -> ") for contract in CONTRACTS for line in contract.get("ignore_imports", ())]
+"""Who may import what nobody else may."""
+
 MODULES = (
-    *(f"server.{name}" for name in ("app", "services", "inprocess", "runtime", "dispatch", "policies", "catalogue")),
-    *(f"server.{name}" for name in ("providers", "interceptors")),
-    *(f"server.{name}" for name in ("call", "config", "errors", "clock", "telemetry", "caller")),
-    *(f"server.providers.{name}" for name in ("anthropic", "echo", "openai")),
-    *(f"server.providers.{name}" for name in ("http", "http1", "http1_pool", "http2_connection")),
+    *(f"server.{name}" for layer in LAYERS for name in layer.split(" | ")),
+    *next(contract["modules"] for contract in CONTRACTS if contract["id"] == "dialects"),
 )
 
 
@@ -32,14 +35,18 @@ def small(tmp_path: Path) -> Path:
     for package in PACKAGES:
         write(tmp_path, package, "")
     for module in MODULES:
-        library = {"http1": "aiohttp", "http1_pool": "aiohttp", "http2_connection": "h2"}.get(module.rpartition(".")[2])
-        write(tmp_path, module, f"import {library}\n" if library else "")
+        write(tmp_path, module, "")
+    for module, library in ALLOWED:
+        write(tmp_path, module, f"import {library}\n")
     return tmp_path
 
 
 def write(root: Path, module: str, text: str) -> None:
-    folder = root.joinpath(*module.split("."))
-    folder.mkdir(exist_ok=True)
+    folder = root
+    for name in module.split("."):
+        folder = folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").touch()
     (folder / "__init__.py").write_text(text)
 
 
