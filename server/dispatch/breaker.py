@@ -39,6 +39,11 @@ class Breaker:
         self._since: float | None = None
         self._trying = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether it lets everything through."""
+        return self._since is None
+
     def state(self, now: float) -> BreakerState:
         """What it lets through now."""
         if self._since is None:

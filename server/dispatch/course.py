@@ -26,7 +26,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 _NO_TIME_S = 0.01
 """Less than this before the deadline it has passed: an attempt gets what is left, and its end may be noticed first."""
 
-_KNOWN_TIMES = 0.0
+_FASTEST = 0.0
 """The quantile of a target's times to the first chunk that an attempt needs at least."""
 
 
@@ -209,8 +209,7 @@ class Course:
         """
         timeout_s, left_s = target.settings.timeout, self.time_left_s()
         if left_s is not None:
-            fastest_s = target.state.time_to_first_chunk(_KNOWN_TIMES)
-            if fastest_s is not None and left_s < fastest_s and self.failures:
+            if self.failures and left_s < (target.state.time_to_first_chunk(_FASTEST) or 0.0):
                 raise GatewayError(
                     ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
                     "The time that is left before the deadline is too short for another attempt.",
@@ -240,21 +239,22 @@ class Course:
             request = with_defaults(request, defaults)
         return Ask(ask.operation, request, target.model, ask.streamed, ask.as_json, None, ask.request_id, prefix)
 
-    def _next(self, accept: Callable[[Target], bool] = lambda _: True) -> Target | None:
+    def _next(self, accept: Callable[[Target], bool] | None = None) -> Target | None:
         """Takes the next target to ask; None: there is none.
 
         A target whose breaker is open is asked only where nothing else could be.
         """
         now = self._means.clock.monotonic()
-        for longest in (Standing.RESTING, Standing.OPEN):
-            for place, target in enumerate(self._pending):
-                standing = target.state.standing(now)
-                if standing <= longest and standing is not Standing.FULL and accept(target):
-                    del self._pending[place]
-                    return target
-            if self.attempts:
-                break
-        return None
+        last_resort: int | None = None
+        for place, target in enumerate(self._pending):
+            if accept is not None and not accept(target):
+                continue
+            standing = target.state.standing(now)
+            if standing <= Standing.RESTING:
+                return self._pending.pop(place)
+            if standing is Standing.OPEN and last_resort is None and not self.attempts:
+                last_resort = place
+        return None if last_resort is None else self._pending.pop(last_resort)
 
     def _others(self) -> bool:
         """Whether another target could be asked now."""
@@ -296,8 +296,10 @@ def plan(means: Means, ask: Ask) -> Plan:
     """
     route = means.router.route(ask.model)
     now = means.clock.monotonic()
-    groups = route.targets, *route.fallbacks
-    targets = able([target for group in groups for target in means.strategy.order(group, now)], ask, ask.model)
+    targets = list(means.strategy.order(route.targets, now))
+    for fallback in route.fallbacks:
+        targets.extend(means.strategy.order(fallback, now))
+    targets = able(targets, ask, ask.model)
     if len(targets) < 2 or (loop := means.affinity.loop(ask)) is None:
         return Plan(route, targets)
     held = means.affinity.target(loop, ask)

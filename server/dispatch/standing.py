@@ -82,6 +82,14 @@ class TargetState:
 
     def standing(self, now: float) -> Standing:
         """Whether it should be asked now."""
+        if (
+            self.breaker.closed
+            and self.in_flight < self._limit
+            and now >= self._rests_until
+            and self._failure_share == 0.0
+            and not self.unhealthy
+        ):
+            return Standing.READY
         if not self.breaker.lets_through(now):
             return Standing.OPEN
         if self.in_flight >= self._limit:
