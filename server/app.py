@@ -183,6 +183,7 @@ class Core:
         await asyncio.gather(*stops)
         await self._runtime.catalogue.close()
         self._gate.close()
+        self._runtime.means.watch.close()
         await asyncio.gather(*(http.close() for http in self._https))
 
     def _build(self, loaded: Loaded) -> Runtime:

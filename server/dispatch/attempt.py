@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from server.clock import Clock
 from server.dispatch.life import Life
 from server.dispatch.router import Target
-from server.dispatch.watchdog import Watchdog
+from server.dispatch.watchdog import Watch, Watchdog
 from server.providers.base import Ask, Batch
 from server.providers.errors import ProviderError
 
@@ -26,6 +26,7 @@ class Attempt:
         ask: what to ask.
         timeout_s: how long it may take in all.
         clock: tells the time.
+        watch: looks after its waits.
         begin: makes the target's stream; None: the provider's own.
 
     Attributes:
@@ -35,7 +36,9 @@ class Attempt:
 
     __slots__ = ("_batches", "_begin_time", "_clock", "_life", "_open", "_watchdog", "batch", "on_close", "target")
 
-    def __init__(self, target: Target, ask: Ask, timeout_s: float, clock: Clock, begin: Begin | None = None) -> None:
+    def __init__(
+        self, target: Target, ask: Ask, timeout_s: float, clock: Clock, watch: Watch, begin: Begin | None = None
+    ) -> None:
         settings = target.settings
         first_chunk_s, idle_s = settings.first_chunk_timeout, settings.idle_timeout
         if ask.streamed:
@@ -46,7 +49,7 @@ class Attempt:
         self.on_close: Callable[[], None] | None = None
         self._clock = clock
         self._life = Life(ask.streamed, first_chunk_s, idle_s)
-        self._watchdog = Watchdog(timeout_s)
+        self._watchdog = Watchdog(timeout_s, watch)
         self._begin_time = clock.monotonic()
         self._batches = target.provider.stream(ask) if begin is None else begin()
         self._open = True
@@ -69,12 +72,14 @@ class Attempt:
         """
         life = self._life
         try:
-            with self._watchdog(life.patience_s):
-                batch = await anext(self._batches, None)
-            if batch is not None:
+            try:
+                with self._watchdog(life.patience_s):
+                    batch = await self._batches.__anext__()
+            except StopAsyncIteration:
+                life.end()
+            else:
                 life.batch(batch)
                 return batch
-            life.end()
         except ProviderError as error:
             if life.fail(error):
                 if self._ends():

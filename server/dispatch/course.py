@@ -219,13 +219,13 @@ class Course:
         self.attempts += 1
         chaos = self._means.chaos
         if chaos is None or not chaos.armed:
-            return Attempt(target, ask, timeout_s, self._means.clock)
+            return Attempt(target, ask, timeout_s, self._means.clock, self._means.watch)
         batches, fault = chaos.stream(target.settings.name, ask, self._call.caller.name, target.provider.stream)
         if fault:
             self.chaos.append(fault)
             self._call.notes["chaos"] = ", ".join(self.chaos)
             replace_trailers(self._call, (("trunkline-chaos", ", ".join(self.chaos)),))
-        return Attempt(target, ask, timeout_s, self._means.clock, lambda: batches)
+        return Attempt(target, ask, timeout_s, self._means.clock, self._means.watch, lambda: batches)
 
     def _ask_of(self, target: Target, prefix: str) -> Ask:
         ask = self._ask

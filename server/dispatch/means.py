@@ -13,6 +13,7 @@ from server.dispatch.gate import Gate
 from server.dispatch.retry import RetryBudget
 from server.dispatch.router import Router, Target
 from server.dispatch.strategies import Strategy
+from server.dispatch.watchdog import Watch
 from server.policies.chaos import Chaos
 
 
@@ -36,6 +37,7 @@ class Means:
         chance: for back-off and weights.
         gate: how much work there may be at once.
         budget: how many retries and hedges there may be.
+        watch: looks after the waits for providers.
         affinity: who holds the thoughts of a tool loop.
         window: how many tokens a target's prompt may have; None: not known.
         defaults: what a target's requests get where they say nothing.
@@ -49,6 +51,7 @@ class Means:
     chance: random.Random = field(default_factory=random.Random)
     gate: Gate = field(default_factory=lambda: Gate(2**31))
     budget: RetryBudget = field(default_factory=RetryBudget)
+    watch: Watch = field(default_factory=Watch)
     affinity: Affinity = field(default_factory=Affinity)
     window: Callable[[Target], int | None] = _unknown
     defaults: Callable[[Target], Defaults] = _no_defaults

@@ -1,54 +1,99 @@
-"""Ends waits that last too long, for all waits of an attempt with one timer."""
+"""Ends waits that last too long, without a timer for each.
+
+One look a second goes over all attempts; only those whose time is nearly over get a timer of their own.
+"""
 
 import asyncio
 from types import TracebackType
 
 from server.providers.errors import Fault, ProviderError
 
+_LOOK_S = 1.0
+_NEAR_S = 2 * _LOOK_S
+
+
+class Watch:
+    """Looks after the watchdogs of a loop, as long as there are any."""
+
+    __slots__ = ("_dogs", "_timer")
+
+    def __init__(self) -> None:
+        self._dogs: set[Watchdog] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, dog: "Watchdog", loop: asyncio.AbstractEventLoop) -> None:
+        """Looks after one, until `discard`."""
+        self._dogs.add(dog)
+        if self._timer is None:
+            self._timer = loop.call_later(_LOOK_S, self._look, loop)
+
+    def discard(self, dog: "Watchdog") -> None:
+        """Looks after it no longer."""
+        self._dogs.discard(dog)
+
+    def close(self) -> None:
+        """Looks no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(_LOOK_S, self._look, loop) if self._dogs else None
+        near = loop.time() + _NEAR_S
+        for dog in self._dogs:
+            dog.look(near)
+
 
 class Watchdog:
-    """Bounds each wait for a provider, and all of them together. A wait is `with watchdog(longest_s, what): await ...`.
+    """Bounds each wait for a provider, and all of them together. A wait is `with watchdog(longest_s): await ...`.
 
-    Only the time in which somebody waits counts: while a slow caller reads, the provider is not blamed. The timer is armed
-    once and looks again when it fires, so that a wait costs a few attribute writes.
+    Only the time in which somebody waits counts: while a slow caller reads, the provider is not blamed.
 
     Args:
         total_s: how long the whole attempt may take.
+        watch: looks after it.
     """
 
-    __slots__ = ("_cancelling", "_deadline", "_expired", "_loop", "_silence", "_task", "_timer", "_until")
+    __slots__ = ("_cancelling", "_deadline", "_expired", "_loop", "_silence", "_task", "_timer", "_until", "_watch")
 
-    def __init__(self, total_s: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._deadline = self._loop.time() + total_s
+    def __init__(self, total_s: float, watch: Watch) -> None:
+        loop = self._loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + total_s
+        self._watch = watch
         self._until: float | None = None
         self._silence = False
         self._expired = False
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._timer: asyncio.TimerHandle | None = None
+        watch.add(self, loop)
 
     def __call__(self, longest_s: float | None) -> "Watchdog":
         """Bounds the wait that follows; None: by the whole alone."""
-        until = self._deadline
-        self._silence = False
-        if longest_s is not None:
-            silent = self._loop.time() + longest_s
-            if silent < until:
-                until = silent
-                self._silence = True
+        until, now = self._deadline, self._loop.time()
+        self._silence = longest_s is not None and now + longest_s < until
+        if self._silence:
+            until = now + longest_s  # type: ignore[operator]
         self._until = until
+        if until < now + _NEAR_S:
+            self.look(until)
         return self
+
+    def look(self, near: float) -> None:
+        """Gets a timer of its own where the wait is over by then."""
+        until = self._until
+        if until is None or until > near:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= until:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(until, self._tick)
 
     def __enter__(self) -> None:
         task = self._task = asyncio.current_task(self._loop)
         assert task is not None
         self._cancelling = task.cancelling()
-        timer = self._timer
-        if timer is None or timer.when() > self._until:  # type: ignore[operator]
-            if timer is not None:
-                timer.cancel()
-            self._timer = self._loop.call_at(self._until, self._tick)  # type: ignore[arg-type]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -67,6 +112,7 @@ class Watchdog:
 
     def close(self) -> None:
         """Ends the watch."""
+        self._watch.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -75,7 +121,7 @@ class Watchdog:
         self._timer = None
         until = self._until
         if until is None:
-            return  # nobody waits; the next wait arms it again
+            return  # nobody waits; the next wait gets its own
         if self._loop.time() < until:
             self._timer = self._loop.call_at(until, self._tick)
         elif self._task is not None:
