@@ -141,11 +141,9 @@ class Course:
         Raises:
             GatewayError: nobody else is to be asked.
         """
-        means, retries, budgeted = self._means, 0, False
+        means, retries = self._means, 0
         while True:
-            attempt = self._attempt(target)
-            if budgeted:
-                attempt.on_close = means.budget.give_back
+            attempt = self._extra(target) if retries else self._attempt(target)
             try:
                 return await self._begin(attempt)
             except ProviderError as error:
@@ -161,9 +159,11 @@ class Course:
                     if error.fault is Fault.CONTEXT_LENGTH:
                         self._only_larger(target)
                     return None
-                budgeted = True
                 retries += 1
                 await self._wait(delay_s)
+                if not target.state.breaker.lets_through(means.clock.monotonic()):  # others failed in the meantime
+                    means.budget.give_back()
+                    return None
             except BaseException:
                 await attempt.close()
                 raise
@@ -192,12 +192,27 @@ class Course:
         return ended.winner
 
     def _hedge(self) -> Attempt | None:
-        """The second attempt of a race, where another target and the budget allow one."""
+        """The second attempt of a race, where another target, the deadline and the budget allow one."""
         if not self._others() or not self._means.budget.take():
             return None
         target = self._next()
         assert target is not None
-        attempt = self._attempt(target)
+        try:
+            return self._extra(target)
+        except GatewayError:
+            return None  # too late for another one; the first is under way
+
+    def _extra(self, target: Target) -> Attempt:
+        """An attempt for which the budget was taken, and which gives it back when it is over.
+
+        Raises:
+            GatewayError: DEADLINE_EXCEEDED, see `_attempt`.
+        """
+        try:
+            attempt = self._attempt(target)
+        except BaseException:
+            self._means.budget.give_back()
+            raise
         attempt.on_close = self._means.budget.give_back
         return attempt
 

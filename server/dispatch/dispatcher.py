@@ -64,10 +64,10 @@ class Dispatcher:
                     attempt, batch = await recovery.mend(attempt, error)
                     _tell(call, course, attempt)
         finally:
-            if attempt is not None:
-                await attempt.close()
             means.budget.request_ends()
             means.gate.leave()
+            if attempt is not None:
+                await attempt.close()
 
 
 def _lane(call: Call) -> Lane:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from server.dispatch.attempt import Attempt
@@ -33,7 +34,6 @@ async def race(first: Attempt, delay_s: float, another: Callable[[], Attempt | N
     """
     attempts = [first]
     tasks = [asyncio.ensure_future(first.begin())]
-    ended = Race()
     try:
         await asyncio.wait(tasks, timeout=delay_s)
         if not tasks[0].done() and (second := another()) is not None:
@@ -44,27 +44,39 @@ async def race(first: Attempt, delay_s: float, another: Callable[[], Attempt | N
             if not waiting:
                 break
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        ended.winner = None if winner is None else attempts[winner]
-    finally:
-        await _close_all_but(ended.winner, attempts, tasks)
-    for attempt, task in zip(attempts, tasks, strict=True):
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, ProviderError):
-            ended.failures.append((attempt, error))
-        elif error is not None:
-            raise error
-        elif attempt is not ended.winner:
-            ended.lost = attempt
-    return ended
+        ended = Race(None if winner is None else attempts[winner])
+        for attempt, task in zip(attempts, tasks, strict=True):
+            if attempt is ended.winner:
+                continue
+            await _close(attempt, task)
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, ProviderError):
+                ended.failures.append((attempt, error))
+            elif error is not None:
+                raise error
+            else:
+                ended.lost = attempt
+        return ended
+    except BaseException:
+        for attempt, task in zip(attempts, tasks, strict=True):
+            with suppress(asyncio.CancelledError):  # it is on its way out already
+                await _close(attempt, task)
+        raise
 
 
 def _began(task: "asyncio.Task[None]") -> bool:
     return task.done() and not task.cancelled() and task.exception() is None
 
 
-async def _close_all_but(winner: Attempt | None, attempts: list[Attempt], tasks: "list[asyncio.Task[None]]") -> None:
-    for attempt, task in zip(attempts, tasks, strict=True):
-        if attempt is not winner:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await attempt.close()
+async def _close(attempt: Attempt, task: "asyncio.Task[None]") -> None:
+    """Closes an attempt that may still be beginning. Whoever cancels this waits, too: a running stream cannot be closed."""
+    task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    await attempt.close()
+    if cancelled is not None:
+        raise cancelled
