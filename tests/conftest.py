@@ -2,6 +2,8 @@
 
 import signal
 
+pytest_plugins = ("tests.fakes.stores",)
+
 
 def pytest_configure() -> None:
     """Lets Ctrl-C mean what it should: a shell starts what runs in its background with the signal ignored, for good."""

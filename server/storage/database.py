@@ -1,0 +1,176 @@
+"""The database: SQLite or PostgreSQL, used in one way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Insert, Table, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from server.storage.address import Address, Dialect, find_address
+from server.storage.engines import Bounds, open_postgresql, open_sqlite
+from server.storage.errors import StorageError
+from server.storage.schema import MIGRATIONS, Migrated, migrate
+
+_FOR_WRITING = ("foreign_keys=ON", "synchronous=NORMAL")
+_FOR_READING = ("query_only=ON",)
+_FOR_TABLES = ("foreign_keys=OFF", "journal_mode=WAL")  # the second is for good
+
+
+class Database:
+    """A database whose tables are up to date. `open` makes it.
+
+    What is committed outlives the process, however it ends. Code that uses it meets no difference between the two kinds,
+    if it keeps two rules: a row that is read to be changed is read in `begin` with `.with_for_update()` (SQLite, where one
+    writes at a time, ignores it); a failed statement ends its transaction.
+
+    Args:
+        address: where it is.
+        bounds: what it may take.
+        writing: connections to change things with.
+        reading: connections to read with.
+        alone: whether one transaction at a time is all that it can do.
+    """
+
+    def __init__(self, address: Address, bounds: Bounds, writing: AsyncEngine, reading: AsyncEngine, alone: bool) -> None:
+        self.shown = address.shown
+        """Where it is, without secrets."""
+        self.dialect: Dialect = address.dialect
+        self.migrated = Migrated(None, "")
+        """What was done to its tables when it was opened."""
+        self._bounds = bounds
+        self._writing = writing
+        self._reading = reading
+        one_by_one = address.dialect == "sqlite"
+        self._write_turn = asyncio.Lock() if one_by_one else nullcontext()
+        self._read_turn = self._write_turn if alone else nullcontext()
+        self._keeper: AsyncConnection | None = None
+
+    @classmethod
+    async def open(
+        cls, url: str | None, data_dir: Path | None, bounds: Bounds | None = None, migrations: Path = MIGRATIONS
+    ) -> Self:
+        """Opens a database and brings its tables up to date. Several processes may do so at once.
+
+        Args:
+            url: `sqlite:///path`, `sqlite://` (in memory) or `postgresql://...`; None: the file in `data_dir`.
+            data_dir: the data folder; None: without a URL the database is in memory.
+            bounds: what it may take; None: the defaults.
+            migrations: the folder of the steps that make the tables.
+
+        Raises:
+            SchemaError: the tables come from a newer version, or could not be brought up to date.
+            StorageError: the database cannot be reached, or the URL is none.
+        """
+        address, bounds = find_address(url, data_dir), bounds or Bounds()
+        if address.dialect == "postgresql":
+            engine = open_postgresql(address, bounds)
+            made = cls(address, bounds, engine, engine, alone=False)
+        else:
+            writing = open_sqlite(address, bounds, "BEGIN IMMEDIATE", 1, _FOR_WRITING)
+            reading = open_sqlite(address, bounds, "BEGIN", bounds.connections, _FOR_READING)
+            made = cls(address, bounds, writing, reading, alone=address.file is None)
+        try:
+            await made._prepare(address, migrations)
+        except BaseException:
+            await made.close()
+            raise
+        return made
+
+    @asynccontextmanager
+    async def begin(self, timeout_s: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """A transaction that changes things: committed at the end of the block, rolled back if that fails.
+
+        Args:
+            timeout_s: how long the whole block may take, the wait for its turn included; None: `Bounds.timeout_s`.
+
+        Raises:
+            IntegrityError: SQLAlchemy's; a constraint forbids the change.
+            StorageError: the database failed or took too long.
+        """
+        async with self._transaction(self._writing, self._write_turn, timeout_s) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self, timeout_s: float | None = None) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, and sees one state of everything throughout.
+
+        Args:
+            timeout_s: as for `begin`.
+
+        Raises:
+            StorageError: the database failed or took too long.
+        """
+        async with self._transaction(self._reading, self._read_turn, timeout_s, read_only=True) as connection:
+            yield connection
+
+    def upsert(self, table: Table, keys: Sequence[str], changed: Sequence[str]) -> Insert:
+        """A statement that inserts rows, and where one with the same keys is there already changes that one.
+
+        Give the rows when it is executed: `await connection.execute(database.upsert(...), rows)`.
+
+        Args:
+            table: where to.
+            keys: the columns of the primary key or of a unique constraint.
+            changed: the columns that take the new row's values; none: the row that is there stays as it is.
+        """
+        statement = sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
+        if not changed:
+            return statement.on_conflict_do_nothing(index_elements=keys)
+        new = {name: statement.excluded[name] for name in changed}
+        return statement.on_conflict_do_update(index_elements=keys, set_=new)
+
+    async def close(self) -> None:
+        """Closes all connections. Nothing that was committed is lost by not calling it."""
+        if self._keeper is not None:
+            await self._keeper.close()
+        await self._writing.dispose()
+        if self._reading is not self._writing:
+            await self._reading.dispose()
+
+    async def _prepare(self, address: Address, migrations: Path) -> None:
+        timeout_s = self._bounds.migration_timeout_s
+        if address.dialect == "postgresql":
+            self.migrated = await migrate(self._writing, address, timeout_s, migrations)
+            return
+        if address.file is None:  # a database in memory lasts as long as one connection to it
+            self._keeper = await self._reading.connect()
+        engine = open_sqlite(address, self._bounds, "BEGIN IMMEDIATE", 1, _FOR_TABLES)
+        try:
+            self.migrated = await migrate(engine, address, timeout_s, migrations)
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _transaction(
+        self,
+        engine: AsyncEngine,
+        turn: "asyncio.Lock | nullcontext[None]",
+        timeout_s: float | None,
+        read_only: bool = False,
+    ) -> AsyncIterator[AsyncConnection]:
+        allowed_s = self._bounds.timeout_s if timeout_s is None else timeout_s
+        try:
+            async with asyncio.timeout(allowed_s), turn, engine.connect() as connection:
+                if read_only and self.dialect == "postgresql":
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    if allowed_s > self._bounds.timeout_s and self.dialect == "postgresql":
+                        await _allow(connection, allowed_s)
+                    yield connection
+        except TimeoutError:
+            raise StorageError(f"{self.shown}: not done after {allowed_s:g} s") from None
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, ConnectionError) as error:
+            raise StorageError(f"{self.shown}: {getattr(error, 'orig', None) or error}") from error
+
+
+async def _allow(connection: AsyncConnection, allowed_s: float) -> None:
+    """Lets PostgreSQL work longer than it does by itself, in this transaction."""
+    for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        await connection.execute(text(f"SET LOCAL {setting} = {int(allowed_s * 1000)}"))

