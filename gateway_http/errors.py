@@ -61,6 +61,7 @@ _REASONS_BY_CODE: Mapping[grpc.StatusCode, str] = {
 """For statuses without a reason, which gRPC itself makes: an unreachable core, a deadline that passed."""
 
 _RETRIED_BY_CALLERS = frozenset({408, 409, 429})
+_LIMITS = ("limit", "remaining", "reset")
 _TURNED_AWAY = frozenset({"overloaded", "rate_limited"})
 """Codes of requests for which nobody was asked yet, unless the error has details of who was."""
 
@@ -74,6 +75,7 @@ class HttpError(Exception):
         param: the field at fault, as JSON would write it.
         retry_after_s: when trying again may help.
         details: what `details` of the body says.
+        limits: the `X-RateLimit-` headers' values, by their last word in lower case.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class HttpError(Exception):
         param: str | None = None,
         retry_after_s: float | None = None,
         details: Mapping[str, object] | None = None,
+        limits: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -90,6 +93,7 @@ class HttpError(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.details = details
+        self.limits = limits or {}
 
     def headers(self) -> dict[str, str]:
         """The headers that go with the body.
@@ -98,7 +102,7 @@ class HttpError(Exception):
         the gateway has tried, they should not: their tries would multiply its own.
         Source: https://github.com/openai/openai-python, `_base_client.py` (2026-11).
         """
-        headers: dict[str, str] = {}
+        headers = {f"X-RateLimit-{name.title()}": value for name, value in self.limits.items()}
         if self.kind.status >= 500 or self.kind.status in _RETRIED_BY_CALLERS:
             turned_away = self.kind.code in _TURNED_AWAY and self.details is None
             headers["x-should-retry"] = "true" if turned_away else "false"
@@ -130,9 +134,9 @@ def invalid(message: str, param: str | None = None) -> HttpError:
 def from_client(error: TrunklineError) -> HttpError:
     """An RPC that failed, as HTTP tells it."""
     reason = error.reason if error.reason in KINDS else _REASONS_BY_CODE.get(error.code, "internal")
-    return HttpError(
-        KINDS[reason], error.message, error.metadata.get("param"), error.retry_after_s, _details(error.metadata)
-    )
+    metadata = error.metadata
+    limits = {name: metadata[name] for name in _LIMITS if name in metadata} if reason == "rate_limited" else None
+    return HttpError(KINDS[reason], error.message, metadata.get("param"), error.retry_after_s, _details(metadata), limits)
 
 
 def _details(metadata: Mapping[str, str]) -> Mapping[str, object] | None:

@@ -28,6 +28,16 @@ Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 _TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-read-timeout")
+_HEADERS = {
+    "trunkline-provider": "x-trunkline-provider",
+    "trunkline-attempts": "x-trunkline-attempts",
+    "trunkline-chaos": "x-trunkline-chaos",
+    "x-ratelimit-limit": "X-RateLimit-Limit",
+    "x-ratelimit-remaining": "X-RateLimit-Remaining",
+    "x-ratelimit-reset": "X-RateLimit-Reset",
+}
+"""What of an RPC's initial metadata is a header of the response, and how it is called there."""
+
 _UNSUPPORTED_MEDIA_TYPE = Kind(415, "invalid_request_error", "unsupported_media_type")
 
 
@@ -102,32 +112,28 @@ class Exchange:
 
     def answer(self, body: bytes, facts: CallFacts) -> HTTPResponse:
         """The response of an RPC that answered: its JSON object with `_proxy_info`, and the headers that tell who did."""
-        provider, attempts, chaos = facts.provider, facts.attempts, facts.chaos
-        body = with_proxy_info(body, self.proxy_info(provider, attempts, chaos))
-        return JsonResponse(body, self.headers(provider, attempts, chaos))
+        return JsonResponse(with_proxy_info(body, self.proxy_info(facts)), self.headers(facts))
 
-    def headers(self, provider: str, attempts: int, chaos: str = "") -> dict[str, str]:
-        """The headers of a response of an RPC that answered."""
-        headers = {
-            "x-request-id": self.request_id,
-            "x-trunkline-provider": provider,
-            "x-trunkline-attempts": str(attempts),
-        }
-        if chaos:
-            headers["x-trunkline-chaos"] = chaos
+    def headers(self, facts: CallFacts) -> dict[str, str]:
+        """The headers of a response of an RPC that answered: what its metadata tells and a caller should know."""
+        headers = {"x-request-id": self.request_id}
+        for key, value in facts.metadata:
+            name = _HEADERS.get(key)
+            if name is not None:
+                headers[name] = cast(str, value)
         return headers
 
-    def proxy_info(self, provider: str, attempts: int, chaos: str = "", recovered_at: int | None = None) -> bytes:
+    def proxy_info(self, facts: CallFacts) -> bytes:
         """Who answered, at which attempt, and after how many seconds, as JSON text."""
         info: Json = {
-            "provider": provider,
-            "attempt_number": attempts,
+            "provider": facts.provider,
+            "attempt_number": facts.attempts,
             "response_time": round(time.monotonic() - self._start, 6),
             "request_id": self.request_id,
         }
-        if chaos:
+        if chaos := facts.chaos:
             info["chaos"] = chaos
-        if recovered_at is not None:
+        if (recovered_at := facts.recovered_at) is not None:
             info["recovered_at"] = recovered_at
         return orjson.dumps(info)
 

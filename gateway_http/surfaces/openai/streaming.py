@@ -42,7 +42,7 @@ async def send_stream(
     """
     async with stream:
         await stream.open()
-        headers = {**HEADERS, **exchange.headers(stream.provider, stream.attempts, stream.chaos)}
+        headers = {**HEADERS, **exchange.headers(stream)}
         response = await request.respond(FrontResponse(b"", CONTENT_TYPE, headers))
         held: list[bytes] = []
         with EventWriter(response, keepalive) as writer:
@@ -58,6 +58,5 @@ async def send_stream(
             else:
                 if held:
                     end = Answer(None, await stream.trailing_metadata())
-                    info = exchange.proxy_info(end.provider, end.attempts, end.chaos, end.recovered_at)
-                    held[-1] = with_proxy_info(held[-1], info)
+                    held[-1] = with_proxy_info(held[-1], exchange.proxy_info(end))
                 await writer.write(events(held) + DONE, end=True)
