@@ -35,18 +35,16 @@ class FrontHttp(Http):
         cast("FrontProtocol", self.protocol).unread |= bool(self.request_body or self.recv_buffer)
 
     async def body(self, largest: float) -> bytes:
-        """The request's whole body. Most arrive with the head, and then there is nothing to wait for.
+        """The request's whole body. Most are small and arrive with the head, and then there is nothing to wait for.
 
         Raises:
             PayloadTooLarge: it has more bytes than `largest`.
         """
         self.request_max_size = largest
-        size = self.request_bytes_left
-        if not isinstance(self.request_body, bool) or self.expecting_continue or size > largest:
+        size, buffer = self.request_bytes_left, self.recv_buffer
+        arrived = cast(object, self.request_body) is True and len(buffer) >= size and not self.expecting_continue
+        if not arrived or size > largest:
             return b"".join([data async for data in self])
-        buffer = self.recv_buffer
-        while len(buffer) < size:
-            await self._receive_more()
         body = bytes(buffer[:size])
         del buffer[:size]
         self.request_bytes_left = 0
