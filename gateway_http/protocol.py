@@ -41,8 +41,8 @@ class FrontHttp(Http):
             PayloadTooLarge: it has more bytes than `largest`.
         """
         self.request_max_size = largest
-        size, buffer = self.request_bytes_left, self.recv_buffer
-        arrived = cast(object, self.request_body) is True and len(buffer) >= size and not self.expecting_continue
+        size, buffer = cast(int, self.request_bytes_left), self.recv_buffer
+        arrived = cast(object, self.request_body) is True and size <= len(buffer) and not self.expecting_continue
         if not arrived or size > largest:
             return b"".join([data async for data in self])
         body = bytes(buffer[:size])
