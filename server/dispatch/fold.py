@@ -62,16 +62,20 @@ _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 
 
 def _joined_extra(before: str, added: str) -> str:
-    """The keys of both, the later value first; not the empty `choices` of a chunk that brings only the usage."""
+    """The keys of both, lists joined, else the later value; not the empty `choices` of a chunk that brings only usage."""
     if not added:
         return before
-    extra = {**orjson.loads(before or "{}"), **orjson.loads(added)}
+    extra: dict[str, object] = orjson.loads(before or "{}")
+    for key, value in orjson.loads(added).items():
+        known = extra.get(key)
+        extra[key] = [*known, *value] if isinstance(known, list) and isinstance(value, list) else value
     extra.pop("choices", None)
     return orjson.dumps(extra).decode() if extra else ""
 
 
 def _add_choice(choice: ChatChoice, part: ChatChoice) -> None:
     texts = {name: _joined(choice.message, part.message, name) for name in _TEXTS}
+    part.message.extra_json = _joined_extra(choice.message.extra_json, part.message.extra_json)
     calls = list(part.message.tool_calls)
     del part.message.tool_calls[:]
     choice.MergeFrom(part)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import cast
 
+import orjson
 import pytest
 
 from server.dispatch.fold import fold_chat, fold_text
@@ -177,3 +178,12 @@ def test_folding_leaves_the_chunks_as_they_were() -> None:
     before = [one.SerializeToString() for one in chunks]
     fold_chat(chunks)
     assert [one.SerializeToString() for one in chunks] == before
+
+
+def test_lists_that_a_message_carries_are_joined() -> None:
+    parts = [
+        {"index": 0, "delta": {"content": "a", "extra_json": '{"images":[1],"mark":1}'}},
+        {"index": 0, "delta": {"content": "b", "extra_json": '{"images":[2],"mark":2}'}},
+    ]
+    folded = fold_chat([ChatCompletionChunk(choices=[part]) for part in parts])
+    assert orjson.loads(folded.choices[0].message.extra_json) == {"images": [1, 2], "mark": 2}
