@@ -34,7 +34,7 @@ class Attempt:
         on_close: called once when the attempt is over, however it ends.
     """
 
-    __slots__ = ("_batches", "_begin_time", "_clock", "_life", "_open", "_watchdog", "batch", "on_close", "target")
+    __slots__ = ("_batches", "_begin_time", "_clock", "_life", "_open", "_tried", "_watchdog", "batch", "on_close", "target")
 
     def __init__(
         self, target: Target, ask: Ask, timeout_s: float, clock: Clock, watch: Watch, begin: Begin | None = None
@@ -53,7 +53,7 @@ class Attempt:
         self._begin_time = clock.monotonic()
         self._batches = target.provider.stream(ask) if begin is None else begin()
         self._open = True
-        target.state.begin()
+        self._tried = target.state.begin()
 
     async def begin(self) -> None:
         """Waits for the first batch.
@@ -62,7 +62,7 @@ class Attempt:
             ProviderError: the provider failed before it.
         """
         self.batch = await self.next()
-        self.target.state.first_chunk(self._clock.monotonic() - self._begin_time)
+        self.target.state.first_chunk(self._tried, self._clock.monotonic() - self._begin_time)
 
     async def next(self) -> Batch | None:
         """The next batch; None after the answer's proper end.
@@ -83,16 +83,16 @@ class Attempt:
         except ProviderError as error:
             if life.fail(error):
                 if self._ends():
-                    self.target.state.failed(error, self._clock.monotonic())
+                    self.target.state.failed(self._tried, error, self._clock.monotonic())
                 raise
         if self._ends():
-            self.target.state.succeeded(self._clock.monotonic())
+            self.target.state.succeeded(self._tried, self._clock.monotonic())
         return None
 
     async def close(self) -> None:
         """Ends it: closes the provider's connection where the answer has not ended."""
         if self._ends():
-            self.target.state.left()
+            self.target.state.left(self._tried)
         await self._batches.aclose()
 
     def _ends(self) -> bool:

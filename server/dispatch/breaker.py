@@ -3,6 +3,7 @@
 It knows nothing of providers or requests: somebody asks it, tells it how tries ended, and hands it the time.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -14,13 +15,29 @@ class BreakerState(Enum):
     OPEN = "open"
     """Nothing."""
     HALF_OPEN = "half_open"
-    """One try at a time, to see."""
+    """A few tries, to see."""
+
+
+@dataclass(slots=True)
+class Try:
+    """One try, from its beginning to its end.
+
+    Attributes:
+        probe: whether the breaker was not closed when it began, so that its end says whether to close it.
+        answered: whether the target has begun to answer.
+        limitings: how often the target's limit had been lowered when it began.
+    """
+
+    probe: bool
+    answered: bool = False
+    limitings: int = 0
 
 
 class Breaker:
     """Opens after failures in a row, tries again after a while, and closes after successes in a row.
 
-    While it is half open only one try is under way, so that a target that is down gets one in `recovery_s`.
+    While it is half open, one try at a time waits for an answer, so that a target that is down gets one in `recovery_s`; and
+    no more run than are needed, so that one long answer does not keep the others away.
 
     Args:
         failures: how many in a row open it; 0: it never opens.
@@ -28,7 +45,7 @@ class Breaker:
         proofs: how many successes in a row close it again.
     """
 
-    __slots__ = ("_failed", "_failures", "_proofs", "_proven", "_recovery_s", "_since", "_trying")
+    __slots__ = ("_failed", "_failures", "_probes", "_proofs", "_proven", "_recovery_s", "_since", "_waiting")
 
     def __init__(self, failures: int, recovery_s: float, proofs: int) -> None:
         self._failures = failures
@@ -37,7 +54,8 @@ class Breaker:
         self._failed = 0
         self._proven = 0
         self._since: float | None = None
-        self._trying = False
+        self._probes = 0
+        self._waiting = 0
 
     @property
     def closed(self) -> bool:
@@ -52,36 +70,55 @@ class Breaker:
 
     def lets_through(self, now: float) -> bool:
         """Whether a try may be made now."""
-        return self._since is None or (now >= self._since + self._recovery_s and not self._trying)
+        if self._since is None:
+            return True
+        return now >= self._since + self._recovery_s and not self._waiting and self._probes + self._proven < self._proofs
 
     def opens_in(self, now: float) -> float:
         """Seconds until it lets a try through; 0: now."""
         return 0.0 if self._since is None else max(0.0, self._since + self._recovery_s - now)
 
-    def begin(self) -> None:
+    def begin(self) -> Try:
         """A try begins; it ends with `succeeded`, `failed` or `left`."""
-        if self._since is not None:
-            self._trying = True
-
-    def succeeded(self) -> None:
-        """A try went well."""
-        self._failed = 0
-        self._trying = False
         if self._since is None:
-            return
-        self._proven += 1
-        if self._proven >= self._proofs:
-            self._since = None
+            return Try(False)
+        self._probes += 1
+        self._waiting += 1
+        return Try(True)
+
+    def answered(self, tried: Try) -> None:
+        """A try's target begins to answer."""
+        if tried.probe and not tried.answered:
+            self._waiting -= 1
+        tried.answered = True
+
+    def succeeded(self, tried: Try) -> None:
+        """A try went well. While the breaker is open, one that began before it was proves nothing."""
+        self._ends(tried)
+        if self._since is None:
+            self._failed = 0
+        elif tried.probe:
+            self._proven += 1
+            if self._proven >= self._proofs:
+                self._since = None
+                self._proven = self._failed = 0
+
+    def failed(self, tried: Try, now: float) -> None:
+        """A try failed in a way that counts. While the breaker is open, one that began before it was tells nothing new."""
+        self._ends(tried)
+        if self._since is None:
+            self._failed += 1
+            if self._failures and self._failed >= self._failures:
+                self._since = now
+        elif tried.probe:
+            self._since = now
             self._proven = 0
 
-    def failed(self, now: float) -> None:
-        """A try failed in a way that counts."""
-        self._failed += 1
-        self._trying = False
-        self._proven = 0
-        if self._since is not None or (self._failures and self._failed >= self._failures):
-            self._since = now
-
-    def left(self) -> None:
+    def left(self, tried: Try) -> None:
         """A try ended without telling anything: its caller left, or the fault was the request's."""
-        self._trying = False
+        self._ends(tried)
+
+    def _ends(self, tried: Try) -> None:
+        if tried.probe:
+            self._probes -= 1
+            self._waiting -= not tried.answered

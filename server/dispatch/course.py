@@ -224,7 +224,7 @@ class Course:
         """
         timeout_s, left_s = target.settings.timeout, self.time_left_s()
         if left_s is not None:
-            if self.failures and left_s < (target.state.time_to_first_chunk(_FASTEST) or 0.0):
+            if not self._quick_enough(target):
                 raise GatewayError(
                     ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
                     "The time that is left before the deadline is too short for another attempt.",
@@ -257,19 +257,28 @@ class Course:
     def _next(self, accept: Callable[[Target], bool] | None = None) -> Target | None:
         """Takes the next target to ask; None: there is none.
 
-        A target whose breaker is open is asked only where nothing else could be.
+        One that should rather not be asked comes after all that may be, fallbacks too; then one that is too slow for what
+        time is left. One whose breaker is open is asked only where nothing else could be.
         """
         now = self._means.clock.monotonic()
-        last_resort: int | None = None
+        chosen, least = None, 3
         for place, target in enumerate(self._pending):
             if accept is not None and not accept(target):
                 continue
             standing = target.state.standing(now)
-            if standing <= Standing.RESTING:
+            if standing is Standing.FULL or (standing is Standing.OPEN and self.attempts):
+                continue
+            rank = 2 if standing is Standing.OPEN or not self._quick_enough(target) else int(standing > Standing.DEGRADED)
+            if rank == 0:
                 return self._pending.pop(place)
-            if standing is Standing.OPEN and last_resort is None and not self.attempts:
-                last_resort = place
-        return None if last_resort is None else self._pending.pop(last_resort)
+            if rank < least:
+                chosen, least = place, rank
+        return None if chosen is None else self._pending.pop(chosen)
+
+    def _quick_enough(self, target: Target) -> bool:
+        """Whether a target could answer in what time is left; a request's first one may try in any case."""
+        left_s = self._call.context.time_remaining() if self.failures else None
+        return left_s is None or left_s >= (target.state.time_to_first_chunk(_FASTEST) or 0.0)
 
     def _others(self) -> bool:
         """Whether another target could be asked now."""
@@ -277,29 +286,38 @@ class Course:
         return any(target.state.standing(now) <= Standing.RESTING for target in self._pending)
 
     def _situation(self, target: Target, retries: int, left_s: float | None) -> Situation:
+        others = self._others()
+        again = target.state.breaker.lets_through(self._means.clock.monotonic()) and (
+            self._quick_enough(target) or not others
+        )
         return Situation(
             retries=retries,
-            most_retries=target.settings.max_retries
-            if target.state.breaker.lets_through(self._means.clock.monotonic())
-            else 0,
+            most_retries=target.settings.max_retries if again else 0,
             first_delay_s=target.settings.retry_delay,
-            others=self._others(),
+            others=others,
             time_left_s=left_s,
             filtered_elsewhere=self._means.routing.content_filter_fallback,
         )
 
     def _only_larger(self, target: Target) -> None:
         """Leaves of the pending targets those that are known to take more, and adds those configured for it."""
-        window = self._means.window(target)
+        means, operation = self._means, self._ask.operation
+        window, now = means.window(target), means.clock.monotonic()
 
         def takes(other: Target, unknown: bool) -> bool:
-            theirs = self._means.window(other)
+            theirs = means.window(other)
             return unknown if window is None or theirs is None else theirs > window
 
-        larger = [other for group in self._plan.route.larger for other in group]
+        asked = [failure.target for failure in self.failures]
+        larger = [
+            other
+            for group in self._plan.route.larger
+            for other in means.strategy.order(group, now)
+            if operation in other.provider.operations and other not in asked
+        ]
         self._pending = [
             *(other for other in self._pending if takes(other, unknown=other in larger)),
-            *(other for other in larger if takes(other, unknown=other != target) and other not in self._pending),
+            *(other for other in larger if takes(other, unknown=True) and other not in self._pending),
         ]
 
 

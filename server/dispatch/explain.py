@@ -1,7 +1,7 @@
 """Where a request would go, and why not elsewhere. Nobody is asked, and nothing changes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.failure import operation_name
@@ -68,7 +68,9 @@ def explain(
                 not_tried.append(Step(target.settings, target.model, 0, why, _STANDINGS[standing], target))
             else:
                 reason = "it has no key" if target.settings.name in keyless else _STANDINGS[standing]
-                tried.append(Step(target.settings, target.model, len(tried) + 1, why, reason, target))
+                tried.append(Step(target.settings, target.model, 1, why, reason, target))
+    tried.sort(key=lambda step: _rests(step, now))
+    tried = [replace(step, place=place) for place, step in enumerate(tried, 1)]
     if not tried and (last := next((step for step in not_tried if _open(step, now)), None)) is not None:
         not_tried.remove(last)
         tried.append(Step(last.settings, last.model, 1, last.why, f"{last.reason}, but nobody else is left", last.target))
@@ -81,6 +83,11 @@ def explain(
             reason = "it does not serve the model" if settings.enabled else "it is disabled"
             not_tried.append(Step(settings, "", 0, "", reason))
     return [*tried, *not_tried]
+
+
+def _rests(step: Step, now: float) -> bool:
+    """Whether a step comes after those of other models, because its target should rather not be asked."""
+    return step.target is not None and step.target.state.standing(now) > Standing.DEGRADED
 
 
 def _open(step: Step, now: float) -> bool:

@@ -1,15 +1,16 @@
 """What is known of a target from the tries that were made: whether to ask it, how fast and how busy it is."""
 
 import math
-from collections import OrderedDict, deque
+from collections import deque
 from enum import IntEnum
+from weakref import WeakValueDictionary
 
 from server.config.schema import CircuitBreakerSettings
-from server.dispatch.breaker import Breaker
+from server.dispatch.breaker import Breaker, Try
 from server.providers.errors import Fault, ProviderError
 
 _KEPT_TIMES = 128
-_MOST_TARGETS = 4096
+_MOST_UNHELD = 4096
 _LONGEST_REST_S = 60.0
 _FAILURE_WEIGHT = 0.1
 """How much one try counts in the share of failures: the last twenty are most of it."""
@@ -18,6 +19,8 @@ _FORGOTTEN_HALF_S = 30.0
 _OUTLIER_SHARE = 0.5
 _OUTLIER_TRIES = 5
 _LEAST_LIMIT = 4.0
+_LIMIT_CUT = 0.8
+_LIMIT_GROWTH = 0.05
 _NO_LIMIT = 1e9
 
 _COUNTED = frozenset({Fault.AUTHENTICATION, Fault.OVERLOADED, Fault.SERVER, Fault.CONNECTION, Fault.TIMEOUT, Fault.PROTOCOL})
@@ -55,9 +58,11 @@ class TargetState:
     """
 
     __slots__ = (
+        "__weakref__",
         "_counted",
         "_failure_share",
         "_limit",
+        "_limitings",
         "_rests_until",
         "_share_time",
         "_times",
@@ -79,6 +84,7 @@ class TargetState:
         self._tries = 0
         self._rests_until = 0.0
         self._limit = _NO_LIMIT
+        self._limitings = 0
 
     def standing(self, now: float) -> Standing:
         """Whether it should be asked now."""
@@ -121,41 +127,50 @@ class TargetState:
         """How many attempts it takes at once; None: it has not said that it is too many."""
         return None if self._limit >= _NO_LIMIT else int(self._limit)
 
-    def begin(self) -> None:
+    def begin(self) -> Try:
         """An attempt begins; it ends with `succeeded`, `failed` or `left`."""
         self.in_flight += 1
-        self.breaker.begin()
+        tried = self.breaker.begin()
+        tried.limitings = self._limitings
+        return tried
 
-    def first_chunk(self, seconds: float) -> None:
+    def first_chunk(self, tried: Try, seconds: float) -> None:
         """An attempt's first chunk came after so many seconds."""
         self._times.append(seconds)
+        self.breaker.answered(tried)
 
-    def succeeded(self, now: float) -> None:
+    def succeeded(self, tried: Try, now: float) -> None:
         """An attempt ended as it should."""
         self.in_flight -= 1
-        self.breaker.succeeded()
+        self.breaker.succeeded(tried)
         self._count(0.0, now)
-        if self._limit < _NO_LIMIT:  # one more for each round of attempts without trouble
-            self._limit += 1.0 / self._limit
+        if self._limit < _NO_LIMIT:  # a little more for each round of attempts without trouble
+            self._limit += _LIMIT_GROWTH + 1.0 / self._limit
 
-    def failed(self, error: ProviderError, now: float) -> None:
+    def failed(self, tried: Try, error: ProviderError, now: float) -> None:
         """An attempt failed."""
         fault = error.fault
         if fault in (Fault.RATE_LIMITED, Fault.OVERLOADED):
-            self._limit = max(_LEAST_LIMIT, min(self._limit, self.in_flight) * 0.8)
+            self._lower_limit(tried)
             if error.retry_after_s is not None:
                 self._rests_until = max(self._rests_until, now + min(error.retry_after_s, _LONGEST_REST_S))
         self.in_flight -= 1
         if fault in self._counted:
-            self.breaker.failed(now)
+            self.breaker.failed(tried, now)
             self._count(1.0, now)
         else:
-            self.breaker.left()
+            self.breaker.left(tried)
 
-    def left(self) -> None:
+    def left(self, tried: Try) -> None:
         """An attempt was given up before it told anything."""
         self.in_flight -= 1
-        self.breaker.left()
+        self.breaker.left(tried)
+
+    def _lower_limit(self, tried: Try) -> None:
+        """Takes fewer at once: once for all attempts that were under way together, and only where they were many."""
+        if tried.limitings == self._limitings and self.in_flight > _LEAST_LIMIT:
+            self._limit = max(_LEAST_LIMIT, min(self._limit, self.in_flight) * _LIMIT_CUT)
+            self._limitings += 1
 
     def _count(self, failed: float, now: float) -> None:
         share = self.failure_share(now) if self._tries >= _OUTLIER_TRIES else self._failure_share
@@ -165,7 +180,8 @@ class TargetState:
 
 
 class TargetStates:
-    """Every target's record, by provider and model; those of targets that were not asked for long are forgotten.
+    """Every target's record, by provider and model. A record lives as long as somebody holds it, as routes do that are kept;
+    of the others, those that were made last.
 
     Args:
         breaker: when breakers open.
@@ -173,7 +189,8 @@ class TargetStates:
 
     def __init__(self, breaker: CircuitBreakerSettings) -> None:
         self._breaker = breaker
-        self._states: OrderedDict[tuple[str, str], TargetState] = OrderedDict()
+        self._states: WeakValueDictionary[tuple[str, str], TargetState] = WeakValueDictionary()
+        self._last: deque[TargetState] = deque(maxlen=_MOST_UNHELD)
         self._unhealthy: frozenset[str] = frozenset()
 
     def of(self, provider: str, model: str) -> TargetState:
@@ -183,8 +200,7 @@ class TargetStates:
         if state is None:
             state = self._states[key] = TargetState(self._breaker)
             state.unhealthy = provider in self._unhealthy
-            if len(self._states) > _MOST_TARGETS:
-                self._forget()
+            self._last.append(state)
         return state
 
     def of_provider(self, provider: str) -> list[TargetState]:
@@ -196,10 +212,3 @@ class TargetStates:
         self._unhealthy = self._unhealthy - {provider} if healthy else self._unhealthy | {provider}
         for state in self.of_provider(provider):
             state.unhealthy = not healthy
-
-    def _forget(self) -> None:
-        """Drops the oldest record that nobody uses."""
-        for key, state in self._states.items():
-            if state.in_flight == 0:
-                del self._states[key]
-                return

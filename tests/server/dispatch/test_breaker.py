@@ -7,8 +7,7 @@ from server.dispatch.breaker import Breaker, BreakerState
 
 def failed(breaker: Breaker, times: int, now: float = 0) -> Breaker:
     for _ in range(times):
-        breaker.begin()
-        breaker.failed(now)
+        breaker.failed(breaker.begin(), now)
     return breaker
 
 
@@ -21,7 +20,7 @@ def test_it_opens_after_failures_in_a_row() -> None:
 
 def test_a_success_between_failures_keeps_it_closed() -> None:
     breaker = failed(Breaker(3, 10, 1), 2)
-    breaker.succeeded()
+    breaker.succeeded(breaker.begin())
     assert failed(breaker, 2).lets_through(0)
 
 
@@ -44,16 +43,51 @@ def test_a_failed_proof_opens_it_for_as_long_again() -> None:
 def test_it_closes_after_proofs_in_a_row() -> None:
     breaker = failed(Breaker(1, 10, 2), 1)
     for proof, state in ((1, BreakerState.HALF_OPEN), (2, BreakerState.CLOSED)):
-        breaker.begin()
-        breaker.succeeded()
+        breaker.succeeded(breaker.begin())
         assert breaker.state(10 + proof) is state
 
 
 def test_a_try_that_told_nothing_makes_room_for_the_next() -> None:
     breaker = failed(Breaker(1, 10, 1), 1)
-    breaker.begin()
-    breaker.left()
+    breaker.left(breaker.begin())
     assert breaker.lets_through(10)
+
+
+def test_tries_from_before_it_opened_neither_close_it_nor_keep_it_open() -> None:
+    breaker = Breaker(1, 10, 1)
+    good, bad, gone = breaker.begin(), breaker.begin(), breaker.begin()
+    failed(breaker, 1)
+    breaker.succeeded(good)
+    assert breaker.state(5) is BreakerState.OPEN
+    breaker.failed(bad, 5)
+    assert breaker.opens_in(5) == 5
+    probe = breaker.begin()
+    breaker.left(gone)
+    assert not breaker.lets_through(10)
+    breaker.left(probe)
+    assert breaker.lets_through(10)
+
+
+def test_a_try_that_is_being_answered_makes_room_for_the_next_as_long_as_proofs_are_missing() -> None:
+    breaker = failed(Breaker(1, 10, 2), 1)
+    first = breaker.begin()
+    breaker.answered(first)
+    assert breaker.lets_through(10)
+    second = breaker.begin()
+    breaker.answered(second)
+    assert not breaker.lets_through(10)
+    breaker.succeeded(first)
+    assert not breaker.lets_through(10)
+    breaker.succeeded(second)
+    assert breaker.closed
+
+
+def test_a_failed_proof_takes_back_those_before_it() -> None:
+    breaker = failed(Breaker(1, 10, 2), 1)
+    breaker.succeeded(breaker.begin())
+    failed(breaker, 1, now=10)
+    breaker.succeeded(breaker.begin())
+    assert breaker.state(20) is BreakerState.HALF_OPEN
 
 
 def test_it_never_opens_where_it_is_off() -> None:

@@ -1,18 +1,20 @@
 """Retries, fallbacks, hedges and deadlines: all that happens before the first chunk."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import pytest
 
 from server.call import Call
 from server.config.schema import CircuitBreakerSettings
+from server.dispatch.breaker import Try
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.gate import Gate
 from server.dispatch.means import Means
 from server.dispatch.router import Row
 from server.errors import GatewayError, reason_name
-from server.providers.base import Batch
+from server.providers.base import Ask, Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
 from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, row, rows, says
@@ -84,7 +86,7 @@ async def test_an_attempt_that_cannot_answer_in_time_is_not_made() -> None:
     provider = Scripted(turns=[Scripted(ANSWER)], error=ProviderError(Fault.SERVER, "No."))
     given = means(rows(provider, **AT_ONCE))
     await answer(given)
-    given.router.targets("m")[0].state.first_chunk(5)
+    given.router.targets("m")[0].state.first_chunk(Try(False), 5)
     target = given.router.targets("m")[0]
     target.state._times.popleft()  # its fastest answer takes 5 seconds now
     error = await refusal(given, call(context=RecordingContext(2)))
@@ -120,9 +122,8 @@ async def test_a_target_with_an_open_breaker_is_not_asked_again_in_one_request()
 async def test_targets_that_are_full_are_overload() -> None:
     given = means(rows(Scripted(ANSWER)))
     state = given.router.targets("m")[0].state
-    for _ in range(6):
-        state.begin()
-    state.failed(ProviderError(Fault.OVERLOADED, "No."), 0)
+    tries = [state.begin() for _ in range(6)]
+    state.failed(tries[0], ProviderError(Fault.OVERLOADED, "No."), 0)
     error = await refusal(given)
     assert (reason_name(error.reason), error.retry_after_s) == ("overloaded", 1)
 
@@ -149,6 +150,51 @@ async def test_a_prompt_too_long_goes_to_the_configured_larger_model_only() -> N
 async def test_a_prompt_too_long_for_all_is_told_as_that() -> None:
     error = await refusal(means(rows(fails(Fault.CONTEXT_LENGTH), Scripted(ANSWER))))
     assert error.reason == ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED
+
+
+async def test_larger_models_that_are_too_small_as_well_are_each_asked_once() -> None:
+    small, big, bigger = (fails(Fault.CONTEXT_LENGTH) for _ in range(3))
+    given = [*rows(small), Row(row("big", "large"), big), Row(row("bigger", "larger"), bigger)]
+    await refusal(means(given, {"context_window_fallbacks": {"m": ["large", "larger"]}}))
+    assert (len(small.asks), len(big.asks), len(bigger.asks)) == (1, 1, 1)
+
+
+async def test_a_larger_model_without_the_operation_is_not_asked() -> None:
+    vectors = Scripted(operations=frozenset({Operation.EMBEDDINGS}))
+    given = [*rows(fails(Fault.CONTEXT_LENGTH)), Row(row("vectors", "large"), vectors)]
+    await refusal(means(given, {"context_window_fallbacks": {"m": ["large"]}}))
+    assert vectors.asks == []
+
+
+async def test_a_target_too_slow_for_the_time_that_is_left_is_passed_by() -> None:
+    slow, quick = Scripted(ANSWER), Scripted(ANSWER)
+    given = means(rows(fails(Fault.SERVER), slow, quick))
+    given.router.targets("m")[1].state.first_chunk(Try(False), 5)
+    assert await answer(given, call(context=RecordingContext(2))) == ANSWER
+    assert (len(slow.asks), len(quick.asks)) == (0, 1)
+
+
+async def test_a_target_that_said_when_to_come_back_comes_after_a_fallback_that_did_not() -> None:
+    provider, big = fails(Fault.RATE_LIMITED, retry_after_s=20), Scripted(ANSWER)
+    given = means([*rows(provider), Row(row("big", "large"), big)], {"fallbacks": {"m": ["large"]}})
+    for _ in range(3):
+        assert await answer(given) == ANSWER
+    assert (len(provider.asks), len(big.asks)) == (1, 3)
+
+
+async def test_a_retry_is_not_made_once_others_have_opened_the_breaker() -> None:
+    class Failing(Scripted):
+        async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
+            self.asks.append(ask)
+            breaker = given.router.targets("m")[0].state.breaker
+            asyncio.get_running_loop().call_soon(breaker.failed, breaker.begin(), given.clock.monotonic())
+            raise ProviderError(Fault.RATE_LIMITED, "No.", retry_after_s=0.001)
+            yield
+
+    provider, other = Failing(), Scripted(ANSWER)
+    given = means(rows(provider, other, max_retries=1), breaker=CircuitBreakerSettings(failure_threshold=1))
+    assert await answer(given) == ANSWER
+    assert (len(provider.asks), len(other.asks)) == (1, 1)
 
 
 async def test_a_filtered_prompt_goes_elsewhere_only_where_that_is_allowed() -> None:

@@ -25,8 +25,7 @@ def fail(
 ) -> None:
     state = given.router.route("m").targets[provider].state
     for _ in range(times):
-        state.begin()
-        state.failed(ProviderError(fault, "No.", retry_after_s=retry_after_s), given.clock.monotonic())
+        state.failed(state.begin(), ProviderError(fault, "No.", retry_after_s=retry_after_s), given.clock.monotonic())
 
 
 def test_targets_come_in_the_order_in_which_they_are_tried() -> None:
@@ -50,6 +49,12 @@ def test_who_rests_comes_later_and_it_is_told_why() -> None:
     given = means(rows(Scripted(), Scripted()))
     fail(given, 0, Fault.RATE_LIMITED, 1, retry_after_s=30)
     assert steps(given) == [(1, "b", "model", ""), (2, "a", "model", "it said when to come back")]
+
+
+def test_who_rests_comes_after_fallbacks_too() -> None:
+    given = means([*rows(Scripted()), Row(row("big", "large"), Scripted())], {"fallbacks": {"m": ["large"]}})
+    fail(given, 0, Fault.RATE_LIMITED, 1, retry_after_s=30)
+    assert steps(given) == [(1, "big", "fallback", ""), (2, "a", "model", "it said when to come back")]
 
 
 def test_everybody_else_is_told_too() -> None:

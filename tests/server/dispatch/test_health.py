@@ -92,6 +92,5 @@ def test_what_requests_see_counts_too(broken: int, expected: Health) -> None:
     for place, model in enumerate(("m", "n")):
         state = states.of("a", model)
         if place < broken:
-            state.begin()
-            state.failed(FAILS, SystemClock().monotonic())
+            state.failed(state.begin(), FAILS, SystemClock().monotonic())
     assert judged.of("a") is expected

@@ -164,7 +164,7 @@ async def test_a_probe_that_nobody_waits_for_any_more_makes_room_for_the_next() 
     probed = Waiting()
     given = means(rows(probed), breaker=CircuitBreakerSettings(failure_threshold=1, recovery_timeout=0.001))
     breaker = given.router.targets("m")[0].state.breaker
-    breaker.failed(given.clock.monotonic() - 1)
+    breaker.failed(breaker.begin(), given.clock.monotonic() - 1)
     await leave(given, probed.silence)
     assert breaker.lets_through(given.clock.monotonic())
     nothing_is_taken(given)

@@ -7,16 +7,16 @@ from server.dispatch.standing import Standing, TargetState, TargetStates
 from server.providers.errors import Fault, ProviderError
 from tests.server.dispatch.scripted_provider import state
 
+OVERLOADED = ProviderError(Fault.OVERLOADED, "No.")
+
 
 def fail(record: TargetState, fault: Fault = Fault.SERVER, now: float = 0, retry_after_s: float | None = None) -> None:
-    record.begin()
-    record.failed(ProviderError(fault, "No.", retry_after_s=retry_after_s), now)
+    record.failed(record.begin(), ProviderError(fault, "No.", retry_after_s=retry_after_s), now)
 
 
 def succeed(record: TargetState, times: int = 1, now: float = 0) -> None:
     for _ in range(times):
-        record.begin()
-        record.succeeded(now)
+        record.succeeded(record.begin(), now)
 
 
 def test_a_new_target_is_ready() -> None:
@@ -84,30 +84,44 @@ def test_a_target_rests_as_long_as_it_said_but_not_for_ever() -> None:
 
 def test_a_target_that_is_overloaded_gets_less_at_once_and_then_more_again() -> None:
     record = state()
-    for _ in range(20):
-        record.begin()
+    tries = [record.begin() for _ in range(20)]
     assert record.standing(0) is Standing.READY
-    record.failed(ProviderError(Fault.OVERLOADED, "No."), 0)
+    record.failed(tries.pop(), OVERLOADED, 0)
     assert (record.concurrency_limit, record.standing(0)) == (16, Standing.FULL)
-    for _ in range(19):
-        record.succeeded(0)
+    for tried in tries:
+        record.succeeded(tried, 0)
     assert record.standing(0) is Standing.READY
     succeed(record, 100)
     assert record.concurrency_limit is not None
     assert record.concurrency_limit > 18
 
 
+def test_what_is_refused_together_lowers_the_limit_once() -> None:
+    record = state()
+    for tried in [record.begin() for _ in range(100)]:
+        record.failed(tried, OVERLOADED, 0)
+    assert record.concurrency_limit == 80
+    for tried in [record.begin() for _ in range(80)]:
+        record.failed(tried, OVERLOADED, 0)
+    assert record.concurrency_limit == 64
+
+
+def test_who_refuses_the_only_one_is_not_asked_for_too_much_at_once() -> None:
+    record = state()
+    fail(record, Fault.RATE_LIMITED)
+    assert record.concurrency_limit is None
+
+
 def test_a_target_always_takes_a_few() -> None:
     record = state()
-    for _ in range(50):
-        fail(record, Fault.RATE_LIMITED)
+    for tried in [record.begin() for _ in range(5)]:
+        record.failed(tried, OVERLOADED, 0)
     assert record.concurrency_limit == 4
 
 
 def test_an_attempt_that_was_given_up_leaves_no_trace() -> None:
     record = state(failure_threshold=1)
-    record.begin()
-    record.left()
+    record.left(record.begin())
     assert (record.in_flight, record.standing(0)) == (0, Standing.READY)
 
 
@@ -115,7 +129,7 @@ def test_times_to_the_first_chunk_are_told_by_quantile() -> None:
     record = state()
     assert record.time_to_first_chunk() is None
     for tenth in range(100):
-        record.first_chunk(tenth / 10)
+        record.first_chunk(record.begin(), tenth / 10)
     assert (record.time_to_first_chunk(), record.time_to_first_chunk(0)) == (9.5, 0)
 
 
@@ -129,11 +143,12 @@ def test_a_health_check_speaks_for_all_targets_of_its_provider() -> None:
     assert before.standing(0) is Standing.READY
 
 
-def test_records_of_models_without_end_are_bounded() -> None:
+def test_records_of_models_without_end_are_bounded_and_those_that_are_held_are_kept() -> None:
     states = TargetStates(CircuitBreakerSettings())
     kept = states.of("a", "kept")
-    kept.begin()
     for number in range(5000):
         states.of("a", str(number))
-    assert len(states.of_provider("a")) == 4096
+    assert len(states.of_provider("a")) == 4097
     assert states.of("a", "kept") is kept
+    states.checked("a", healthy=False)
+    assert kept.standing(0) is Standing.UNHEALTHY
