@@ -15,6 +15,9 @@ FIRST_CHUNK_S = 120.0
 IDLE_S = 120.0
 """How long a stream's next chunk may take where the row does not say."""
 
+_FAIR_S = 30.0
+"""A caller in more of a hurry than its target's row says nothing of the target by leaving earlier than this."""
+
 Begin = Callable[[], AsyncGenerator[Batch, None]]
 
 
@@ -34,7 +37,19 @@ class Attempt:
         on_close: called once when the attempt is over, however it ends.
     """
 
-    __slots__ = ("_batches", "_begin_time", "_clock", "_life", "_open", "_tried", "_watchdog", "batch", "on_close", "target")
+    __slots__ = (
+        "_batches",
+        "_begin_time",
+        "_clock",
+        "_hurried",
+        "_life",
+        "_open",
+        "_tried",
+        "_watchdog",
+        "batch",
+        "on_close",
+        "target",
+    )
 
     def __init__(
         self, target: Target, ask: Ask, timeout_s: float, clock: Clock, watch: Watch, begin: Begin | None = None
@@ -52,6 +67,7 @@ class Attempt:
         self._watchdog = Watchdog(timeout_s, watch)
         self._begin_time = clock.monotonic()
         self._batches = target.provider.stream(ask) if begin is None else begin()
+        self._hurried = timeout_s < settings.timeout
         self._open = True
         self._tried = target.state.begin()
 
@@ -83,7 +99,7 @@ class Attempt:
         except ProviderError as error:
             if life.fail(error):
                 if self._ends():
-                    self.target.state.failed(self._tried, error, self._clock.monotonic())
+                    self._blame(error)
                 raise
         if self._ends():
             self.target.state.succeeded(self._tried, self._clock.monotonic())
@@ -94,6 +110,15 @@ class Attempt:
         if self._ends():
             self.target.state.left(self._tried)
         await self._batches.aclose()
+
+    def _blame(self, error: ProviderError) -> None:
+        """Puts a failure on the target's record, unless the caller's deadline was all that failed."""
+        now = self._clock.monotonic()
+        too_early = self.batch is not None or now - self._begin_time < _FAIR_S
+        if self._hurried and self._watchdog.overdue and too_early:
+            self.target.state.left(self._tried)
+        else:
+            self.target.state.failed(self._tried, error, now)
 
     def _ends(self) -> bool:
         """Ends the watch; false where it had ended before."""

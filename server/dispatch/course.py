@@ -92,14 +92,20 @@ class Course:
     async def restart(self, prefix: str = "") -> Attempt | None:
         """Asks the next target once more for the same answer; None: none is left, or none began.
 
+        Whoever failed already is asked again as far as the retry budget goes.
+
         Args:
             prefix: the beginning that the model is to continue; then only those that can are asked.
         """
-        while True:
-            target = self._next(lambda target: not prefix or target.provider.continues(target.model))
-            if target is None:
-                return None
-            attempt = self._attempt(target, prefix)
+
+        def accept(target: Target) -> bool:
+            return not prefix or target.provider.continues(target.model)
+
+        while (target := self._next(accept)) is not None:
+            again = any(failure.target is target for failure in self.failures)
+            if again and not self._means.budget.take():
+                continue
+            attempt = self._extra(target, prefix) if again else self._attempt(target, prefix)
             try:
                 await attempt.begin()
                 return attempt
@@ -109,6 +115,7 @@ class Course:
             except BaseException:
                 await attempt.close()
                 raise
+        return None
 
     def note(self, target: Target, error: ProviderError) -> None:
         """Tells log and trailers of an attempt that failed, whatever comes of the next one."""
@@ -202,14 +209,14 @@ class Course:
         except GatewayError:
             return None  # too late for another one; the first is under way
 
-    def _extra(self, target: Target) -> Attempt:
+    def _extra(self, target: Target, prefix: str = "") -> Attempt:
         """An attempt for which the budget was taken, and which gives it back when it is over.
 
         Raises:
             GatewayError: DEADLINE_EXCEEDED, see `_attempt`.
         """
         try:
-            attempt = self._attempt(target)
+            attempt = self._attempt(target, prefix)
         except BaseException:
             self._means.budget.give_back()
             raise

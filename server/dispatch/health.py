@@ -44,10 +44,10 @@ class ProviderHealth:
         checked = Health.UNHEALTHY if failed >= _UNHEALTHY_AFTER else Health.DEGRADED if failed else Health.HEALTHY
         now = self._clock.monotonic()
         standings = [state.standing(now) for state in self._states.of_provider(provider)]
-        if not standings or max(standings) in (Standing.READY, Standing.FULL, Standing.RESTING):
-            return checked
-        seen = Health.UNHEALTHY if min(standings) >= Standing.UNHEALTHY else Health.DEGRADED
-        return max(checked, seen)
+        kept_away = sum(standing in (Standing.UNHEALTHY, Standing.OPEN) for standing in standings)
+        if kept_away and kept_away == len(standings):
+            return Health.UNHEALTHY
+        return max(checked, Health.DEGRADED) if kept_away or Standing.DEGRADED in standings else checked
 
     def checked(self, provider: str, error: ProviderError | None) -> None:
         """Says how a check ended."""

@@ -15,7 +15,10 @@ from server.providers.errors import Fault, ProviderError
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 
 _END_S = 5.0
-"""How long the end may take once every choice has its finish reason."""
+"""How long the end may take once every choice has its finish reason: the usage may still come."""
+
+_END_AFTER_USAGE_S = 0.2
+"""And once the usage has come, after which nothing does."""
 
 
 class Phase(Enum):
@@ -37,12 +40,13 @@ class Life:
         idle_s: how long each other one may take; None: likewise.
     """
 
-    __slots__ = ("_first_chunk_s", "_idle_s", "_streamed", "phase")
+    __slots__ = ("_first_chunk_s", "_idle_s", "_streamed", "_used", "phase")
 
     def __init__(self, streamed: bool, first_chunk_s: float | None, idle_s: float | None) -> None:
         self._streamed = streamed
         self._first_chunk_s = first_chunk_s
         self._idle_s = idle_s
+        self._used = False
         self.phase = Phase.WAITING
 
     @property
@@ -50,15 +54,19 @@ class Life:
         """How long to wait for what comes next; None: as long as the whole may take."""
         if self.phase is Phase.WAITING:
             return self._first_chunk_s
-        return _END_S if self.phase is Phase.FINISHED else self._idle_s
+        if self.phase is Phase.FINISHED:
+            return _END_AFTER_USAGE_S if self._used else _END_S
+        return self._idle_s
 
     def batch(self, batch: Batch) -> None:
         """A batch came."""
-        if not self._streamed:
+        if not self._streamed or not isinstance(batch, StreamChatCompletionResponse | StreamTextCompletionResponse):
             self.phase = Phase.FINISHED
-        elif self.phase is not Phase.FINISHED:
-            streams = isinstance(batch, StreamChatCompletionResponse | StreamTextCompletionResponse)
-            self.phase = Phase.FINISHED if not streams or batch.finishing else Phase.ANSWERING  # type: ignore[union-attr]
+            return
+        if self.phase is not Phase.FINISHED:
+            self.phase = Phase.FINISHED if batch.finishing else Phase.ANSWERING
+        if self.phase is Phase.FINISHED:
+            self._used = self._used or batch.HasField("usage")
 
     def end(self) -> None:
         """The provider has nothing more to say.

@@ -74,25 +74,27 @@ class Recovery:
             self._error = attempt, error
         told = self._told.answer()
         restarting = not isinstance(error, Differs)
+        self._course.allow(attempt.target)
         while told is not None and self._tries < _MOST_TRIES:
-            self._tries += 1
-            self._course.allow(attempt.target)
             prefix = "" if restarting else _prefix(told)
             if not restarting and not prefix:
                 break
             found = await self._course.restart(prefix)
-            if found is None and restarting:
+            if found is None and not restarting:
+                break
+            if found is None:
                 restarting = False
                 continue
-            if found is None:
-                break
             attempt = found
+            self._tries += 1
             self._rest = Rest(told, continued=bool(prefix))
             try:
                 assert attempt.batch is not None
                 batch = self._rest.of(attempt.batch) or await self.next(attempt)
             except ProviderError as failure:
                 await attempt.close()
+                self._course.note(attempt.target, failure)
+                self._course.allow(attempt.target)
                 restarting = restarting and not isinstance(failure, Differs)
                 continue
             except BaseException:

@@ -5,7 +5,7 @@ go out. Answers with several choices are not followed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -63,6 +63,11 @@ class Answer:
         """How long it is: where a recovery went on."""
         return sum(map(len, self.texts.values())) + sum(len(call.arguments) for call in self.calls.values())
 
+    def copy(self) -> "Answer":
+        """An answer that stays as this one is now."""
+        calls = {index: replace(call) for index, call in self.calls.items()}
+        return Answer(self.id, self.create_time, {**self.texts}, calls, self.finish_reason)
+
     def add(self, chunk: ChatCompletionChunk | TextCompletion) -> bool:
         """Adds a chunk; false where it is of a choice that is not followed."""
         if not self.id:
@@ -111,10 +116,10 @@ class Told:
             self._read()
 
     def answer(self) -> Answer | None:
-        """All that was told; None where it cannot be followed."""
+        """All that was told until now; None where it cannot be followed."""
         if self._followed:
             self._read()
-        return self._answer if self._followed else None
+        return self._answer.copy() if self._followed else None
 
     def _read(self) -> None:
         for batch in self._batches:

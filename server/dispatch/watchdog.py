@@ -54,7 +54,18 @@ class Watchdog:
         watch: looks after it.
     """
 
-    __slots__ = ("_cancelling", "_deadline", "_expired", "_loop", "_silence", "_task", "_timer", "_until", "_watch")
+    __slots__ = (
+        "_cancelling",
+        "_deadline",
+        "_expired",
+        "_loop",
+        "_silence",
+        "_task",
+        "_timer",
+        "_until",
+        "_watch",
+        "overdue",
+    )
 
     def __init__(self, total_s: float, watch: Watch) -> None:
         loop = self._loop = asyncio.get_running_loop()
@@ -66,6 +77,8 @@ class Watchdog:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.overdue = False
+        """Whether a wait was ended because the whole took too long."""
         watch.add(self, loop)
 
     def __call__(self, longest_s: float | None) -> "Watchdog":
@@ -107,6 +120,7 @@ class Watchdog:
         if task.uncancel() > self._cancelling:
             return  # somebody else wants the task to end, too
         if kind is None or issubclass(kind, asyncio.CancelledError | ProviderError):
+            self.overdue = not self._silence
             text = "The provider was silent for too long." if self._silence else "The provider did not answer in time."
             raise ProviderError(Fault.TIMEOUT, text) from None
 

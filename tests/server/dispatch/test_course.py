@@ -13,11 +13,13 @@ from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.gate import Gate
 from server.dispatch.means import Means
 from server.dispatch.router import Row
+from server.dispatch.standing import Standing
 from server.errors import GatewayError, reason_name
 from server.providers.base import Ask, Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
 from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, row, rows, says
+from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 ANSWER = [says("Hello", end="stop")]
@@ -227,6 +229,24 @@ async def test_silence_between_chunks_is_a_timeout() -> None:
 async def test_the_callers_deadline_bounds_an_attempt() -> None:
     error = await refusal(means(rows(Scripted(silent=True))), call(context=RecordingContext(0.03)))
     assert error.metadata["errors"].count("timeout_error") == 1
+
+
+async def test_a_caller_in_a_hurry_opens_nobodys_breaker() -> None:
+    given = means(rows(Scripted(silent=True)), breaker=CircuitBreakerSettings(failure_threshold=1))
+    await refusal(given, call(context=RecordingContext(0.02)))
+    assert given.router.targets("m")[0].state.standing(0) is Standing.READY
+
+
+async def test_silence_for_longer_than_the_row_says_opens_the_breaker_whatever_the_deadline() -> None:
+    given = means(rows(Scripted(silent=True), first_chunk_timeout=0.02), breaker=CircuitBreakerSettings(failure_threshold=1))
+    await refusal(given, call(context=RecordingContext(9)))
+    assert given.router.targets("m")[0].state.standing(0) is Standing.OPEN
+
+
+async def test_an_end_that_does_not_come_after_the_usage_is_not_waited_for() -> None:
+    provider = Scripted([says("Hello", end="stop"), says("", Usage(input_tokens=1, output_tokens=1))], silent=True)
+    assert len(await answer(means(rows(provider, idle_timeout=60)))) == 2
+    assert provider.closed == 1
 
 
 # Hedging

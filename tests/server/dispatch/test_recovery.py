@@ -1,6 +1,7 @@
 """What happens to a stream that breaks after its caller has a part of it."""
 
 from contextlib import aclosing
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,8 @@ from server.errors import GatewayError, reason_name
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import call
 from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rows, says
+from trunkline.v1.chat_pb2 import ChatCompletionChunk
+from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 WHOLE = [says("Hello"), says(" there"), says("!", end="stop")]
 
@@ -123,3 +126,39 @@ async def test_leaving_a_mended_stream_closes_who_mends_it() -> None:
         await anext(batches)
         await anext(batches)
     assert other.closed == 1
+
+
+def calls(arguments: str, name: str = "", end: str = "") -> StreamChatCompletionResponse:
+    """A batch with a piece of a tool call."""
+    delta = {"tool_calls": [{"index": 0, "id": name, "function": {"name": name, "arguments": arguments}}]}
+    chunk = ChatCompletionChunk(id="1", choices=[{"delta": delta, "finish_reason": end or None}])
+    return StreamChatCompletionResponse(chunks=[chunk], finishing=bool(end))
+
+
+async def test_a_long_tool_call_that_begins_after_the_mended_part_comes_whole() -> None:
+    pieces = [calls("", "search"), *(calls(str(piece % 10)) for piece in range(200)), calls("", end="tool_calls")]
+    given = means(rows(breaks("Hel"), Scripted([says("Hello"), *pieces])))
+    got = ""
+    async with aclosing(Dispatcher(given).stream(chat(), call())) as batches:
+        async for batch in batches:
+            choices = [choice for chunk in chunks_of(batch) for choice in chunk.choices]
+            got += "".join(part.function.arguments for choice in choices for part in choice.delta.tool_calls)  # type: ignore[union-attr]
+    assert got == "0123456789" * 20
+
+
+async def test_who_broke_already_is_asked_again_only_within_the_retry_budget() -> None:
+    provider = Scripted(WHOLE, turns=[breaks("Hello")])
+    given = means(rows(provider))
+    for _ in range(3):
+        assert given.budget.take()
+    await refusal(given)
+    assert len(provider.asks) == 1
+
+
+async def test_every_attempt_to_mend_is_noted() -> None:
+    made = call()
+    with pytest.raises(GatewayError):
+        await text(means(rows(breaks("Hello"), fails(Fault.SERVER), Scripted([says("Good day", end="stop")]))), made)
+    told = cast(list[str], made.notes["failures"])
+    assert told[:3] == ["a: connection_error", "b: server_error", "c: protocol_error"]
+    assert len(told) == made.notes["attempts"]
