@@ -6,15 +6,18 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Self
 
+import structlog
 from sqlalchemy import Insert, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.address import Address, Dialect, find_address
-from server.storage.engines import Bounds, open_postgresql, open_sqlite
+from server.storage.bounds import Bounds
 from server.storage.errors import StorageError
+from server.storage.postgresql import open_postgresql
 from server.storage.schema import MIGRATIONS, Migrated, migrate
+from server.storage.sqlite import open_sqlite
 
 _FOR_WRITING = ("foreign_keys=ON", "synchronous=NORMAL")
 _FOR_READING = ("query_only=ON",)
@@ -49,6 +52,7 @@ class Database:
         self._write_turn = asyncio.Lock() if one_by_one else nullcontext()
         self._read_turn = self._write_turn if alone else nullcontext()
         self._keeper: AsyncConnection | None = None
+        self._releases: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(
@@ -126,6 +130,7 @@ class Database:
 
     async def close(self) -> None:
         """Closes all connections. Nothing that was committed is lost by not calling it."""
+        await asyncio.gather(*self._releases)
         if self._keeper is not None:
             await self._keeper.close()
         await self._writing.dispose()
@@ -155,19 +160,39 @@ class Database:
     ) -> AsyncIterator[AsyncConnection]:
         allowed_s = self._bounds.timeout_s if timeout_s is None else timeout_s
         try:
-            async with asyncio.timeout(allowed_s), turn, engine.connect() as connection:
-                if read_only and self.dialect == "postgresql":
-                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                async with connection.begin():
+            async with asyncio.timeout(allowed_s), turn:
+                connection = await engine.connect()
+                try:
+                    if read_only and self.dialect == "postgresql":
+                        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                    await connection.begin()
                     if allowed_s > self._bounds.timeout_s and self.dialect == "postgresql":
                         await _allow(connection, allowed_s)
                     yield connection
+                    await connection.commit()
+                finally:
+                    await self._release(connection)
         except TimeoutError:
             raise StorageError(f"{self.shown}: not done after {allowed_s:g} s") from None
         except IntegrityError:
             raise
         except (SQLAlchemyError, ConnectionError) as error:
             raise StorageError(f"{self.shown}: {getattr(error, 'orig', None) or error}") from error
+
+    async def _release(self, connection: AsyncConnection) -> None:
+        """Gives a connection back, and undoes what was not committed. Waits for a moment only: it may be out of reach."""
+        release = asyncio.ensure_future(self._give_back(connection))
+        self._releases.add(release)
+        release.add_done_callback(self._releases.discard)
+        await asyncio.wait([release], timeout=self._bounds.close_timeout_s)
+
+    async def _give_back(self, connection: AsyncConnection) -> None:
+        """Gives a connection back, or drops it where that takes too long or fails."""
+        try:
+            async with asyncio.timeout(self._bounds.close_timeout_s):
+                await connection.close()
+        except (TimeoutError, SQLAlchemyError, OSError) as error:
+            structlog.get_logger("trunkline.storage").warning("connection_dropped", error=f"{type(error).__name__}: {error}")
 
 
 async def _allow(connection: AsyncConnection, allowed_s: float) -> None:

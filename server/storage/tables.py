@@ -146,6 +146,13 @@ COMPLETIONS = Table(
     Index("ix_completions_state_worker", "state", "worker"),
 )
 
+WORKERS = Table(
+    "workers",
+    METADATA,
+    _id(),  # as `completions.worker` has it
+    Column("beat_time", BigInteger, nullable=False),  # when it last said that it lives
+)
+
 PRICES = Table(
     "prices",
     METADATA,
