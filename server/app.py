@@ -29,7 +29,7 @@ from server.dispatch.standing import TargetStates
 from server.dispatch.strategies import Strategy
 from server.inprocess import InProcessChannel
 from server.interceptors.access_log import AccessLog
-from server.interceptors.auth import Auth, ConfiguredKeys
+from server.interceptors.auth import Auth
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.request_id import RequestId
@@ -45,7 +45,10 @@ from server.services.completion import CompletionService
 from server.services.health import READINESS, HealthService
 from server.services.metrics import MetricsService
 from server.services.models import ModelsService
+from server.storage.database import Database
 from server.telemetry.redaction import Redaction
+from server.tenancy.keys import ConfiguredKeys, StoredKeys
+from server.tenancy.tenancy import Tenancy
 from trunkline.v1 import (
     admin_service_pb2_grpc,
     alerts_service_pb2_grpc,
@@ -121,27 +124,33 @@ class Core:
         self._health = HealthService()
         self._server: grpc.aio.Server | None = None
         self._runtime = self._build(loaded)
-        keys = ConfiguredKeys(_holders(loaded.settings, first_key))
-        log = structlog.get_logger("trunkline.access").bind()
-        self._interceptors: tuple[Interceptor, ...] = (
-            RequestId(),
-            Errors(redaction.text),
-            AccessLog(self._clock, log),
-            Auth(keys),
-        )
+        self._configured_keys = ConfiguredKeys(_holders(loaded.settings, first_key))
+        self._redaction = redaction
         self._version = version
+        self._data_dir = data_dir
+        self._database: Database | None = None
+        self._keys: StoredKeys | None = None
 
     async def start(self, listen: Listen | None) -> None:
         """Begins to serve: in this process, and on the network where `listen` says so.
 
         Raises:
             OSError: the address is taken or not ours.
+            StorageError: the database cannot be used.
         """
+        database = self._database = await Database.open(_storage_url(self._settings), self._data_dir)
+        keys = self._keys = StoredKeys(self._configured_keys, database, self._clock)
+        interceptors: tuple[Interceptor, ...] = (
+            RequestId(),
+            Errors(self._redaction.text),
+            AccessLog(self._clock, structlog.get_logger("trunkline.access").bind()),
+            Auth(keys),
+        )
         hosts: list[Host] = [self.channel]
         if listen is not None:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
-        self._register(Registry(self._interceptors, hosts))
+        self._register(Registry(interceptors, hosts), Tenancy(database, self._clock))
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
@@ -185,6 +194,10 @@ class Core:
         self._gate.close()
         self._runtime.means.watch.close()
         await asyncio.gather(*(http.close() for http in self._https))
+        if self._keys is not None:
+            await self._keys.close()
+        if self._database is not None:
+            await self._database.close()
 
     def _build(self, loaded: Loaded) -> Runtime:
         states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
@@ -226,16 +239,17 @@ class Core:
         )
         return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
-    def _register(self, registry: Registry) -> None:
+    def _register(self, registry: Registry, tenancy: Tenancy) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
+        admin = AdminService(runtime, self._chaos, tenancy)
         models = ModelsService(runtime, self._selections, self._clock)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping)
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(CompletionService(runtime), registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(models, registry)  # type: ignore[arg-type]
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(runtime, self._chaos), registry)  # type: ignore[arg-type]
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
         alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(runtime), registry)  # type: ignore[arg-type]
 
@@ -283,6 +297,11 @@ def _holders(settings: Settings, first_key: bytes | None) -> Mapping[bytes, Call
     if first_key is not None:
         holders[first_key] = Caller("first-key", frozenset({ADMIN, COMPLETION}))
     return holders
+
+
+def _storage_url(settings: Settings) -> str | None:
+    url = settings.storage.url if settings.storage is not None else None
+    return None if url is None else url.get_secret_value()
 
 
 def _facts(catalogue: Catalogue, target: Target) -> ModelFacts:

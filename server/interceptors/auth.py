@@ -2,59 +2,80 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 
 from server.call import Call
-from server.caller import ADMIN, COMPLETION, Caller
+from server.caller import ADMIN, COMPLETION, METRICS_READ, MODELS_READ
 from server.errors import GatewayError
+from server.tenancy.keys import Keys, Standing
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
-_OPEN = ""
-"""The permission that everyone has."""
 
-_PERMISSIONS: Mapping[str, str] = {
-    "/trunkline.v1.CompletionService/": COMPLETION,
-    "/trunkline.v1.ModelsService/": COMPLETION,
-    "/trunkline.v1.ModelsService/RefreshProviderModels": ADMIN,
-    "/trunkline.v1.ModelsService/UpdateModelSelection": ADMIN,
-    "/trunkline.v1.ModelsService/DeleteModelSelection": ADMIN,
-    "/trunkline.v1.MetricsService/GetHealth": _OPEN,
-    "/trunkline.v1.MetricsService/ListProviders": COMPLETION,
-    "/trunkline.v1.AdminService/": ADMIN,
-    "/trunkline.v1.AlertsService/": ADMIN,
-}
-"""What a method needs: by its full name, or by its service's. A method that is not here needs `admin`."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a method needs of a key.
 
-
-class Keys(Protocol):
-    """The keys there are."""
-
-    def find(self, digest: bytes) -> tuple[bytes, Caller] | None:
-        """The key with this SHA-256 digest, and its holder; None: there is none."""
-
-
-class ConfiguredKeys:
-    """The keys of the configuration, by digest.
-
-    Args:
-        holders: each key's holder, by the key's SHA-256 digest.
+    Attributes:
+        permissions: one of these; none: nobody needs a key.
+        tenants: whether the key may belong to a tenant.
     """
 
-    def __init__(self, holders: Mapping[bytes, Caller]) -> None:
-        self._holders = {digest: (digest, caller) for digest, caller in holders.items()}
-
-    def find(self, digest: bytes) -> tuple[bytes, Caller] | None:
-        """The key with this SHA-256 digest, and its holder; None: there is none."""
-        return self._holders.get(digest)
+    permissions: tuple[str, ...]
+    tenants: bool = True
 
 
-def permission(method: str) -> str:
-    """The permission that a method needs; empty: none."""
-    exact = _PERMISSIONS.get(method)
+OPEN = Need(())
+OPERATORS = Need((ADMIN,), tenants=False)
+_ADMINS, _COMPLETIONS = Need((ADMIN,)), Need((COMPLETION,))
+_MODELS, _METRICS = Need((MODELS_READ, COMPLETION)), Need((METRICS_READ, COMPLETION))
+
+_ADMIN_SERVICE = "/trunkline.v1.AdminService/"
+_NEEDS: Mapping[str, Need] = {
+    "/trunkline.v1.CompletionService/": _COMPLETIONS,
+    "/trunkline.v1.ModelsService/ListModels": _MODELS,
+    "/trunkline.v1.ModelsService/GetModel": _MODELS,
+    "/trunkline.v1.ModelsService/ListProviderModels": _MODELS,
+    "/trunkline.v1.ModelsService/GetProviderModel": _MODELS,
+    "/trunkline.v1.ModelsService/GetModelSelection": _MODELS,
+    "/trunkline.v1.ModelsService/ExplainRoute": _MODELS,
+    "/trunkline.v1.MetricsService/GetHealth": OPEN,
+    "/trunkline.v1.MetricsService/ListProviders": _METRICS,
+    f"{_ADMIN_SERVICE}GetTenant": _ADMINS,
+    f"{_ADMIN_SERVICE}ListTenants": _ADMINS,
+    f"{_ADMIN_SERVICE}UpdateTenant": _ADMINS,
+    f"{_ADMIN_SERVICE}CreateUser": _ADMINS,
+    f"{_ADMIN_SERVICE}GetUser": _ADMINS,
+    f"{_ADMIN_SERVICE}ListUsers": _ADMINS,
+    f"{_ADMIN_SERVICE}UpdateUser": _ADMINS,
+    f"{_ADMIN_SERVICE}DeleteUser": _ADMINS,
+    f"{_ADMIN_SERVICE}CreateApiKey": _ADMINS,
+    f"{_ADMIN_SERVICE}GetApiKey": _ADMINS,
+    f"{_ADMIN_SERVICE}ListApiKeys": _ADMINS,
+    f"{_ADMIN_SERVICE}UpdateApiKey": _ADMINS,
+    f"{_ADMIN_SERVICE}DeleteApiKey": _ADMINS,
+    f"{_ADMIN_SERVICE}RotateApiKey": _ADMINS,
+    f"{_ADMIN_SERVICE}CreateQuota": _ADMINS,
+    f"{_ADMIN_SERVICE}GetQuota": _ADMINS,
+    f"{_ADMIN_SERVICE}ListQuotas": _ADMINS,
+    f"{_ADMIN_SERVICE}UpdateQuota": _ADMINS,
+    f"{_ADMIN_SERVICE}DeleteQuota": _ADMINS,
+    f"{_ADMIN_SERVICE}CreateBudget": _ADMINS,
+    f"{_ADMIN_SERVICE}GetBudget": _ADMINS,
+    f"{_ADMIN_SERVICE}ListBudgets": _ADMINS,
+    f"{_ADMIN_SERVICE}UpdateBudget": _ADMINS,
+    f"{_ADMIN_SERVICE}DeleteBudget": _ADMINS,
+    f"{_ADMIN_SERVICE}ListAuditEntries": _ADMINS,
+}
+"""What a method needs: by its full name, or by its service's. One that is not here is for operators."""
+
+
+def need_of(method: str) -> Need:
+    """What a method needs."""
+    exact = _NEEDS.get(method)
     if exact is not None:
         return exact
-    return _PERMISSIONS.get(method[: method.rfind("/") + 1], ADMIN)
+    return _NEEDS.get(method[: method.rfind("/") + 1], OPERATORS)
 
 
 class Auth:
@@ -67,40 +88,56 @@ class Auth:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def enter(self, call: Call) -> None:
-        """Lets the call in.
+    def enter(self, call: Call) -> Awaitable[None] | None:
+        """Lets the call in; waits only where its key has to be looked up.
 
         Raises:
-            GatewayError: INVALID_API_KEY without a key or with an unknown one; INSUFFICIENT_PERMISSIONS.
+            GatewayError: INVALID_API_KEY without a key, with an unknown one, and with one that is disabled or has expired;
+                INSUFFICIENT_PERMISSIONS; OVERLOADED when nobody can tell whether there is such a key.
         """
-        needed = permission(call.method)
-        if needed == _OPEN:
-            return
-        caller = _caller(self._keys, call.metadata)
-        if needed not in caller.permissions:
-            raise GatewayError(
-                ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS,
-                f"This API key lacks the permission `{needed}`.",
-                metadata={"permission": needed},
-            )
-        call.caller = caller
+        need = need_of(call.method)
+        if not need.permissions:
+            return None
+        digest = _digest(call.metadata)
+        standing = self._keys.cached(digest)
+        if standing is None:
+            return self._look_up(call, need, digest)
+        _admit(call, need, digest, standing)
+        return None
 
     def leave(self, call: Call, error: BaseException | None) -> None:
         """Nothing is left to do."""
 
+    async def _look_up(self, call: Call, need: Need, digest: bytes) -> None:
+        _admit(call, need, digest, await self._keys.find(digest))
 
-def _caller(keys: Keys, metadata: Mapping[str, str | bytes]) -> Caller:
+
+def _admit(call: Call, need: Need, digest: bytes, standing: Standing) -> None:
+    """Sets the caller, if the key is one that may do this."""
+    if not hmac.compare_digest(standing.digest, digest) or standing.refusal:
+        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_API_KEY, standing.refusal)
+    caller = standing.caller
+    if caller.permissions.isdisjoint(need.permissions):
+        raise _denial(f"This API key lacks the permission `{need.permissions[0]}`.", need)
+    if caller.tenant_id and not need.tenants:
+        raise _denial(f"This needs a key with the permission `{need.permissions[0]}` that belongs to no tenant.", need)
+    call.caller = caller
+
+
+def _denial(message: str, need: Need) -> GatewayError:
+    metadata = {"permission": need.permissions[0]}
+    return GatewayError(ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS, message, metadata=metadata)
+
+
+def _digest(metadata: Mapping[str, str | bytes]) -> bytes:
+    """The SHA-256 of the call's key."""
     key = _key(metadata)
     if not key:
         raise GatewayError(
             ErrorReason.ERROR_REASON_INVALID_API_KEY,
             "No API key was given. Send it as `authorization: Bearer KEY` or `x-api-key: KEY`.",
         )
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-    found = keys.find(digest)
-    if found is None or not hmac.compare_digest(found[0], digest):
-        raise GatewayError(ErrorReason.ERROR_REASON_INVALID_API_KEY, "This API key is not known.")
-    return found[1]
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def _key(metadata: Mapping[str, str | bytes]) -> str:

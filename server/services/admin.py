@@ -8,8 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from server.call import Call
 from server.policies.chaos import Chaos
 from server.runtime import Runtime
+from server.services.admin_limits import LimitsAdmin
+from server.services.admin_tenancy import TenancyAdmin
 from server.services.faults import read_fault, read_name, write_fault
 from server.services.requests import page
+from server.tenancy.tenancy import Tenancy
 from trunkline.v1.admin_service_pb2 import (
     ConfigStatus,
     CreateFaultRequest,
@@ -23,15 +26,17 @@ from trunkline.v1.admin_service_pb2 import (
 )
 
 
-class AdminService:
+class AdminService(TenancyAdmin, LimitsAdmin):
     """Implements the contract's AdminService.
 
     Args:
         runtime: gives the configuration in force.
         chaos: the faults that are made on purpose.
+        tenancy: who may call, and how much.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime], chaos: Chaos) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], chaos: Chaos, tenancy: Tenancy) -> None:
+        super().__init__(tenancy)
         self._runtime = runtime
         self._chaos = chaos
 

@@ -18,10 +18,9 @@ from google.protobuf.message_factory import GetMessageClass
 import trunkline.v1
 from gateway_http.errors import KINDS
 from server.app import SERVICES, Core
-from server.caller import ADMIN, COMPLETION
 from server.config import load
 from server.errors import GatewayError, reason_name
-from server.interceptors.auth import permission
+from server.interceptors.auth import OPERATORS, need_of
 from server.providers.loader import provider_kinds
 from server.telemetry.redaction import Redaction
 from tests.protos.contract import rpc_comments, value_comments
@@ -109,13 +108,15 @@ async def test_a_key_for_completions_may_do_what_the_contract_says(
 @pytest.mark.parametrize("method", METHODS)
 def test_every_rpc_needs_the_permission_that_its_comment_names(contract: FileDescriptorSet, method: str) -> None:
     comment = rpc_comments(contract)[method]
-    named = set(re.findall(r"permission `(\w+)`", comment)) or ({""} if "Needs no key" in comment else set())
-    assert named == {permission(method)}
-    assert permission(method) in {COMPLETION, ADMIN, *({""} if method in OPEN else ())}
+    named = {tuple(re.findall(r"`([a-z:]+)`", said)) for said in re.findall(r"permission (`\S+`(?: or `\S+`)*)", comment)}
+    assert named or "Needs no key" in comment
+    assert (named or {()}) == {need_of(method).permissions}
+    assert ("that belongs to no tenant" in comment) == (need_of(method) == OPERATORS)
+    assert (method in OPEN) == (not need_of(method).permissions)
 
 
-def test_a_method_that_nobody_decided_about_needs_the_permission_of_operators() -> None:
-    assert permission("/trunkline.v1.NewService/Do") == ADMIN
+def test_a_method_that_nobody_decided_about_is_for_operators() -> None:
+    assert need_of("/trunkline.v1.NewService/Do") == OPERATORS
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=reason_name)

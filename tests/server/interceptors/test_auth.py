@@ -8,7 +8,8 @@ import pytest
 from server.call import Call
 from server.caller import ADMIN, ANONYMOUS, COMPLETION, Caller
 from server.errors import GatewayError
-from server.interceptors.auth import Auth, ConfiguredKeys
+from server.interceptors.auth import Auth
+from server.tenancy.keys import ConfiguredKeys
 from tests.server.calls import call
 from trunkline.v1.error_reason_pb2 import ErrorReason
 

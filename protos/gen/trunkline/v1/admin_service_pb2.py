@@ -24,10 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from trunkline.v1 import tenancy_pb2 as trunkline_dot_v1_dot_tenancy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trunkline/v1/admin_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetConfigStatusRequest\"L\n\x17GetConfigStatusResponse\x12\x31\n\rconfig_status\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ConfigStatus\"\xdc\x01\n\x0c\x43onfigStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rload_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14providers_configured\x18\x05 \x01(\x05\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12\x10\n\x08warnings\x18\x07 \x03(\t\"\xcc\x04\n\x05\x46\x61ult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04type\x18\x02 \x01(\x0e\x32\x17.trunkline.v1.FaultType\x12-\n\x08severity\x18\x03 \x01(\x0e\x32\x1b.trunkline.v1.FaultSeverity\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nerror_code\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12\x1a\n\rerror_message\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0c\x61\x66ter_chunks\x18\x08 \x01(\x05H\x03\x88\x01\x01\x12\'\n\x05match\x18\t \x01(\x0b\x32\x18.trunkline.v1.FaultMatch\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x65xpire_after\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfigured\x18\r \x01(\x08\x12\x0e\n\x06\x61\x63tive\x18\x0e \x01(\x08\x12\x13\n\x0bmatch_count\x18\x0f \x01(\x03\x12\x11\n\thit_count\x18\x10 \x01(\x03\x42\x0e\n\x0c_probabilityB\r\n\x0b_error_codeB\x10\n\x0e_error_messageB\x0f\n\r_after_chunks\"b\n\nFaultMatch\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\npercentage\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_percentage\":\n\x11ListFaultsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListFaultsResponse\x12#\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Fault\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12\x43reateFaultRequest\x12\"\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Fault\x12\x10\n\x08\x66\x61ult_id\x18\x02 \x01(\t\"9\n\x13\x43reateFaultResponse\x12\"\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Fault\"\"\n\x12\x44\x65leteFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteFaultResponse*\xe7\x01\n\tFaultType\x12\x1a\n\x16\x46\x41ULT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x41ULT_TYPE_DELAY\x10\x01\x12\x14\n\x10\x46\x41ULT_TYPE_ERROR\x10\x02\x12\x16\n\x12\x46\x41ULT_TYPE_TIMEOUT\x10\x03\x12\x19\n\x15\x46\x41ULT_TYPE_RATE_LIMIT\x10\x04\x12\x19\n\x15\x46\x41ULT_TYPE_CUT_STREAM\x10\x05\x12\x14\n\x10\x46\x41ULT_TYPE_STALL\x10\x06\x12\x18\n\x14\x46\x41ULT_TYPE_MALFORMED\x10\x07\x12\x14\n\x10\x46\x41ULT_TYPE_RESET\x10\x08*{\n\rFaultSeverity\x12\x1e\n\x1a\x46\x41ULT_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41ULT_SEVERITY_LOW\x10\x01\x12\x19\n\x15\x46\x41ULT_SEVERITY_MEDIUM\x10\x02\x12\x17\n\x13\x46\x41ULT_SEVERITY_HIGH\x10\x03\x32\xe5\x03\n\x0c\x41\x64minService\x12\x88\x01\n\x0fGetConfigStatus\x12$.trunkline.v1.GetConfigStatusRequest\x1a%.trunkline.v1.GetConfigStatusResponse\"(\x82\xd3\xe4\x93\x02\"\x12\x11/v1/config/statusb\rconfig_status\x12\x63\n\nListFaults\x12\x1f.trunkline.v1.ListFaultsRequest\x1a .trunkline.v1.ListFaultsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/faults\x12t\n\x0b\x43reateFault\x12 .trunkline.v1.CreateFaultRequest\x1a!.trunkline.v1.CreateFaultResponse\" \x82\xd3\xe4\x93\x02\x1a\"\n/v1/faults:\x05\x66\x61ultb\x05\x66\x61ult\x12o\n\x0b\x44\x65leteFault\x12 .trunkline.v1.DeleteFaultRequest\x1a!.trunkline.v1.DeleteFaultResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v1/{name=faults/*}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n trunkline/v1/admin_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atrunkline/v1/tenancy.proto\"\x18\n\x16GetConfigStatusRequest\"L\n\x17GetConfigStatusResponse\x12\x31\n\rconfig_status\x18\x01 \x01(\x0b\x32\x1a.trunkline.v1.ConfigStatus\"\xdc\x01\n\x0c\x43onfigStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12-\n\tload_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rload_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0f\x66ile_size_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14providers_configured\x18\x05 \x01(\x05\x12\x12\n\ngeneration\x18\x06 \x01(\x03\x12\x10\n\x08warnings\x18\x07 \x03(\t\"\xcc\x04\n\x05\x46\x61ult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x04type\x18\x02 \x01(\x0e\x32\x17.trunkline.v1.FaultType\x12-\n\x08severity\x18\x03 \x01(\x0e\x32\x1b.trunkline.v1.FaultSeverity\x12\x18\n\x0bprobability\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\nerror_code\x18\x06 \x01(\x05H\x01\x88\x01\x01\x12\x1a\n\rerror_message\x18\x07 \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0c\x61\x66ter_chunks\x18\x08 \x01(\x05H\x03\x88\x01\x01\x12\'\n\x05match\x18\t \x01(\x0b\x32\x18.trunkline.v1.FaultMatch\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x65xpire_after\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nconfigured\x18\r \x01(\x08\x12\x0e\n\x06\x61\x63tive\x18\x0e \x01(\x08\x12\x13\n\x0bmatch_count\x18\x0f \x01(\x03\x12\x11\n\thit_count\x18\x10 \x01(\x03\x42\x0e\n\x0c_probabilityB\r\n\x0b_error_codeB\x10\n\x0e_error_messageB\x0f\n\r_after_chunks\"b\n\nFaultMatch\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x17\n\npercentage\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_percentage\":\n\x11ListFaultsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListFaultsResponse\x12#\n\x06\x66\x61ults\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Fault\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12\x43reateFaultRequest\x12\"\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Fault\x12\x10\n\x08\x66\x61ult_id\x18\x02 \x01(\t\"9\n\x13\x43reateFaultResponse\x12\"\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Fault\"\"\n\x12\x44\x65leteFaultRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteFaultResponse\"N\n\x13\x43reateTenantRequest\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Tenant\x12\x11\n\ttenant_id\x18\x02 \x01(\t\"<\n\x14\x43reateTenantResponse\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Tenant\" \n\x10GetTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x11GetTenantResponse\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListTenantsResponse\x12%\n\x07tenants\x18\x01 \x03(\x0b\x32\x14.trunkline.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\x13UpdateTenantRequest\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"<\n\x14UpdateTenantResponse\x12$\n\x06tenant\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Tenant\"#\n\x13\x44\x65leteTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteTenantResponse\"F\n\x11\x43reateUserRequest\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.trunkline.v1.User\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"6\n\x12\x43reateUserResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.trunkline.v1.User\"\x1e\n\x0eGetUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0fGetUserResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.trunkline.v1.User\"I\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\"O\n\x11ListUsersResponse\x12!\n\x05users\x18\x01 \x03(\x0b\x32\x12.trunkline.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"f\n\x11UpdateUserRequest\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.trunkline.v1.User\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"6\n\x12UpdateUserResponse\x12 \n\x04user\x18\x01 \x01(\x0b\x32\x12.trunkline.v1.User\"!\n\x11\x44\x65leteUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x14\n\x12\x44\x65leteUserResponse\"<\n\x13\x43reateApiKeyRequest\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.ApiKey\"J\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\" \n\x10GetApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x11GetApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.ApiKey\"Y\n\x12ListApiKeysRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\x0c\n\x04user\x18\x04 \x01(\t\"V\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.trunkline.v1.ApiKey\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"m\n\x13UpdateApiKeyRequest\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.ApiKey\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"=\n\x14UpdateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.ApiKey\"#\n\x13\x44\x65leteApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteApiKeyResponse\"O\n\x13RotateApiKeyRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"J\n\x14RotateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\"8\n\x12\x43reateQuotaRequest\x12\"\n\x05quota\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Quota\"9\n\x13\x43reateQuotaResponse\x12\"\n\x05quota\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Quota\"\x1f\n\x0fGetQuotaRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"6\n\x10GetQuotaResponse\x12\"\n\x05quota\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Quota\"K\n\x11ListQuotasRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"R\n\x12ListQuotasResponse\x12#\n\x06quotas\x18\x01 \x03(\x0b\x32\x13.trunkline.v1.Quota\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x12UpdateQuotaRequest\x12\"\n\x05quota\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Quota\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"9\n\x13UpdateQuotaResponse\x12\"\n\x05quota\x18\x01 \x01(\x0b\x32\x13.trunkline.v1.Quota\"\"\n\x12\x44\x65leteQuotaRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteQuotaResponse\";\n\x13\x43reateBudgetRequest\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Budget\"<\n\x14\x43reateBudgetResponse\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Budget\" \n\x10GetBudgetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x11GetBudgetResponse\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Budget\"L\n\x12ListBudgetsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"U\n\x13ListBudgetsResponse\x12%\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x14.trunkline.v1.Budget\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\x13UpdateBudgetRequest\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Budget\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"<\n\x14UpdateBudgetResponse\x12$\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Budget\"#\n\x13\x44\x65leteBudgetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteBudgetResponse\"a\n\x17ListAuditEntriesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\"d\n\x18ListAuditEntriesResponse\x12/\n\raudit_entries\x18\x01 \x03(\x0b\x32\x18.trunkline.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xe7\x01\n\tFaultType\x12\x1a\n\x16\x46\x41ULT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46\x41ULT_TYPE_DELAY\x10\x01\x12\x14\n\x10\x46\x41ULT_TYPE_ERROR\x10\x02\x12\x16\n\x12\x46\x41ULT_TYPE_TIMEOUT\x10\x03\x12\x19\n\x15\x46\x41ULT_TYPE_RATE_LIMIT\x10\x04\x12\x19\n\x15\x46\x41ULT_TYPE_CUT_STREAM\x10\x05\x12\x14\n\x10\x46\x41ULT_TYPE_STALL\x10\x06\x12\x18\n\x14\x46\x41ULT_TYPE_MALFORMED\x10\x07\x12\x14\n\x10\x46\x41ULT_TYPE_RESET\x10\x08*{\n\rFaultSeverity\x12\x1e\n\x1a\x46\x41ULT_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46\x41ULT_SEVERITY_LOW\x10\x01\x12\x19\n\x15\x46\x41ULT_SEVERITY_MEDIUM\x10\x02\x12\x17\n\x13\x46\x41ULT_SEVERITY_HIGH\x10\x03\x32\xd5\x1c\n\x0c\x41\x64minService\x12\x88\x01\n\x0fGetConfigStatus\x12$.trunkline.v1.GetConfigStatusRequest\x1a%.trunkline.v1.GetConfigStatusResponse\"(\x82\xd3\xe4\x93\x02\"\x12\x11/v1/config/statusb\rconfig_status\x12\x63\n\nListFaults\x12\x1f.trunkline.v1.ListFaultsRequest\x1a .trunkline.v1.ListFaultsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/faults\x12t\n\x0b\x43reateFault\x12 .trunkline.v1.CreateFaultRequest\x1a!.trunkline.v1.CreateFaultResponse\" \x82\xd3\xe4\x93\x02\x1a\"\n/v1/faults:\x05\x66\x61ultb\x05\x66\x61ult\x12o\n\x0b\x44\x65leteFault\x12 .trunkline.v1.DeleteFaultRequest\x1a!.trunkline.v1.DeleteFaultResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v1/{name=faults/*}\x12z\n\x0c\x43reateTenant\x12!.trunkline.v1.CreateTenantRequest\x1a\".trunkline.v1.CreateTenantResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x0b/v1/tenants:\x06tenantb\x06tenant\x12r\n\tGetTenant\x12\x1e.trunkline.v1.GetTenantRequest\x1a\x1f.trunkline.v1.GetTenantResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x14/v1/{name=tenants/*}b\x06tenant\x12g\n\x0bListTenants\x12 .trunkline.v1.ListTenantsRequest\x1a!.trunkline.v1.ListTenantsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/tenants\x12\x8a\x01\n\x0cUpdateTenant\x12!.trunkline.v1.UpdateTenantRequest\x1a\".trunkline.v1.UpdateTenantResponse\"3\x82\xd3\xe4\x93\x02-2\x1b/v1/{tenant.name=tenants/*}:\x06tenantb\x06tenant\x12s\n\x0c\x44\x65leteTenant\x12!.trunkline.v1.DeleteTenantRequest\x1a\".trunkline.v1.DeleteTenantResponse\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/v1/{name=tenants/*}\x12n\n\nCreateUser\x12\x1f.trunkline.v1.CreateUserRequest\x1a .trunkline.v1.CreateUserResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\t/v1/users:\x04userb\x04user\x12h\n\x07GetUser\x12\x1c.trunkline.v1.GetUserRequest\x1a\x1d.trunkline.v1.GetUserResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x12/v1/{name=users/*}b\x04user\x12_\n\tListUsers\x12\x1e.trunkline.v1.ListUsersRequest\x1a\x1f.trunkline.v1.ListUsersResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/users\x12|\n\nUpdateUser\x12\x1f.trunkline.v1.UpdateUserRequest\x1a .trunkline.v1.UpdateUserResponse\"+\x82\xd3\xe4\x93\x02%2\x17/v1/{user.name=users/*}:\x04userb\x04user\x12k\n\nDeleteUser\x12\x1f.trunkline.v1.DeleteUserRequest\x1a .trunkline.v1.DeleteUserResponse\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/v1/{name=users/*}\x12t\n\x0c\x43reateApiKey\x12!.trunkline.v1.CreateApiKeyRequest\x1a\".trunkline.v1.CreateApiKeyResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x0c/v1/api_keys:\x07\x61pi_key\x12t\n\tGetApiKey\x12\x1e.trunkline.v1.GetApiKeyRequest\x1a\x1f.trunkline.v1.GetApiKeyResponse\"&\x82\xd3\xe4\x93\x02 \x12\x15/v1/{name=api_keys/*}b\x07\x61pi_key\x12h\n\x0bListApiKeys\x12 .trunkline.v1.ListApiKeysRequest\x1a!.trunkline.v1.ListApiKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/api_keys\x12\x8e\x01\n\x0cUpdateApiKey\x12!.trunkline.v1.UpdateApiKeyRequest\x1a\".trunkline.v1.UpdateApiKeyResponse\"7\x82\xd3\xe4\x93\x02\x31\x32\x1d/v1/{api_key.name=api_keys/*}:\x07\x61pi_keyb\x07\x61pi_key\x12t\n\x0c\x44\x65leteApiKey\x12!.trunkline.v1.DeleteApiKeyRequest\x1a\".trunkline.v1.DeleteApiKeyResponse\"\x1d\x82\xd3\xe4\x93\x02\x17*\x15/v1/{name=api_keys/*}\x12~\n\x0cRotateApiKey\x12!.trunkline.v1.RotateApiKeyRequest\x1a\".trunkline.v1.RotateApiKeyResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/v1/{name=api_keys/*}/rotate:\x01*\x12t\n\x0b\x43reateQuota\x12 .trunkline.v1.CreateQuotaRequest\x1a!.trunkline.v1.CreateQuotaResponse\" \x82\xd3\xe4\x93\x02\x1a\"\n/v1/quotas:\x05quotab\x05quota\x12m\n\x08GetQuota\x12\x1d.trunkline.v1.GetQuotaRequest\x1a\x1e.trunkline.v1.GetQuotaResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x13/v1/{name=quotas/*}b\x05quota\x12\x63\n\nListQuotas\x12\x1f.trunkline.v1.ListQuotasRequest\x1a .trunkline.v1.ListQuotasResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/quotas\x12\x83\x01\n\x0bUpdateQuota\x12 .trunkline.v1.UpdateQuotaRequest\x1a!.trunkline.v1.UpdateQuotaResponse\"/\x82\xd3\xe4\x93\x02)2\x19/v1/{quota.name=quotas/*}:\x05quotab\x05quota\x12o\n\x0b\x44\x65leteQuota\x12 .trunkline.v1.DeleteQuotaRequest\x1a!.trunkline.v1.DeleteQuotaResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/v1/{name=quotas/*}\x12z\n\x0c\x43reateBudget\x12!.trunkline.v1.CreateBudgetRequest\x1a\".trunkline.v1.CreateBudgetResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x0b/v1/budgets:\x06\x62udgetb\x06\x62udget\x12r\n\tGetBudget\x12\x1e.trunkline.v1.GetBudgetRequest\x1a\x1f.trunkline.v1.GetBudgetResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x14/v1/{name=budgets/*}b\x06\x62udget\x12g\n\x0bListBudgets\x12 .trunkline.v1.ListBudgetsRequest\x1a!.trunkline.v1.ListBudgetsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/budgets\x12\x8a\x01\n\x0cUpdateBudget\x12!.trunkline.v1.UpdateBudgetRequest\x1a\".trunkline.v1.UpdateBudgetResponse\"3\x82\xd3\xe4\x93\x02-2\x1b/v1/{budget.name=budgets/*}:\x06\x62udgetb\x06\x62udget\x12s\n\x0c\x44\x65leteBudget\x12!.trunkline.v1.DeleteBudgetRequest\x1a\".trunkline.v1.DeleteBudgetResponse\"\x1c\x82\xd3\xe4\x93\x02\x16*\x14/v1/{name=budgets/*}\x12t\n\x10ListAuditEntries\x12%.trunkline.v1.ListAuditEntriesRequest\x1a&.trunkline.v1.ListAuditEntriesResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/auditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,32 +44,194 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['CreateFault']._serialized_options = b'\202\323\344\223\002\032\"\n/v1/faults:\005faultb\005fault'
   _globals['_ADMINSERVICE'].methods_by_name['DeleteFault']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['DeleteFault']._serialized_options = b'\202\323\344\223\002\025*\023/v1/{name=faults/*}'
-  _globals['_FAULTTYPE']._serialized_start=1502
-  _globals['_FAULTTYPE']._serialized_end=1733
-  _globals['_FAULTSEVERITY']._serialized_start=1735
-  _globals['_FAULTSEVERITY']._serialized_end=1858
-  _globals['_GETCONFIGSTATUSREQUEST']._serialized_start=145
-  _globals['_GETCONFIGSTATUSREQUEST']._serialized_end=169
-  _globals['_GETCONFIGSTATUSRESPONSE']._serialized_start=171
-  _globals['_GETCONFIGSTATUSRESPONSE']._serialized_end=247
-  _globals['_CONFIGSTATUS']._serialized_start=250
-  _globals['_CONFIGSTATUS']._serialized_end=470
-  _globals['_FAULT']._serialized_start=473
-  _globals['_FAULT']._serialized_end=1061
-  _globals['_FAULTMATCH']._serialized_start=1063
-  _globals['_FAULTMATCH']._serialized_end=1161
-  _globals['_LISTFAULTSREQUEST']._serialized_start=1163
-  _globals['_LISTFAULTSREQUEST']._serialized_end=1221
-  _globals['_LISTFAULTSRESPONSE']._serialized_start=1223
-  _globals['_LISTFAULTSRESPONSE']._serialized_end=1305
-  _globals['_CREATEFAULTREQUEST']._serialized_start=1307
-  _globals['_CREATEFAULTREQUEST']._serialized_end=1381
-  _globals['_CREATEFAULTRESPONSE']._serialized_start=1383
-  _globals['_CREATEFAULTRESPONSE']._serialized_end=1440
-  _globals['_DELETEFAULTREQUEST']._serialized_start=1442
-  _globals['_DELETEFAULTREQUEST']._serialized_end=1476
-  _globals['_DELETEFAULTRESPONSE']._serialized_start=1478
-  _globals['_DELETEFAULTRESPONSE']._serialized_end=1499
-  _globals['_ADMINSERVICE']._serialized_start=1861
-  _globals['_ADMINSERVICE']._serialized_end=2346
+  _globals['_ADMINSERVICE'].methods_by_name['CreateTenant']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['CreateTenant']._serialized_options = b'\202\323\344\223\002\035\"\013/v1/tenants:\006tenantb\006tenant'
+  _globals['_ADMINSERVICE'].methods_by_name['GetTenant']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetTenant']._serialized_options = b'\202\323\344\223\002\036\022\024/v1/{name=tenants/*}b\006tenant'
+  _globals['_ADMINSERVICE'].methods_by_name['ListTenants']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListTenants']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/tenants'
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateTenant']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateTenant']._serialized_options = b'\202\323\344\223\002-2\033/v1/{tenant.name=tenants/*}:\006tenantb\006tenant'
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteTenant']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteTenant']._serialized_options = b'\202\323\344\223\002\026*\024/v1/{name=tenants/*}'
+  _globals['_ADMINSERVICE'].methods_by_name['CreateUser']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['CreateUser']._serialized_options = b'\202\323\344\223\002\027\"\t/v1/users:\004userb\004user'
+  _globals['_ADMINSERVICE'].methods_by_name['GetUser']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetUser']._serialized_options = b'\202\323\344\223\002\032\022\022/v1/{name=users/*}b\004user'
+  _globals['_ADMINSERVICE'].methods_by_name['ListUsers']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/users'
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\202\323\344\223\002%2\027/v1/{user.name=users/*}:\004userb\004user'
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\202\323\344\223\002\024*\022/v1/{name=users/*}'
+  _globals['_ADMINSERVICE'].methods_by_name['CreateApiKey']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['CreateApiKey']._serialized_options = b'\202\323\344\223\002\027\"\014/v1/api_keys:\007api_key'
+  _globals['_ADMINSERVICE'].methods_by_name['GetApiKey']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetApiKey']._serialized_options = b'\202\323\344\223\002 \022\025/v1/{name=api_keys/*}b\007api_key'
+  _globals['_ADMINSERVICE'].methods_by_name['ListApiKeys']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/api_keys'
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateApiKey']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateApiKey']._serialized_options = b'\202\323\344\223\00212\035/v1/{api_key.name=api_keys/*}:\007api_keyb\007api_key'
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteApiKey']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteApiKey']._serialized_options = b'\202\323\344\223\002\027*\025/v1/{name=api_keys/*}'
+  _globals['_ADMINSERVICE'].methods_by_name['RotateApiKey']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['RotateApiKey']._serialized_options = b'\202\323\344\223\002!\"\034/v1/{name=api_keys/*}/rotate:\001*'
+  _globals['_ADMINSERVICE'].methods_by_name['CreateQuota']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['CreateQuota']._serialized_options = b'\202\323\344\223\002\032\"\n/v1/quotas:\005quotab\005quota'
+  _globals['_ADMINSERVICE'].methods_by_name['GetQuota']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetQuota']._serialized_options = b'\202\323\344\223\002\034\022\023/v1/{name=quotas/*}b\005quota'
+  _globals['_ADMINSERVICE'].methods_by_name['ListQuotas']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListQuotas']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/quotas'
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateQuota']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateQuota']._serialized_options = b'\202\323\344\223\002)2\031/v1/{quota.name=quotas/*}:\005quotab\005quota'
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteQuota']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteQuota']._serialized_options = b'\202\323\344\223\002\025*\023/v1/{name=quotas/*}'
+  _globals['_ADMINSERVICE'].methods_by_name['CreateBudget']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['CreateBudget']._serialized_options = b'\202\323\344\223\002\035\"\013/v1/budgets:\006budgetb\006budget'
+  _globals['_ADMINSERVICE'].methods_by_name['GetBudget']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetBudget']._serialized_options = b'\202\323\344\223\002\036\022\024/v1/{name=budgets/*}b\006budget'
+  _globals['_ADMINSERVICE'].methods_by_name['ListBudgets']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListBudgets']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/budgets'
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateBudget']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['UpdateBudget']._serialized_options = b'\202\323\344\223\002-2\033/v1/{budget.name=budgets/*}:\006budgetb\006budget'
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteBudget']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['DeleteBudget']._serialized_options = b'\202\323\344\223\002\026*\024/v1/{name=budgets/*}'
+  _globals['_ADMINSERVICE'].methods_by_name['ListAuditEntries']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['ListAuditEntries']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/audit'
+  _globals['_FAULTTYPE']._serialized_start=4976
+  _globals['_FAULTTYPE']._serialized_end=5207
+  _globals['_FAULTSEVERITY']._serialized_start=5209
+  _globals['_FAULTSEVERITY']._serialized_end=5332
+  _globals['_GETCONFIGSTATUSREQUEST']._serialized_start=207
+  _globals['_GETCONFIGSTATUSREQUEST']._serialized_end=231
+  _globals['_GETCONFIGSTATUSRESPONSE']._serialized_start=233
+  _globals['_GETCONFIGSTATUSRESPONSE']._serialized_end=309
+  _globals['_CONFIGSTATUS']._serialized_start=312
+  _globals['_CONFIGSTATUS']._serialized_end=532
+  _globals['_FAULT']._serialized_start=535
+  _globals['_FAULT']._serialized_end=1123
+  _globals['_FAULTMATCH']._serialized_start=1125
+  _globals['_FAULTMATCH']._serialized_end=1223
+  _globals['_LISTFAULTSREQUEST']._serialized_start=1225
+  _globals['_LISTFAULTSREQUEST']._serialized_end=1283
+  _globals['_LISTFAULTSRESPONSE']._serialized_start=1285
+  _globals['_LISTFAULTSRESPONSE']._serialized_end=1367
+  _globals['_CREATEFAULTREQUEST']._serialized_start=1369
+  _globals['_CREATEFAULTREQUEST']._serialized_end=1443
+  _globals['_CREATEFAULTRESPONSE']._serialized_start=1445
+  _globals['_CREATEFAULTRESPONSE']._serialized_end=1502
+  _globals['_DELETEFAULTREQUEST']._serialized_start=1504
+  _globals['_DELETEFAULTREQUEST']._serialized_end=1538
+  _globals['_DELETEFAULTRESPONSE']._serialized_start=1540
+  _globals['_DELETEFAULTRESPONSE']._serialized_end=1561
+  _globals['_CREATETENANTREQUEST']._serialized_start=1563
+  _globals['_CREATETENANTREQUEST']._serialized_end=1641
+  _globals['_CREATETENANTRESPONSE']._serialized_start=1643
+  _globals['_CREATETENANTRESPONSE']._serialized_end=1703
+  _globals['_GETTENANTREQUEST']._serialized_start=1705
+  _globals['_GETTENANTREQUEST']._serialized_end=1737
+  _globals['_GETTENANTRESPONSE']._serialized_start=1739
+  _globals['_GETTENANTRESPONSE']._serialized_end=1796
+  _globals['_LISTTENANTSREQUEST']._serialized_start=1798
+  _globals['_LISTTENANTSREQUEST']._serialized_end=1857
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=1859
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=1944
+  _globals['_UPDATETENANTREQUEST']._serialized_start=1946
+  _globals['_UPDATETENANTREQUEST']._serialized_end=2054
+  _globals['_UPDATETENANTRESPONSE']._serialized_start=2056
+  _globals['_UPDATETENANTRESPONSE']._serialized_end=2116
+  _globals['_DELETETENANTREQUEST']._serialized_start=2118
+  _globals['_DELETETENANTREQUEST']._serialized_end=2153
+  _globals['_DELETETENANTRESPONSE']._serialized_start=2155
+  _globals['_DELETETENANTRESPONSE']._serialized_end=2177
+  _globals['_CREATEUSERREQUEST']._serialized_start=2179
+  _globals['_CREATEUSERREQUEST']._serialized_end=2249
+  _globals['_CREATEUSERRESPONSE']._serialized_start=2251
+  _globals['_CREATEUSERRESPONSE']._serialized_end=2305
+  _globals['_GETUSERREQUEST']._serialized_start=2307
+  _globals['_GETUSERREQUEST']._serialized_end=2337
+  _globals['_GETUSERRESPONSE']._serialized_start=2339
+  _globals['_GETUSERRESPONSE']._serialized_end=2390
+  _globals['_LISTUSERSREQUEST']._serialized_start=2392
+  _globals['_LISTUSERSREQUEST']._serialized_end=2465
+  _globals['_LISTUSERSRESPONSE']._serialized_start=2467
+  _globals['_LISTUSERSRESPONSE']._serialized_end=2546
+  _globals['_UPDATEUSERREQUEST']._serialized_start=2548
+  _globals['_UPDATEUSERREQUEST']._serialized_end=2650
+  _globals['_UPDATEUSERRESPONSE']._serialized_start=2652
+  _globals['_UPDATEUSERRESPONSE']._serialized_end=2706
+  _globals['_DELETEUSERREQUEST']._serialized_start=2708
+  _globals['_DELETEUSERREQUEST']._serialized_end=2741
+  _globals['_DELETEUSERRESPONSE']._serialized_start=2743
+  _globals['_DELETEUSERRESPONSE']._serialized_end=2763
+  _globals['_CREATEAPIKEYREQUEST']._serialized_start=2765
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=2825
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=2827
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=2901
+  _globals['_GETAPIKEYREQUEST']._serialized_start=2903
+  _globals['_GETAPIKEYREQUEST']._serialized_end=2935
+  _globals['_GETAPIKEYRESPONSE']._serialized_start=2937
+  _globals['_GETAPIKEYRESPONSE']._serialized_end=2995
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=2997
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=3086
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=3088
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=3174
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_start=3176
+  _globals['_UPDATEAPIKEYREQUEST']._serialized_end=3285
+  _globals['_UPDATEAPIKEYRESPONSE']._serialized_start=3287
+  _globals['_UPDATEAPIKEYRESPONSE']._serialized_end=3348
+  _globals['_DELETEAPIKEYREQUEST']._serialized_start=3350
+  _globals['_DELETEAPIKEYREQUEST']._serialized_end=3385
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_start=3387
+  _globals['_DELETEAPIKEYRESPONSE']._serialized_end=3409
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=3411
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=3490
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=3492
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=3566
+  _globals['_CREATEQUOTAREQUEST']._serialized_start=3568
+  _globals['_CREATEQUOTAREQUEST']._serialized_end=3624
+  _globals['_CREATEQUOTARESPONSE']._serialized_start=3626
+  _globals['_CREATEQUOTARESPONSE']._serialized_end=3683
+  _globals['_GETQUOTAREQUEST']._serialized_start=3685
+  _globals['_GETQUOTAREQUEST']._serialized_end=3716
+  _globals['_GETQUOTARESPONSE']._serialized_start=3718
+  _globals['_GETQUOTARESPONSE']._serialized_end=3772
+  _globals['_LISTQUOTASREQUEST']._serialized_start=3774
+  _globals['_LISTQUOTASREQUEST']._serialized_end=3849
+  _globals['_LISTQUOTASRESPONSE']._serialized_start=3851
+  _globals['_LISTQUOTASRESPONSE']._serialized_end=3933
+  _globals['_UPDATEQUOTAREQUEST']._serialized_start=3935
+  _globals['_UPDATEQUOTAREQUEST']._serialized_end=4040
+  _globals['_UPDATEQUOTARESPONSE']._serialized_start=4042
+  _globals['_UPDATEQUOTARESPONSE']._serialized_end=4099
+  _globals['_DELETEQUOTAREQUEST']._serialized_start=4101
+  _globals['_DELETEQUOTAREQUEST']._serialized_end=4135
+  _globals['_DELETEQUOTARESPONSE']._serialized_start=4137
+  _globals['_DELETEQUOTARESPONSE']._serialized_end=4158
+  _globals['_CREATEBUDGETREQUEST']._serialized_start=4160
+  _globals['_CREATEBUDGETREQUEST']._serialized_end=4219
+  _globals['_CREATEBUDGETRESPONSE']._serialized_start=4221
+  _globals['_CREATEBUDGETRESPONSE']._serialized_end=4281
+  _globals['_GETBUDGETREQUEST']._serialized_start=4283
+  _globals['_GETBUDGETREQUEST']._serialized_end=4315
+  _globals['_GETBUDGETRESPONSE']._serialized_start=4317
+  _globals['_GETBUDGETRESPONSE']._serialized_end=4374
+  _globals['_LISTBUDGETSREQUEST']._serialized_start=4376
+  _globals['_LISTBUDGETSREQUEST']._serialized_end=4452
+  _globals['_LISTBUDGETSRESPONSE']._serialized_start=4454
+  _globals['_LISTBUDGETSRESPONSE']._serialized_end=4539
+  _globals['_UPDATEBUDGETREQUEST']._serialized_start=4541
+  _globals['_UPDATEBUDGETREQUEST']._serialized_end=4649
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_start=4651
+  _globals['_UPDATEBUDGETRESPONSE']._serialized_end=4711
+  _globals['_DELETEBUDGETREQUEST']._serialized_start=4713
+  _globals['_DELETEBUDGETREQUEST']._serialized_end=4748
+  _globals['_DELETEBUDGETRESPONSE']._serialized_start=4750
+  _globals['_DELETEBUDGETRESPONSE']._serialized_end=4772
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_start=4774
+  _globals['_LISTAUDITENTRIESREQUEST']._serialized_end=4871
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_start=4873
+  _globals['_LISTAUDITENTRIESRESPONSE']._serialized_end=4973
+  _globals['_ADMINSERVICE']._serialized_start=5335
+  _globals['_ADMINSERVICE']._serialized_end=9004
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """What the gateway's operators do. Needs a key with the permission `admin`.
+    """What operators do: those of the gateway, and those of one of its tenants. Needs a key with the permission `admin`.
+
+    Keys of the configuration belong to no tenant and see everything. Keys of a tenant see and change what is that tenant's;
+    what is another's is to them as if it were not there.
     """
 
     def __init__(self, channel):
@@ -55,23 +58,162 @@ class AdminServiceStub:
                 request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultResponse.FromString,
                 _registered_method=True)
+        self.CreateTenant = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreateTenant',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateTenantRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateTenantResponse.FromString,
+                _registered_method=True)
+        self.GetTenant = channel.unary_unary(
+                '/trunkline.v1.AdminService/GetTenant',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetTenantRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetTenantResponse.FromString,
+                _registered_method=True)
+        self.ListTenants = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListTenants',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListTenantsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListTenantsResponse.FromString,
+                _registered_method=True)
+        self.UpdateTenant = channel.unary_unary(
+                '/trunkline.v1.AdminService/UpdateTenant',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateTenantRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateTenantResponse.FromString,
+                _registered_method=True)
+        self.DeleteTenant = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeleteTenant',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteTenantRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteTenantResponse.FromString,
+                _registered_method=True)
+        self.CreateUser = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreateUser',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateUserRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateUserResponse.FromString,
+                _registered_method=True)
+        self.GetUser = channel.unary_unary(
+                '/trunkline.v1.AdminService/GetUser',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetUserRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetUserResponse.FromString,
+                _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListUsers',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/trunkline.v1.AdminService/UpdateUser',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateUserResponse.FromString,
+                _registered_method=True)
+        self.DeleteUser = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeleteUser',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteUserRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteUserResponse.FromString,
+                _registered_method=True)
+        self.CreateApiKey = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreateApiKey',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateApiKeyRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.GetApiKey = channel.unary_unary(
+                '/trunkline.v1.AdminService/GetApiKey',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetApiKeyRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListApiKeys',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.UpdateApiKey = channel.unary_unary(
+                '/trunkline.v1.AdminService/UpdateApiKey',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateApiKeyRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.DeleteApiKey = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeleteApiKey',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteApiKeyRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteApiKeyResponse.FromString,
+                _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/trunkline.v1.AdminService/RotateApiKey',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.RotateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.CreateQuota = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreateQuota',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateQuotaRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateQuotaResponse.FromString,
+                _registered_method=True)
+        self.GetQuota = channel.unary_unary(
+                '/trunkline.v1.AdminService/GetQuota',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetQuotaRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetQuotaResponse.FromString,
+                _registered_method=True)
+        self.ListQuotas = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListQuotas',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListQuotasRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListQuotasResponse.FromString,
+                _registered_method=True)
+        self.UpdateQuota = channel.unary_unary(
+                '/trunkline.v1.AdminService/UpdateQuota',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateQuotaRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateQuotaResponse.FromString,
+                _registered_method=True)
+        self.DeleteQuota = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeleteQuota',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteQuotaRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteQuotaResponse.FromString,
+                _registered_method=True)
+        self.CreateBudget = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreateBudget',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateBudgetRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateBudgetResponse.FromString,
+                _registered_method=True)
+        self.GetBudget = channel.unary_unary(
+                '/trunkline.v1.AdminService/GetBudget',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetBudgetRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetBudgetResponse.FromString,
+                _registered_method=True)
+        self.ListBudgets = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListBudgets',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListBudgetsResponse.FromString,
+                _registered_method=True)
+        self.UpdateBudget = channel.unary_unary(
+                '/trunkline.v1.AdminService/UpdateBudget',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateBudgetRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateBudgetResponse.FromString,
+                _registered_method=True)
+        self.DeleteBudget = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeleteBudget',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListAuditEntries',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
-    """What the gateway's operators do. Needs a key with the permission `admin`.
+    """What operators do: those of the gateway, and those of one of its tenants. Needs a key with the permission `admin`.
+
+    Keys of the configuration belong to no tenant and see everything. Keys of a tenant see and change what is that tenant's;
+    what is another's is to them as if it were not there.
     """
 
     def GetConfigStatus(self, request, context):
-        """Tells which configuration is in force.
+        """Tells which configuration is in force. Needs a key that belongs to no tenant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFaults(self, request, context):
-        """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
-        file's order, then those made while running, oldest first. Expired ones are gone.
+        """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in
+        the file's order, then those made while running, oldest first. Expired ones are gone.
 
+        Needs a key that belongs to no tenant.
         What is listed is known to the process that answers, and to no other one of the same gateway.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
@@ -82,6 +224,7 @@ class AdminServiceServicer:
     def CreateFault(self, request, context):
         """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
 
+        Needs a key that belongs to no tenant.
         The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
         ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
@@ -93,8 +236,266 @@ class AdminServiceServicer:
     def DeleteFault(self, request, context):
         """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
 
+        Needs a key that belongs to no tenant.
         It ends in the process that answers, in no other one of the same gateway.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTenant(self, request, context):
+        """Creates a tenant.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+        that is taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTenant(self, request, context):
+        """Gets a tenant.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTenants(self, request, context):
+        """Lists tenants, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTenant(self, request, context):
+        """Changes a tenant. Without `enabled`, its own keys may do it, too.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for `enabled` with a key that belongs to a tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTenant(self, request, context):
+        """Deletes a tenant that has no users, with its quotas and budgets. What it used and who changed it stays known.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has users; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateUser(self, request, context):
+        """Creates a user of a tenant.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+        that is taken; NOT_FOUND (RESOURCE_NOT_FOUND) for a tenant that is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUser(self, request, context):
+        """Gets a user.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUsers(self, request, context):
+        """Lists users, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateUser(self, request, context):
+        """Changes a user; a disabled one's keys are refused within two seconds.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUser(self, request, context):
+        """Deletes a user that has no keys, with its quotas and budgets. What it used stays known.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has keys; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateApiKey(self, request, context):
+        """Creates a key of a user. The answer alone has the key itself: nobody can be told it again.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a user
+        that is not there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetApiKey(self, request, context):
+        """Gets a key.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """Lists keys, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateApiKey(self, request, context):
+        """Changes a key: what it may do, whether it is let in, and until when. It holds everywhere within two seconds.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteApiKey(self, request, context):
+        """Deletes a key, with its quotas and budgets; it is refused within two seconds. What it used stays known.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateApiKey(self, request, context):
+        """Replaces a key by a new one of the same name, which may do the same. The answer alone has the new key itself.
+
+        The old one is let in until the overlap ends, or its own time. What both used is counted together.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateQuota(self, request, context):
+        """Creates a quota.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
+        subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
+        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuota(self, request, context):
+        """Gets a quota.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuotas(self, request, context):
+        """Lists quotas, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateQuota(self, request, context):
+        """Changes how much a quota allows.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteQuota(self, request, context):
+        """Deletes a quota: its subject has no such limit any more.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateBudget(self, request, context):
+        """Creates a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
+        subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBudget(self, request, context):
+        """Gets a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBudgets(self, request, context):
+        """Lists budgets, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateBudget(self, request, context):
+        """Changes a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBudget(self, request, context):
+        """Deletes a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEntries(self, request, context):
+        """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,6 +524,141 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultResponse.SerializeToString,
             ),
+            'CreateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTenant,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateTenantRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateTenantResponse.SerializeToString,
+            ),
+            'GetTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenant,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetTenantRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetTenantResponse.SerializeToString,
+            ),
+            'ListTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTenants,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListTenantsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListTenantsResponse.SerializeToString,
+            ),
+            'UpdateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTenant,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateTenantRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateTenantResponse.SerializeToString,
+            ),
+            'DeleteTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTenant,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteTenantRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteTenantResponse.SerializeToString,
+            ),
+            'CreateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUser,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateUserRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateUserResponse.SerializeToString,
+            ),
+            'GetUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUser,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetUserRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetUserResponse.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListUsersRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateUserRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateUserResponse.SerializeToString,
+            ),
+            'DeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUser,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteUserRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteUserResponse.SerializeToString,
+            ),
+            'CreateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateApiKey,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateApiKeyRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateApiKeyResponse.SerializeToString,
+            ),
+            'GetApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetApiKey,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetApiKeyRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetApiKeyResponse.SerializeToString,
+            ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'UpdateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateApiKey,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateApiKeyRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateApiKeyResponse.SerializeToString,
+            ),
+            'DeleteApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteApiKey,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteApiKeyRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteApiKeyResponse.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.RotateApiKeyResponse.SerializeToString,
+            ),
+            'CreateQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateQuota,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateQuotaRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateQuotaResponse.SerializeToString,
+            ),
+            'GetQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuota,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetQuotaRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetQuotaResponse.SerializeToString,
+            ),
+            'ListQuotas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuotas,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListQuotasRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListQuotasResponse.SerializeToString,
+            ),
+            'UpdateQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateQuota,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateQuotaRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateQuotaResponse.SerializeToString,
+            ),
+            'DeleteQuota': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteQuota,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteQuotaRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteQuotaResponse.SerializeToString,
+            ),
+            'CreateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBudget,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreateBudgetRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreateBudgetResponse.SerializeToString,
+            ),
+            'GetBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBudget,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetBudgetRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetBudgetResponse.SerializeToString,
+            ),
+            'ListBudgets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBudgets,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListBudgetsResponse.SerializeToString,
+            ),
+            'UpdateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateBudget,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateBudgetRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.UpdateBudgetResponse.SerializeToString,
+            ),
+            'DeleteBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBudget,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'trunkline.v1.AdminService', rpc_method_handlers)
@@ -132,7 +668,10 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """What the gateway's operators do. Needs a key with the permission `admin`.
+    """What operators do: those of the gateway, and those of one of its tenants. Needs a key with the permission `admin`.
+
+    Keys of the configuration belong to no tenant and see everything. Keys of a tenant see and change what is that tenant's;
+    what is another's is to them as if it were not there.
     """
 
     @staticmethod
@@ -233,6 +772,735 @@ class AdminService:
             '/trunkline.v1.AdminService/DeleteFault',
             trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultRequest.SerializeToString,
             trunkline_dot_v1_dot_admin__service__pb2.DeleteFaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreateTenant',
+            trunkline_dot_v1_dot_admin__service__pb2.CreateTenantRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/GetTenant',
+            trunkline_dot_v1_dot_admin__service__pb2.GetTenantRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.GetTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListTenants',
+            trunkline_dot_v1_dot_admin__service__pb2.ListTenantsRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/UpdateTenant',
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateTenantRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeleteTenant',
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteTenantRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreateUser',
+            trunkline_dot_v1_dot_admin__service__pb2.CreateUserRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/GetUser',
+            trunkline_dot_v1_dot_admin__service__pb2.GetUserRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.GetUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListUsers',
+            trunkline_dot_v1_dot_admin__service__pb2.ListUsersRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/UpdateUser',
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateUserRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeleteUser',
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteUserRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreateApiKey',
+            trunkline_dot_v1_dot_admin__service__pb2.CreateApiKeyRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/GetApiKey',
+            trunkline_dot_v1_dot_admin__service__pb2.GetApiKeyRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.GetApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListApiKeys',
+            trunkline_dot_v1_dot_admin__service__pb2.ListApiKeysRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/UpdateApiKey',
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateApiKeyRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeleteApiKey',
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteApiKeyRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/RotateApiKey',
+            trunkline_dot_v1_dot_admin__service__pb2.RotateApiKeyRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.RotateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreateQuota',
+            trunkline_dot_v1_dot_admin__service__pb2.CreateQuotaRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreateQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/GetQuota',
+            trunkline_dot_v1_dot_admin__service__pb2.GetQuotaRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.GetQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuotas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListQuotas',
+            trunkline_dot_v1_dot_admin__service__pb2.ListQuotasRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListQuotasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/UpdateQuota',
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateQuotaRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteQuota(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeleteQuota',
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteQuotaRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreateBudget',
+            trunkline_dot_v1_dot_admin__service__pb2.CreateBudgetRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/GetBudget',
+            trunkline_dot_v1_dot_admin__service__pb2.GetBudgetRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.GetBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBudgets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListBudgets',
+            trunkline_dot_v1_dot_admin__service__pb2.ListBudgetsRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListBudgetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/UpdateBudget',
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateBudgetRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.UpdateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeleteBudget',
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListAuditEntries',
+            trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,24 +27,30 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminServiceStub:
-    """What the gateway's operators do. Needs a key with the permission `admin`."""
+    """What operators do: those of the gateway, and those of one of its tenants. Needs a key with the permission `admin`.
+
+    Keys of the configuration belong to no tenant and see everything. Keys of a tenant see and change what is that tenant's;
+    what is another's is to them as if it were not there.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     GetConfigStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetConfigStatusRequest, _admin_service_pb2.GetConfigStatusResponse]
-    """Tells which configuration is in force."""
+    """Tells which configuration is in force. Needs a key that belongs to no tenant."""
     ListFaults: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListFaultsRequest, _admin_service_pb2.ListFaultsResponse]
-    """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
-    file's order, then those made while running, oldest first. Expired ones are gone.
+    """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in
+    the file's order, then those made while running, oldest first. Expired ones are gone.
 
+    Needs a key that belongs to no tenant.
     What is listed is known to the process that answers, and to no other one of the same gateway.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
     CreateFault: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateFaultRequest, _admin_service_pb2.CreateFaultResponse]
     """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
 
+    Needs a key that belongs to no tenant.
     The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
     ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
@@ -52,27 +58,183 @@ class AdminServiceStub:
     DeleteFault: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteFaultRequest, _admin_service_pb2.DeleteFaultResponse]
     """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
 
+    Needs a key that belongs to no tenant.
     It ends in the process that answers, in no other one of the same gateway.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateTenant: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateTenantRequest, _admin_service_pb2.CreateTenantResponse]
+    """Creates a tenant.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+    that is taken.
+    """
+    GetTenant: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetTenantRequest, _admin_service_pb2.GetTenantResponse]
+    """Gets a tenant.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListTenantsRequest, _admin_service_pb2.ListTenantsResponse]
+    """Lists tenants, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateTenant: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateTenantRequest, _admin_service_pb2.UpdateTenantResponse]
+    """Changes a tenant. Without `enabled`, its own keys may do it, too.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for `enabled` with a key that belongs to a tenant.
+    """
+    DeleteTenant: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteTenantRequest, _admin_service_pb2.DeleteTenantResponse]
+    """Deletes a tenant that has no users, with its quotas and budgets. What it used and who changed it stays known.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has users; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateUserRequest, _admin_service_pb2.CreateUserResponse]
+    """Creates a user of a tenant.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+    that is taken; NOT_FOUND (RESOURCE_NOT_FOUND) for a tenant that is not there.
+    """
+    GetUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetUserRequest, _admin_service_pb2.GetUserResponse]
+    """Gets a user.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsersRequest, _admin_service_pb2.ListUsersResponse]
+    """Lists users, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateUserRequest, _admin_service_pb2.UpdateUserResponse]
+    """Changes a user; a disabled one's keys are refused within two seconds.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    DeleteUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteUserRequest, _admin_service_pb2.DeleteUserResponse]
+    """Deletes a user that has no keys, with its quotas and budgets. What it used stays known.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has keys; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateApiKeyRequest, _admin_service_pb2.CreateApiKeyResponse]
+    """Creates a key of a user. The answer alone has the key itself: nobody can be told it again.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a user
+    that is not there.
+    """
+    GetApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetApiKeyRequest, _admin_service_pb2.GetApiKeyResponse]
+    """Gets a key.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListApiKeys: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListApiKeysRequest, _admin_service_pb2.ListApiKeysResponse]
+    """Lists keys, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateApiKeyRequest, _admin_service_pb2.UpdateApiKeyResponse]
+    """Changes a key: what it may do, whether it is let in, and until when. It holds everywhere within two seconds.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    DeleteApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteApiKeyRequest, _admin_service_pb2.DeleteApiKeyResponse]
+    """Deletes a key, with its quotas and budgets; it is refused within two seconds. What it used stays known.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    RotateApiKey: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RotateApiKeyRequest, _admin_service_pb2.RotateApiKeyResponse]
+    """Replaces a key by a new one of the same name, which may do the same. The answer alone has the new key itself.
+
+    The old one is let in until the overlap ends, or its own time. What both used is counted together.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateQuotaRequest, _admin_service_pb2.CreateQuotaResponse]
+    """Creates a quota.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
+    subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
+    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    """
+    GetQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuotaRequest, _admin_service_pb2.GetQuotaResponse]
+    """Gets a quota.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListQuotas: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListQuotasRequest, _admin_service_pb2.ListQuotasResponse]
+    """Lists quotas, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateQuotaRequest, _admin_service_pb2.UpdateQuotaResponse]
+    """Changes how much a quota allows.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    DeleteQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteQuotaRequest, _admin_service_pb2.DeleteQuotaResponse]
+    """Deletes a quota: its subject has no such limit any more.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    CreateBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateBudgetRequest, _admin_service_pb2.CreateBudgetResponse]
+    """Creates a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
+    subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    """
+    GetBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetBudgetRequest, _admin_service_pb2.GetBudgetResponse]
+    """Gets a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListBudgetsRequest, _admin_service_pb2.ListBudgetsResponse]
+    """Lists budgets, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateBudgetRequest, _admin_service_pb2.UpdateBudgetResponse]
+    """Changes a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    DeleteBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteBudgetRequest, _admin_service_pb2.DeleteBudgetResponse]
+    """Deletes a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAuditEntriesRequest, _admin_service_pb2.ListAuditEntriesResponse]
+    """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """What the gateway's operators do. Needs a key with the permission `admin`."""
+    """What operators do: those of the gateway, and those of one of its tenants. Needs a key with the permission `admin`.
+
+    Keys of the configuration belong to no tenant and see everything. Keys of a tenant see and change what is that tenant's;
+    what is another's is to them as if it were not there.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetConfigStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetConfigStatusRequest, _admin_service_pb2.GetConfigStatusResponse]  # type: ignore[assignment]
-    """Tells which configuration is in force."""
+    """Tells which configuration is in force. Needs a key that belongs to no tenant."""
     ListFaults: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListFaultsRequest, _admin_service_pb2.ListFaultsResponse]  # type: ignore[assignment]
-    """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
-    file's order, then those made while running, oldest first. Expired ones are gone.
+    """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in
+    the file's order, then those made while running, oldest first. Expired ones are gone.
 
+    Needs a key that belongs to no tenant.
     What is listed is known to the process that answers, and to no other one of the same gateway.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
     CreateFault: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateFaultRequest, _admin_service_pb2.CreateFaultResponse]  # type: ignore[assignment]
     """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
 
+    Needs a key that belongs to no tenant.
     The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
     ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
@@ -80,12 +242,166 @@ class AdminServiceAsyncStub(AdminServiceStub):
     DeleteFault: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteFaultRequest, _admin_service_pb2.DeleteFaultResponse]  # type: ignore[assignment]
     """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
 
+    Needs a key that belongs to no tenant.
     It ends in the process that answers, in no other one of the same gateway.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
     """
+    CreateTenant: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateTenantRequest, _admin_service_pb2.CreateTenantResponse]  # type: ignore[assignment]
+    """Creates a tenant.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+    that is taken.
+    """
+    GetTenant: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetTenantRequest, _admin_service_pb2.GetTenantResponse]  # type: ignore[assignment]
+    """Gets a tenant.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListTenants: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListTenantsRequest, _admin_service_pb2.ListTenantsResponse]  # type: ignore[assignment]
+    """Lists tenants, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateTenant: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateTenantRequest, _admin_service_pb2.UpdateTenantResponse]  # type: ignore[assignment]
+    """Changes a tenant. Without `enabled`, its own keys may do it, too.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for `enabled` with a key that belongs to a tenant.
+    """
+    DeleteTenant: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteTenantRequest, _admin_service_pb2.DeleteTenantResponse]  # type: ignore[assignment]
+    """Deletes a tenant that has no users, with its quotas and budgets. What it used and who changed it stays known.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has users; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateUserRequest, _admin_service_pb2.CreateUserResponse]  # type: ignore[assignment]
+    """Creates a user of a tenant.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+    that is taken; NOT_FOUND (RESOURCE_NOT_FOUND) for a tenant that is not there.
+    """
+    GetUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetUserRequest, _admin_service_pb2.GetUserResponse]  # type: ignore[assignment]
+    """Gets a user.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListUsers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsersRequest, _admin_service_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """Lists users, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateUserRequest, _admin_service_pb2.UpdateUserResponse]  # type: ignore[assignment]
+    """Changes a user; a disabled one's keys are refused within two seconds.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    DeleteUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteUserRequest, _admin_service_pb2.DeleteUserResponse]  # type: ignore[assignment]
+    """Deletes a user that has no keys, with its quotas and budgets. What it used stays known.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has keys; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateApiKeyRequest, _admin_service_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
+    """Creates a key of a user. The answer alone has the key itself: nobody can be told it again.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a user
+    that is not there.
+    """
+    GetApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetApiKeyRequest, _admin_service_pb2.GetApiKeyResponse]  # type: ignore[assignment]
+    """Gets a key.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListApiKeys: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListApiKeysRequest, _admin_service_pb2.ListApiKeysResponse]  # type: ignore[assignment]
+    """Lists keys, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateApiKeyRequest, _admin_service_pb2.UpdateApiKeyResponse]  # type: ignore[assignment]
+    """Changes a key: what it may do, whether it is let in, and until when. It holds everywhere within two seconds.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    DeleteApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteApiKeyRequest, _admin_service_pb2.DeleteApiKeyResponse]  # type: ignore[assignment]
+    """Deletes a key, with its quotas and budgets; it is refused within two seconds. What it used stays known.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    RotateApiKey: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RotateApiKeyRequest, _admin_service_pb2.RotateApiKeyResponse]  # type: ignore[assignment]
+    """Replaces a key by a new one of the same name, which may do the same. The answer alone has the new key itself.
+
+    The old one is let in until the overlap ends, or its own time. What both used is counted together.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    CreateQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateQuotaRequest, _admin_service_pb2.CreateQuotaResponse]  # type: ignore[assignment]
+    """Creates a quota.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
+    subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
+    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    """
+    GetQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuotaRequest, _admin_service_pb2.GetQuotaResponse]  # type: ignore[assignment]
+    """Gets a quota.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListQuotas: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListQuotasRequest, _admin_service_pb2.ListQuotasResponse]  # type: ignore[assignment]
+    """Lists quotas, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateQuotaRequest, _admin_service_pb2.UpdateQuotaResponse]  # type: ignore[assignment]
+    """Changes how much a quota allows.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    DeleteQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteQuotaRequest, _admin_service_pb2.DeleteQuotaResponse]  # type: ignore[assignment]
+    """Deletes a quota: its subject has no such limit any more.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    CreateBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateBudgetRequest, _admin_service_pb2.CreateBudgetResponse]  # type: ignore[assignment]
+    """Creates a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
+    subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    """
+    GetBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetBudgetRequest, _admin_service_pb2.GetBudgetResponse]  # type: ignore[assignment]
+    """Gets a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListBudgetsRequest, _admin_service_pb2.ListBudgetsResponse]  # type: ignore[assignment]
+    """Lists budgets, oldest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    UpdateBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.UpdateBudgetRequest, _admin_service_pb2.UpdateBudgetResponse]  # type: ignore[assignment]
+    """Changes a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    DeleteBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteBudgetRequest, _admin_service_pb2.DeleteBudgetResponse]  # type: ignore[assignment]
+    """Deletes a budget.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    """
+    ListAuditEntries: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAuditEntriesRequest, _admin_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
+    """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What the gateway's operators do. Needs a key with the permission `admin`."""
+    """What operators do: those of the gateway, and those of one of its tenants. Needs a key with the permission `admin`.
+
+    Keys of the configuration belong to no tenant and see everything. Keys of a tenant see and change what is that tenant's;
+    what is another's is to them as if it were not there.
+    """
 
     @_abc_1.abstractmethod
     def GetConfigStatus(
@@ -93,7 +409,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.GetConfigStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetConfigStatusResponse, _abc.Awaitable[_admin_service_pb2.GetConfigStatusResponse]]:
-        """Tells which configuration is in force."""
+        """Tells which configuration is in force. Needs a key that belongs to no tenant."""
 
     @_abc_1.abstractmethod
     def ListFaults(
@@ -101,9 +417,10 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.ListFaultsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListFaultsResponse, _abc.Awaitable[_admin_service_pb2.ListFaultsResponse]]:
-        """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in the
-        file's order, then those made while running, oldest first. Expired ones are gone.
+        """Lists the faults that providers are made to have, in the order in which an attempt meets them: the configuration's in
+        the file's order, then those made while running, oldest first. Expired ones are gone.
 
+        Needs a key that belongs to no tenant.
         What is listed is known to the process that answers, and to no other one of the same gateway.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
@@ -116,6 +433,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_service_pb2.CreateFaultResponse, _abc.Awaitable[_admin_service_pb2.CreateFaultResponse]]:
         """Makes a fault, which is active at once, whether `chaos_engineering` is enabled or not.
 
+        Needs a key that belongs to no tenant.
         The fault hits attempts of the process that answers, of no other one of the same gateway, and ends with it.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault, also when there are 100 faults already;
         ALREADY_EXISTS (ALREADY_EXISTS) for an id that is taken.
@@ -129,8 +447,320 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_service_pb2.DeleteFaultResponse, _abc.Awaitable[_admin_service_pb2.DeleteFaultResponse]]:
         """Ends a fault; answers that it hit already go on with it. One of the configuration comes back when that is loaded again.
 
+        Needs a key that belongs to no tenant.
         It ends in the process that answers, in no other one of the same gateway.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateTenant(
+        self,
+        request: _admin_service_pb2.CreateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateTenantResponse, _abc.Awaitable[_admin_service_pb2.CreateTenantResponse]]:
+        """Creates a tenant.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+        that is taken.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTenant(
+        self,
+        request: _admin_service_pb2.GetTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetTenantResponse, _abc.Awaitable[_admin_service_pb2.GetTenantResponse]]:
+        """Gets a tenant.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListTenants(
+        self,
+        request: _admin_service_pb2.ListTenantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListTenantsResponse, _abc.Awaitable[_admin_service_pb2.ListTenantsResponse]]:
+        """Lists tenants, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateTenant(
+        self,
+        request: _admin_service_pb2.UpdateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.UpdateTenantResponse, _abc.Awaitable[_admin_service_pb2.UpdateTenantResponse]]:
+        """Changes a tenant. Without `enabled`, its own keys may do it, too.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for `enabled` with a key that belongs to a tenant.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteTenant(
+        self,
+        request: _admin_service_pb2.DeleteTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeleteTenantResponse, _abc.Awaitable[_admin_service_pb2.DeleteTenantResponse]]:
+        """Deletes a tenant that has no users, with its quotas and budgets. What it used and who changed it stays known.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has users; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateUser(
+        self,
+        request: _admin_service_pb2.CreateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateUserResponse, _abc.Awaitable[_admin_service_pb2.CreateUserResponse]]:
+        """Creates a user of a tenant.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) for an id
+        that is taken; NOT_FOUND (RESOURCE_NOT_FOUND) for a tenant that is not there.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUser(
+        self,
+        request: _admin_service_pb2.GetUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetUserResponse, _abc.Awaitable[_admin_service_pb2.GetUserResponse]]:
+        """Gets a user.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _admin_service_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListUsersResponse, _abc.Awaitable[_admin_service_pb2.ListUsersResponse]]:
+        """Lists users, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _admin_service_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.UpdateUserResponse, _abc.Awaitable[_admin_service_pb2.UpdateUserResponse]]:
+        """Changes a user; a disabled one's keys are refused within two seconds.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteUser(
+        self,
+        request: _admin_service_pb2.DeleteUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeleteUserResponse, _abc.Awaitable[_admin_service_pb2.DeleteUserResponse]]:
+        """Deletes a user that has no keys, with its quotas and budgets. What it used stays known.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) while it has keys; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateApiKey(
+        self,
+        request: _admin_service_pb2.CreateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateApiKeyResponse, _abc.Awaitable[_admin_service_pb2.CreateApiKeyResponse]]:
+        """Creates a key of a user. The answer alone has the key itself: nobody can be told it again.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a user
+        that is not there.
+        """
+
+    @_abc_1.abstractmethod
+    def GetApiKey(
+        self,
+        request: _admin_service_pb2.GetApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetApiKeyResponse, _abc.Awaitable[_admin_service_pb2.GetApiKeyResponse]]:
+        """Gets a key.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListApiKeys(
+        self,
+        request: _admin_service_pb2.ListApiKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListApiKeysResponse, _abc.Awaitable[_admin_service_pb2.ListApiKeysResponse]]:
+        """Lists keys, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateApiKey(
+        self,
+        request: _admin_service_pb2.UpdateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.UpdateApiKeyResponse, _abc.Awaitable[_admin_service_pb2.UpdateApiKeyResponse]]:
+        """Changes a key: what it may do, whether it is let in, and until when. It holds everywhere within two seconds.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteApiKey(
+        self,
+        request: _admin_service_pb2.DeleteApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeleteApiKeyResponse, _abc.Awaitable[_admin_service_pb2.DeleteApiKeyResponse]]:
+        """Deletes a key, with its quotas and budgets; it is refused within two seconds. What it used stays known.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RotateApiKey(
+        self,
+        request: _admin_service_pb2.RotateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.RotateApiKeyResponse, _abc.Awaitable[_admin_service_pb2.RotateApiKeyResponse]]:
+        """Replaces a key by a new one of the same name, which may do the same. The answer alone has the new key itself.
+
+        The old one is let in until the overlap ends, or its own time. What both used is counted together.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateQuota(
+        self,
+        request: _admin_service_pb2.CreateQuotaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateQuotaResponse, _abc.Awaitable[_admin_service_pb2.CreateQuotaResponse]]:
+        """Creates a quota.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
+        subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
+        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        """
+
+    @_abc_1.abstractmethod
+    def GetQuota(
+        self,
+        request: _admin_service_pb2.GetQuotaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetQuotaResponse, _abc.Awaitable[_admin_service_pb2.GetQuotaResponse]]:
+        """Gets a quota.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListQuotas(
+        self,
+        request: _admin_service_pb2.ListQuotasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListQuotasResponse, _abc.Awaitable[_admin_service_pb2.ListQuotasResponse]]:
+        """Lists quotas, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateQuota(
+        self,
+        request: _admin_service_pb2.UpdateQuotaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.UpdateQuotaResponse, _abc.Awaitable[_admin_service_pb2.UpdateQuotaResponse]]:
+        """Changes how much a quota allows.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteQuota(
+        self,
+        request: _admin_service_pb2.DeleteQuotaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeleteQuotaResponse, _abc.Awaitable[_admin_service_pb2.DeleteQuotaResponse]]:
+        """Deletes a quota: its subject has no such limit any more.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateBudget(
+        self,
+        request: _admin_service_pb2.CreateBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateBudgetResponse, _abc.Awaitable[_admin_service_pb2.CreateBudgetResponse]]:
+        """Creates a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
+        subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        """
+
+    @_abc_1.abstractmethod
+    def GetBudget(
+        self,
+        request: _admin_service_pb2.GetBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetBudgetResponse, _abc.Awaitable[_admin_service_pb2.GetBudgetResponse]]:
+        """Gets a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListBudgets(
+        self,
+        request: _admin_service_pb2.ListBudgetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListBudgetsResponse, _abc.Awaitable[_admin_service_pb2.ListBudgetsResponse]]:
+        """Lists budgets, oldest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateBudget(
+        self,
+        request: _admin_service_pb2.UpdateBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.UpdateBudgetResponse, _abc.Awaitable[_admin_service_pb2.UpdateBudgetResponse]]:
+        """Changes a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteBudget(
+        self,
+        request: _admin_service_pb2.DeleteBudgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeleteBudgetResponse, _abc.Awaitable[_admin_service_pb2.DeleteBudgetResponse]]:
+        """Deletes a budget.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: _admin_service_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_admin_service_pb2.ListAuditEntriesResponse]]:
+        """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AlertsServiceStub:
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin`.
+    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class AlertsServiceStub:
 
 
 class AlertsServiceServicer:
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin`.
+    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant.
     """
 
     def ListAlerts(self, request, context):
@@ -72,7 +72,7 @@ def add_AlertsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AlertsService:
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin`.
+    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AlertsServiceStub:
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin`."""
+    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,7 +41,7 @@ class AlertsServiceStub:
 
 @_typing.type_check_only
 class AlertsServiceAsyncStub(AlertsServiceStub):
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin`."""
+    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alerts_service_pb2.ListAlertsRequest, _alerts_service_pb2.ListAlertsResponse]  # type: ignore[assignment]
@@ -51,7 +51,7 @@ class AlertsServiceAsyncStub(AlertsServiceStub):
     """
 
 class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin`."""
+    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant."""
 
     @_abc_1.abstractmethod
     def ListAlerts(

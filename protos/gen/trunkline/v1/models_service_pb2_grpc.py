@@ -91,7 +91,7 @@ class ModelsServiceServicer:
 
         They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
         aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -101,7 +101,7 @@ class ModelsServiceServicer:
     def GetModel(self, request, context):
         """Gets one model, as the provider that would be asked first serves it.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (MODEL_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -113,7 +113,7 @@ class ModelsServiceServicer:
         names.
 
         The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -123,7 +123,7 @@ class ModelsServiceServicer:
     def GetProviderModel(self, request, context):
         """Gets one model of one provider.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
         (INVALID_REQUEST).
         """
@@ -135,7 +135,7 @@ class ModelsServiceServicer:
         """Asks a provider for its models anew. Requests that come while it is being asked join.
 
         Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
-        Needs a key with the permission `admin`.
+        Needs a key with the permission `admin` that belongs to no tenant.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -145,7 +145,7 @@ class ModelsServiceServicer:
     def GetModelSelection(self, request, context):
         """Gets what an operator selected for a provider.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
         (INVALID_REQUEST).
         """
@@ -156,7 +156,7 @@ class ModelsServiceServicer:
     def UpdateModelSelection(self, request, context):
         """Selects a model of a provider. It is in force at once, and stays so over restarts.
 
-        Needs a key with the permission `admin`.
+        Needs a key with the permission `admin` that belongs to no tenant.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
         that are not allowed, and where the selection is locked.
         """
@@ -167,7 +167,7 @@ class ModelsServiceServicer:
     def DeleteModelSelection(self, request, context):
         """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
 
-        Needs a key with the permission `admin`.
+        Needs a key with the permission `admin` that belongs to no tenant.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
         the selection is locked.
         """
@@ -178,7 +178,7 @@ class ModelsServiceServicer:
     def ExplainRoute(self, request, context):
         """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

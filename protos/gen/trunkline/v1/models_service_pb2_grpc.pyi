@@ -38,13 +38,13 @@ class ModelsServiceStub:
 
     They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
     aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.GetModelRequest, _models_service_pb2.GetModelResponse]
     """Gets one model, as the provider that would be asked first serves it.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (MODEL_NOT_FOUND).
     """
     ListProviderModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ListProviderModelsRequest, _models_service_pb2.ListProviderModelsResponse]
@@ -52,13 +52,13 @@ class ModelsServiceStub:
     names.
 
     The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
     """
     GetProviderModel: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.GetProviderModelRequest, _models_service_pb2.GetProviderModelResponse]
     """Gets one model of one provider.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
     (INVALID_REQUEST).
     """
@@ -66,34 +66,34 @@ class ModelsServiceStub:
     """Asks a provider for its models anew. Requests that come while it is being asked join.
 
     Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
-    Needs a key with the permission `admin`.
+    Needs a key with the permission `admin` that belongs to no tenant.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
     """
     GetModelSelection: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.GetModelSelectionRequest, _models_service_pb2.GetModelSelectionResponse]
     """Gets what an operator selected for a provider.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
     (INVALID_REQUEST).
     """
     UpdateModelSelection: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.UpdateModelSelectionRequest, _models_service_pb2.UpdateModelSelectionResponse]
     """Selects a model of a provider. It is in force at once, and stays so over restarts.
 
-    Needs a key with the permission `admin`.
+    Needs a key with the permission `admin` that belongs to no tenant.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
     that are not allowed, and where the selection is locked.
     """
     DeleteModelSelection: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.DeleteModelSelectionRequest, _models_service_pb2.DeleteModelSelectionResponse]
     """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
 
-    Needs a key with the permission `admin`.
+    Needs a key with the permission `admin` that belongs to no tenant.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
     the selection is locked.
     """
     ExplainRoute: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ExplainRouteRequest, _models_service_pb2.ExplainRouteResponse]
     """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
     """
 
@@ -107,13 +107,13 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
 
     They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
     aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_models_service_pb2.GetModelRequest, _models_service_pb2.GetModelResponse]  # type: ignore[assignment]
     """Gets one model, as the provider that would be asked first serves it.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (MODEL_NOT_FOUND).
     """
     ListProviderModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ListProviderModelsRequest, _models_service_pb2.ListProviderModelsResponse]  # type: ignore[assignment]
@@ -121,13 +121,13 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     names.
 
     The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
     """
     GetProviderModel: _aio.UnaryUnaryMultiCallable[_models_service_pb2.GetProviderModelRequest, _models_service_pb2.GetProviderModelResponse]  # type: ignore[assignment]
     """Gets one model of one provider.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
     (INVALID_REQUEST).
     """
@@ -135,34 +135,34 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     """Asks a provider for its models anew. Requests that come while it is being asked join.
 
     Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
-    Needs a key with the permission `admin`.
+    Needs a key with the permission `admin` that belongs to no tenant.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
     """
     GetModelSelection: _aio.UnaryUnaryMultiCallable[_models_service_pb2.GetModelSelectionRequest, _models_service_pb2.GetModelSelectionResponse]  # type: ignore[assignment]
     """Gets what an operator selected for a provider.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
     (INVALID_REQUEST).
     """
     UpdateModelSelection: _aio.UnaryUnaryMultiCallable[_models_service_pb2.UpdateModelSelectionRequest, _models_service_pb2.UpdateModelSelectionResponse]  # type: ignore[assignment]
     """Selects a model of a provider. It is in force at once, and stays so over restarts.
 
-    Needs a key with the permission `admin`.
+    Needs a key with the permission `admin` that belongs to no tenant.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
     that are not allowed, and where the selection is locked.
     """
     DeleteModelSelection: _aio.UnaryUnaryMultiCallable[_models_service_pb2.DeleteModelSelectionRequest, _models_service_pb2.DeleteModelSelectionResponse]  # type: ignore[assignment]
     """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
 
-    Needs a key with the permission `admin`.
+    Needs a key with the permission `admin` that belongs to no tenant.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
     the selection is locked.
     """
     ExplainRoute: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ExplainRouteRequest, _models_service_pb2.ExplainRouteResponse]  # type: ignore[assignment]
     """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
 
-    Needs a key with the permission `completion`.
+    Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
     """
 
@@ -179,7 +179,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
 
         They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
         aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
 
@@ -191,7 +191,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.GetModelResponse, _abc.Awaitable[_models_service_pb2.GetModelResponse]]:
         """Gets one model, as the provider that would be asked first serves it.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (MODEL_NOT_FOUND).
         """
 
@@ -205,7 +205,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         names.
 
         The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
         """
 
@@ -217,7 +217,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.GetProviderModelResponse, _abc.Awaitable[_models_service_pb2.GetProviderModelResponse]]:
         """Gets one model of one provider.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
         (INVALID_REQUEST).
         """
@@ -231,7 +231,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Asks a provider for its models anew. Requests that come while it is being asked join.
 
         Where the provider fails, the list of before is kept and given, and `refresh_error` says how it failed.
-        Needs a key with the permission `admin`.
+        Needs a key with the permission `admin` that belongs to no tenant.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
         """
 
@@ -243,7 +243,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.GetModelSelectionResponse, _abc.Awaitable[_models_service_pb2.GetModelSelectionResponse]]:
         """Gets what an operator selected for a provider.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not, or has no selection; INVALID_ARGUMENT
         (INVALID_REQUEST).
         """
@@ -256,7 +256,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.UpdateModelSelectionResponse, _abc.Awaitable[_models_service_pb2.UpdateModelSelectionResponse]]:
         """Selects a model of a provider. It is in force at once, and stays so over restarts.
 
-        Needs a key with the permission `admin`.
+        Needs a key with the permission `admin` that belongs to no tenant.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST) for values
         that are not allowed, and where the selection is locked.
         """
@@ -269,7 +269,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.DeleteModelSelectionResponse, _abc.Awaitable[_models_service_pb2.DeleteModelSelectionResponse]]:
         """Takes a provider's selection back: the configuration alone holds again. Where there is none, nothing happens.
 
-        Needs a key with the permission `admin`.
+        Needs a key with the permission `admin` that belongs to no tenant.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST), also where
         the selection is locked.
         """
@@ -282,7 +282,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_service_pb2.ExplainRouteResponse, _abc.Awaitable[_models_service_pb2.ExplainRouteResponse]]:
         """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
 
-        Needs a key with the permission `completion`.
+        Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
         """
 
