@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from server.dispatch.told_look import ChunkLook, look_at_lines
 from server.providers.base import Batch
 from server.providers.errors import Fault, ProviderError
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, Message, ToolCall
@@ -83,15 +84,40 @@ class Answer:
                 self._add_delta(choice.delta)  # type: ignore[union-attr]
         return True
 
+    def add_looks(self, chunks: Sequence[ChunkLook]) -> bool:
+        """Adds chunks that were looked at, as `add` does."""
+        pieces: dict[str, list[str]] = {}
+        for chunk in chunks:
+            if not self.id:
+                self.id = chunk.id
+                self.create_time.FromSeconds(chunk.created)
+            for choice in chunk.choices:
+                if choice.index != 0:
+                    return False
+                self.finish_reason = choice.finish_reason or self.finish_reason
+                for name in _TEXTS:
+                    if piece := getattr(choice.delta, name):
+                        pieces.setdefault(name, []).append(piece)
+                for place, call in enumerate(choice.delta.tool_calls or ()):
+                    index = place if call.index is None else call.index
+                    self._add_call(index, call.id or "", call.function.name or "", call.function.arguments or "")
+        for name, texts in pieces.items():
+            self.texts[name] = self.texts.get(name, "") + "".join(texts)
+        return True
+
     def _add_delta(self, delta: Message) -> None:
         for name in _TEXTS:
             if piece := getattr(delta, name):
                 self.texts[name] = self.texts.get(name, "") + piece
         for place, piece in enumerate(delta.tool_calls):
-            call = self.calls.setdefault(piece.index if piece.HasField("index") else place, Called())
-            call.id = call.id or piece.id
-            call.name += piece.function.name
-            call.arguments += piece.function.arguments
+            index = piece.index if piece.HasField("index") else place
+            self._add_call(index, piece.id, piece.function.name, piece.function.arguments)
+
+    def _add_call(self, index: int, id: str, name: str, arguments: str) -> None:
+        call = self.calls.setdefault(index, Called())
+        call.id = call.id or id
+        call.name += name
+        call.arguments += arguments
 
 
 class Told:
@@ -122,13 +148,23 @@ class Told:
         return self._answer.copy() if self._followed else None
 
     def _read(self) -> None:
-        for batch in self._batches:
-            for chunk in chunks_of(batch):
-                self._followed = self._followed and self._answer.add(chunk)
+        texts = [text for batch in self._batches for text in getattr(batch, "chunks_json", ())]
+        looks = look_at_lines(texts) if texts and all(_unread(batch) for batch in self._batches) else None
+        if looks is not None:
+            self._followed = self._answer.add_looks(looks)
+        else:
+            for batch in self._batches:
+                for chunk in chunks_of(batch):
+                    self._followed = self._followed and self._answer.add(chunk)
         self._batches.clear()
         self._bytes = 0
         if self._answer.characters > _MOST_CHARACTERS:
             self._followed = False
+
+
+def _unread(batch: Batch) -> bool:
+    """Whether a batch has its chunks as the vendor wrote them."""
+    return isinstance(batch, StreamChatCompletionResponse) and not batch.chunks
 
 
 def chunks_of(batch: Batch) -> Sequence[ChatCompletionChunk | TextCompletion]:

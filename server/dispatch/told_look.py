@@ -1,0 +1,55 @@
+"""A look at chunks in a vendor's JSON: their texts and calls, a tenth as costly as reading them whole."""
+
+import msgspec
+
+
+class FunctionLook(msgspec.Struct, gc=False):
+    """A piece of a called function."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class CallLook(msgspec.Struct, gc=False):
+    """A piece of a tool call."""
+
+    index: int | None = None
+    id: str | None = None
+    function: FunctionLook = FunctionLook()
+
+
+class DeltaLook(msgspec.Struct):
+    """What a chunk adds."""
+
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CallLook] | None = None
+
+
+class ChoiceLook(msgspec.Struct):
+    """A piece of one choice."""
+
+    index: int = 0
+    delta: DeltaLook = DeltaLook()
+    finish_reason: str | None = None
+
+
+class ChunkLook(msgspec.Struct):
+    """A chunk."""
+
+    id: str = ""
+    created: int = 0
+    choices: list[ChoiceLook] = []
+
+
+_CHUNKS = msgspec.json.Decoder(ChunkLook)
+
+
+def look_at_lines(texts: list[bytes]) -> list[ChunkLook] | None:
+    """The chunks of JSON Lines; None where they do not look as expected, and have to be read."""
+    try:
+        return _CHUNKS.decode_lines(b"\n".join(texts))
+    except msgspec.DecodeError:
+        return None
