@@ -3,14 +3,14 @@
 import msgspec
 
 
-class FunctionLook(msgspec.Struct, gc=False):
+class FunctionLook(msgspec.Struct, frozen=True, gc=False):
     """A piece of a called function."""
 
     name: str | None = None
     arguments: str | None = None
 
 
-class CallLook(msgspec.Struct, gc=False):
+class CallLook(msgspec.Struct, frozen=True, gc=False):
     """A piece of a tool call."""
 
     index: int | None = None
@@ -18,7 +18,7 @@ class CallLook(msgspec.Struct, gc=False):
     function: FunctionLook = FunctionLook()
 
 
-class DeltaLook(msgspec.Struct):
+class DeltaLook(msgspec.Struct, frozen=True):
     """What a chunk adds."""
 
     reasoning_content: str | None = None
@@ -28,7 +28,7 @@ class DeltaLook(msgspec.Struct):
     tool_calls: list[CallLook] | None = None
 
 
-class ChoiceLook(msgspec.Struct):
+class ChoiceLook(msgspec.Struct, frozen=True):
     """A piece of one choice."""
 
     index: int = 0
@@ -36,7 +36,7 @@ class ChoiceLook(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class ChunkLook(msgspec.Struct):
+class ChunkLook(msgspec.Struct, frozen=True):
     """A chunk."""
 
     id: str = ""
