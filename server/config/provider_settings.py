@@ -33,6 +33,11 @@ class ProviderSettings(Section):
     `api_key` is the key itself, wherever it came from; None where there is none. A lower `priority` is tried first; `weight`
     counts among equals. Times are in seconds; where None, `first_chunk_timeout` and `idle_timeout` are 120 for streams, and
     `timeout` alone bounds other answers. `retry_delay` bounds the first back-off, and doubles with each one.
+
+    Costs are US dollars and outweigh what is publicly known; 0 is free. Of a local provider that tells one of them the others
+    are 0. `broken_stream_billing` says what is paid for when a stream breaks before its usage came: `estimate`, by what was
+    told so far; `read_to_end`, by the usage at the end of the provider's answer, which is read on without a listener; `none`,
+    nothing.
     """
 
     name: Name
@@ -72,6 +77,7 @@ class ProviderSettings(Section):
     cost_per_1k_input_tokens: Price | None = None
     cost_per_1k_output_tokens: Price | None = None
     electricity_cost_per_hour: Price | None = None
+    broken_stream_billing: Literal["estimate", "read_to_end", "none"] = "estimate"
 
     @field_validator("models")
     @classmethod

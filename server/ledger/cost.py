@@ -1,0 +1,143 @@
+"""What a completion cost, exact to the micro-dollar: decimals throughout, rounded once, half to even.
+
+A token that costs so many dollars for a million costs as many micro-dollars. Parts of a whole are taken out of it before
+they are priced, so that nothing is paid twice; parts told larger than their whole are cut to it.
+"""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from server.ledger.price import ZERO, Price, Rates
+from server.ledger.told import ToldUsage, charged, read_told, told_units
+from trunkline.v1.chat_pb2 import Usage
+from trunkline.v1.text_pb2 import ImageUsage
+
+MOST_MICROS = 10**15
+"""A billion dollars: more than any completion costs, whatever a vendor counts."""
+_EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
+_WHOLE = Decimal(1)
+_MICROS = Decimal(1_000_000)
+_HOUR_S = Decimal(3600)
+
+
+class _Sum:
+    """Micro-dollars of tokens. Once a price is missing for tokens that there are, it knows no sum."""
+
+    __slots__ = ("known", "micros")
+
+    def __init__(self) -> None:
+        self.micros = ZERO
+        self.known = True
+
+    def add(self, tokens: int, *rates: Decimal | None) -> None:
+        """Adds tokens by the first of the rates that is known."""
+        if tokens > 0:
+            for rate in rates:
+                if rate is not None:
+                    self.micros = _EXACT.fma(rate, tokens, self.micros)
+                    return
+            self.known = False
+
+
+def cost_micros(
+    usage: Usage | ImageUsage, price: Price | None, seconds: Decimal | int = 0, image_count: int = 0
+) -> int | None:
+    """What a completion cost, in millionths of a US dollar; None: not known.
+
+    Args:
+        usage: what was used, as the contract counts.
+        price: the model's; None: not known.
+        seconds: from the attempt's begin to its end, for providers that cost by the hour.
+        image_count: how many images were generated.
+    """
+    if price is None:
+        return None
+    told = read_told(usage.extra_json)
+    micros = charged(price.told, told)
+    if micros is None:
+        micros = _by_price(usage, price, told, image_count)
+    if micros is None:
+        return None
+    if price.hour and seconds > 0:
+        micros = _EXACT.add(micros, _EXACT.divide(_EXACT.multiply(price.hour * _MICROS, seconds), _HOUR_S))
+    return MOST_MICROS if micros >= MOST_MICROS else int(_EXACT.quantize(micros, _WHOLE))
+
+
+def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_count: int) -> Decimal | None:
+    total = _Sum()
+    input_tokens, output_tokens = max(usage.input_tokens, 0), max(usage.output_tokens, 0)
+    if not usage.HasField("output_tokens"):
+        output_tokens = max(usage.total_tokens - input_tokens, 0)
+    units = told_units(price.told, told)
+    if units is not None:
+        input_tokens, output_tokens = units.input_tokens, units.output_tokens
+    elif not usage.HasField("input_tokens") and not _needs_no_tokens(price, image_count):
+        return None  # it does not say what it used, or not of which kind
+    rates = price.rates_of(input_tokens)
+    if isinstance(usage, Usage):
+        _add_input(total, usage, rates, told, input_tokens)
+        _add_output(total, usage, rates, output_tokens)
+    else:
+        images = min(told.input_images(), input_tokens)
+        total.add(images, rates.input_image, rates.input)
+        total.add(input_tokens - images, rates.input)
+        if price.image is None:
+            total.add(output_tokens, rates.output_image, rates.output)
+    if rates.citation is not None:
+        total.add(told.citation_tokens(), rates.citation)
+        total.add(told.reasoning_apart(), rates.reasoning, rates.output)
+    if image_count > 0 and price.image is not None:
+        total.micros = _EXACT.fma(price.image * _MICROS, image_count, total.micros)
+    if price.search:
+        total.micros = _EXACT.fma(price.search * _MICROS, told.searches(), total.micros)
+    if price.request:
+        total.micros = _EXACT.fma(price.request, _MICROS, total.micros)
+    return total.micros if total.known else None
+
+
+def _needs_no_tokens(price: Price, image_count: int) -> bool:
+    if image_count > 0 and price.image is not None:
+        return True
+    return price.rates.input == 0 and price.rates.output == 0
+
+
+def _add_input(total: _Sum, usage: Usage, rates: Rates, told: ToldUsage, tokens: int) -> None:
+    if not usage.HasField("input_tokens_details"):
+        total.add(tokens, rates.input)
+        return
+    details = usage.input_tokens_details
+    cached = _part(details.cached_tokens, tokens)
+    written = _part(details.cache_write_tokens, tokens - cached)
+    for_hour = min(told.hour_writes(), written) if written else 0
+    total.add(for_hour, rates.cache_write_1h, rates.cache_write, rates.input)
+    total.add(written - for_hour, rates.cache_write, rates.input)
+    # What was cached of sound and images is not told: text counts as cached first, it stands at the beginning.
+    audio = _part(details.audio_tokens, tokens - written)
+    images = _part(details.image_tokens, tokens - written - audio)
+    text = tokens - written - audio - images
+    cached_text = min(cached, text)
+    cached_images = min(cached - cached_text, images)
+    cached_audio = cached - cached_text - cached_images
+    total.add(cached_text, rates.cached_input, rates.input)
+    total.add(cached_images, rates.cached_image, rates.cached_input, rates.input_image, rates.input)
+    total.add(cached_audio, rates.cached_audio, rates.cached_input, rates.input_audio, rates.input)
+    total.add(text - cached_text, rates.input)
+    total.add(images - cached_images, rates.input_image, rates.input)
+    total.add(audio - cached_audio, rates.input_audio, rates.input)
+
+
+def _add_output(total: _Sum, usage: Usage, rates: Rates, tokens: int) -> None:
+    if not usage.HasField("output_tokens_details"):
+        total.add(tokens, rates.output)
+        return
+    details = usage.output_tokens_details
+    reasoning = _part(details.reasoning_tokens, tokens)
+    audio = _part(details.audio_tokens, tokens - reasoning)
+    images = _part(read_told(details.extra_json).output_images(), tokens - reasoning - audio)
+    total.add(reasoning, rates.reasoning, rates.output)
+    total.add(audio, rates.output_audio, rates.output)
+    total.add(images, rates.output_image, rates.output)
+    total.add(tokens - reasoning - audio - images, rates.output)
+
+
+def _part(tokens: int, whole: int) -> int:
+    return max(min(tokens, whole), 0)

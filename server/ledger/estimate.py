@@ -1,0 +1,167 @@
+"""What a completion may use and cost, before it is asked for: from lengths alone, no tokenizer is run.
+
+Four bytes of text count as a token, which for languages of many bytes a letter is nearer than four letters. It is for
+reservations, which are corrected when the completion is settled: rather too much than too little.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
+
+from server.ledger.cost import MOST_MICROS
+from server.ledger.price import Price
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, ContentPart
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
+
+Request = ChatCompletionRequest | TextCompletionRequest | EmbeddingRequest | ImageRequest | VideoRequest
+
+USUAL_OUTPUT = 4096
+"""Output tokens of a request that sets no limit."""
+_TOKEN_BYTES = 4
+_TEXT_LIMIT = 16
+"""What an older text completion generates at most, where nothing is said."""
+_MESSAGE = 4
+_IMAGE = 1024
+_LOW_IMAGE = 85
+_SOUND_BYTES = 400
+"""Of base64 for a token: some ten tokens a second of compressed sound."""
+_FILE_BYTES = 40
+"""Of base64 for a token: documents are mostly markup and images."""
+_FILE = 1024
+"""Tokens of a file that the provider has."""
+_IMAGE_OUTPUT = 4160
+"""Tokens of a generated image at a model's usual best."""
+_UP = Context(prec=120, rounding=ROUND_CEILING)
+_WHOLE = Decimal(1)
+_MICROS = Decimal(1_000_000)
+_MOST = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a completion may use.
+
+    Attributes:
+        input_tokens: of the prompt.
+        output_tokens: of all its answers together.
+        image_count: images to be generated.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    image_count: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return self.input_tokens + self.output_tokens
+
+
+def text_tokens(byte_count: int) -> int:
+    """The tokens of so many bytes of text."""
+    return -(-byte_count // _TOKEN_BYTES)
+
+
+def estimate(request: Request, max_output_tokens: int | None = None, usual_output: int | None = USUAL_OUTPUT) -> Estimate:
+    """What a request may use.
+
+    Args:
+        request: the contract's.
+        max_output_tokens: the most that the model generates for one answer; None: not known.
+        usual_output: what is held back for an answer that the request sets no limit to; None: all that the model may
+            generate.
+    """
+    if isinstance(request, ChatCompletionRequest):
+        limit = _limit(request.max_completion_tokens or request.max_tokens, max_output_tokens, usual_output)
+        return Estimate(_chat_tokens(request), limit * max(request.n, 1))
+    if isinstance(request, TextCompletionRequest):
+        told = request.max_tokens if request.HasField("max_tokens") else _TEXT_LIMIT
+        limit = min(told, _MOST if max_output_tokens is None else max_output_tokens)
+        tokens, prompt_count = _input_tokens(request.prompt)
+        return Estimate(
+            tokens + text_tokens(len(request.suffix)), max(limit, 0) * prompt_count * max(request.n, request.best_of, 1)
+        )
+    if isinstance(request, EmbeddingRequest):
+        return Estimate(_input_tokens(request.input)[0], 0)
+    count = max(request.n, 1)
+    if isinstance(request, ImageRequest):
+        return Estimate(text_tokens(len(request.prompt.encode())), _IMAGE_OUTPUT * count, count)
+    return Estimate(text_tokens(len(request.prompt.encode())), 0)
+
+
+def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
+    """What so much may cost at most, in millionths of a US dollar, rounded up; None: the price is not known.
+
+    The dearest kinds count: input that is written to the cache, output that is reasoning. An hour's price does not: how
+    long it takes is not known.
+    """
+    if price is None:
+        return None
+    rates = price.rates_of(estimated.input_tokens)
+    dollars = price.request
+    output_tokens = estimated.output_tokens
+    if estimated.image_count and price.image is not None:
+        dollars += price.image * estimated.image_count
+        output_tokens = 0
+    micros = dollars * _MICROS
+    of_output = (rates.output, rates.output_image) if estimated.image_count else (rates.output, rates.reasoning)
+    for tokens, kinds in ((estimated.input_tokens, (rates.input, rates.cache_write)), (output_tokens, of_output)):
+        if tokens > 0:
+            known = [rate for rate in kinds if rate is not None]
+            if not known:
+                return None
+            micros = _UP.fma(max(known), tokens, micros)
+    return MOST_MICROS if micros >= MOST_MICROS else int(_UP.quantize(micros, _WHOLE))
+
+
+def _limit(told: int, most: int | None, usual: int | None) -> int:
+    """The tokens to hold back for one answer."""
+    wanted = told if told > 0 else usual
+    if most is None:
+        return USUAL_OUTPUT if wanted is None else wanted
+    return most if wanted is None else min(wanted, most)
+
+
+def _chat_tokens(request: ChatCompletionRequest) -> int:
+    """A message's encoded form is its text and some bytes more, and is measured faster than its fields are."""
+    byte_count = sum(tool.ByteSize() for tool in request.tools)
+    if request.HasField("response_format"):
+        byte_count += request.response_format.ByteSize()
+    tokens = 0
+    for message in request.messages:
+        if message.content_parts:
+            tokens += _MESSAGE + _part_tokens(message.content_parts)
+            byte_count += sum(call.ByteSize() for call in message.tool_calls)
+            byte_count += len(message.reasoning_content) + len(message.reasoning)
+            byte_count += sum(block.ByteSize() for block in message.thinking_blocks)
+        else:
+            tokens += _MESSAGE
+            byte_count += message.ByteSize()
+    return tokens + text_tokens(byte_count)
+
+
+def _part_tokens(parts: Iterable[ContentPart]) -> int:
+    tokens = byte_count = 0
+    for part in parts:
+        if part.HasField("image_url"):
+            tokens += _LOW_IMAGE if part.image_url.detail == "low" else _IMAGE
+        elif part.HasField("input_audio"):
+            tokens += 1 + len(part.input_audio.data) // _SOUND_BYTES
+        elif part.HasField("file"):
+            tokens += 1 + len(part.file.file_data) // _FILE_BYTES if part.file.file_data else _FILE
+        else:
+            byte_count += part.ByteSize()
+    return tokens + text_tokens(byte_count)
+
+
+def _input_tokens(given: TextInput) -> tuple[int, int]:
+    """The tokens, and how many texts they are of."""
+    form = given.WhichOneof("form")
+    if form == "tokens":
+        return len(given.tokens.values), 1
+    if form == "token_lists":
+        lists = given.token_lists.values
+        return sum(len(each.values) for each in lists), max(len(lists), 1)
+    if form == "texts":
+        return text_tokens(given.texts.ByteSize()), max(len(given.texts.values), 1)
+    return text_tokens(given.ByteSize()), 1

@@ -1,0 +1,97 @@
+"""What a model costs, as values: US dollars as decimals, and how its vendor tells what it charged."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+ZERO = Decimal(0)
+
+
+class Told(StrEnum):
+    """What a vendor tells of money in its usage, beside what it counted."""
+
+    NOTHING = "nothing"
+    COST = "cost"
+    """`cost` is what was charged, in dollars; with a key of the upstream's (`is_byok`) its charge stands beside it, in
+    `cost_details.upstream_inference_cost`. Source: https://openrouter.ai/docs/use-cases/usage-accounting (2026-11)."""
+    TOTAL_COST = "total_cost"
+    """`cost.total_cost` is what was charged, in dollars. Source: https://docs.perplexity.ai/api-reference (2026-11)."""
+    TICKS = "ticks"
+    """`cost_in_usd_ticks` is what was charged, 10,000,000,000 to the dollar. Source:
+    https://docs.x.ai/developers/cost-tracking (2026-11)."""
+    UNITS = "units"
+    """`billed_units` are the counts that are paid for. Source: https://docs.cohere.com/reference/chat (2026-11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """US dollars for a million tokens of each kind. None: as the kind that it is a part of; of a whole: not known.
+
+    Attributes:
+        input: tokens of the prompt, a whole.
+        cached_input: read from the cache, a part of the input.
+        cache_write: written to the cache, a part of the input.
+        cache_write_1h: to be kept there for an hour, a part of what is written.
+        input_audio: of sound, a part of the input; read from the cache, `cached_audio`, a part of the cached input.
+        input_image: of images, likewise, and `cached_image`.
+        output: generated tokens, a whole.
+        reasoning: of reasoning, a part of the output; likewise `output_audio` and `output_image`.
+        citation: of what was cited, which Perplexity counts apart; None: nothing.
+    """
+
+    input: Decimal | None = None
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    input_audio: Decimal | None = None
+    cached_audio: Decimal | None = None
+    input_image: Decimal | None = None
+    cached_image: Decimal | None = None
+    output: Decimal | None = None
+    reasoning: Decimal | None = None
+    output_audio: Decimal | None = None
+    output_image: Decimal | None = None
+    citation: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What all tokens of a completion cost when its input is larger than so many tokens."""
+
+    over: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs.
+
+    Attributes:
+        rates: what tokens cost.
+        tiers: likewise for large inputs, smaller ones first.
+        request: dollars for the request itself.
+        image: dollars for one generated image; None: images cost what their tokens cost.
+        search: dollars for one search that the vendor did.
+        hour: dollars for an hour of the call's time, as electricity is paid for.
+        told: what the vendor tells of money, which then counts.
+    """
+
+    rates: Rates = Rates()
+    tiers: tuple[Tier, ...] = ()
+    request: Decimal = ZERO
+    image: Decimal | None = None
+    search: Decimal = ZERO
+    hour: Decimal = ZERO
+    told: Told = Told.NOTHING
+
+    def rates_of(self, input_tokens: int) -> Rates:
+        """What the tokens of a completion cost whose input is that large."""
+        rates = self.rates
+        for tier in self.tiers:
+            if input_tokens <= tier.over:
+                break
+            rates = tier.rates
+        return rates
+
+
+FREE = Price(Rates(input=ZERO, output=ZERO))

@@ -1,0 +1,186 @@
+"""Estimates before a call, and what a broken stream is taken to have used."""
+
+from decimal import Decimal
+
+import pytest
+
+from server.ledger.billing import Billing, broken_usage
+from server.ledger.cost import MOST_MICROS
+from server.ledger.estimate import USUAL_OUTPUT, Estimate, Request, estimate, estimate_micros, text_tokens
+from server.ledger.price import FREE, Price, Rates, Tier
+from trunkline.v1.chat_pb2 import (
+    ChatCompletionRequest,
+    ContentPart,
+    File,
+    FunctionDefinition,
+    ImageUrl,
+    InputAudio,
+    InputTokensDetails,
+    Message,
+    Tool,
+    Usage,
+)
+from trunkline.v1.text_pb2 import (
+    EmbeddingRequest,
+    ImageRequest,
+    Strings,
+    TextCompletionRequest,
+    TextInput,
+    TokenLists,
+    Tokens,
+    VideoRequest,
+)
+
+PRICE = Price(Rates(input=Decimal("2.5"), output=Decimal(10)), request=Decimal("0.001"))
+
+
+def said(*messages: Message) -> ChatCompletionRequest:
+    return ChatCompletionRequest(model="m", messages=messages, max_tokens=1)
+
+
+def parts(*given: ContentPart) -> ChatCompletionRequest:
+    return said(Message(role="user", content_parts=given))
+
+
+@pytest.mark.parametrize(
+    ("byte_count", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2), (100_000, 25_000)], ids=["none", "1", "4", "5", "many"]
+)
+def test_four_bytes_are_a_token(byte_count: int, tokens: int) -> None:
+    assert text_tokens(byte_count) == tokens
+
+
+@pytest.mark.parametrize(
+    ("request_", "least", "most"),
+    [
+        (said(Message(role="user", content="a" * 400)), 100, 110),
+        (said(*[Message(role="user", content="a" * 40) for _ in range(10)]), 140, 190),
+        (said(Message(role="user", content="\u6f22" * 400)), 300, 310),
+        (parts(ContentPart(type="text", text="a" * 400)), 100, 115),
+        (parts(ContentPart(type="image_url", image_url=ImageUrl(url="data:" + "a" * 1_000_000))), 1000, 1100),
+        (parts(ContentPart(type="image_url", image_url=ImageUrl(url="https://a", detail="low"))), 85, 100),
+        (parts(ContentPart(type="input_audio", input_audio=InputAudio(data="a" * 40_000))), 100, 120),
+        (parts(ContentPart(type="file", file=File(file_data="a" * 40_000))), 1000, 1020),
+        (parts(ContentPart(type="file", file=File(file_id="file-1"))), 1000, 1100),
+    ],
+    ids=["text", "messages", "chinese", "part", "image", "low image", "sound", "file", "file by id"],
+)
+def test_a_prompt_is_estimated_by_its_length(request_: ChatCompletionRequest, least: int, most: int) -> None:
+    assert least <= estimate(request_).input_tokens <= most
+
+
+def test_tools_count_as_text() -> None:
+    tool = Tool(type="function", function=FunctionDefinition(name="f", parameters_json="{" + " " * 398 + "}"))
+    with_tool = ChatCompletionRequest(messages=[Message(content="a")], tools=[tool])
+    assert estimate(with_tool).input_tokens >= 100
+
+
+@pytest.mark.parametrize(
+    ("request_", "most", "output"),
+    [
+        (ChatCompletionRequest(), None, USUAL_OUTPUT),
+        (ChatCompletionRequest(), 1000, 1000),
+        (ChatCompletionRequest(), 100_000, USUAL_OUTPUT),
+        (ChatCompletionRequest(max_tokens=50), None, 50),
+        (ChatCompletionRequest(max_tokens=50_000), 8_000, 8_000),
+        (ChatCompletionRequest(max_tokens=50_000), 80_000, 50_000),
+        (ChatCompletionRequest(max_completion_tokens=70, max_tokens=50), None, 70),
+        (ChatCompletionRequest(max_tokens=50, n=3), None, 150),
+        (ChatCompletionRequest(max_tokens=-5), 1000, 1000),
+        (TextCompletionRequest(), None, 16),
+        (TextCompletionRequest(max_tokens=0), None, 0),
+        (TextCompletionRequest(max_tokens=9, n=2, best_of=4), None, 36),
+        (EmbeddingRequest(), None, 0),
+    ],
+)
+def test_the_output_is_what_the_request_or_the_model_allows(request_: Request, most: int | None, output: int) -> None:
+    assert estimate(request_, most).output_tokens == output
+
+
+def test_all_that_a_model_may_generate_can_be_held_back() -> None:
+    assert estimate(ChatCompletionRequest(), 100_000, usual_output=None).output_tokens == 100_000
+    assert estimate(ChatCompletionRequest(), None, usual_output=None).output_tokens == USUAL_OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens", "output"),
+    [
+        (TextInput(text="a" * 400), 101, 10),
+        (TextInput(texts=Strings(values=["a" * 40] * 10)), 105, 100),
+        (TextInput(tokens=Tokens(values=range(7))), 7, 10),
+        (TextInput(token_lists=TokenLists(values=[Tokens(values=[1, 2]), Tokens(values=[3])])), 3, 20),
+    ],
+    ids=["text", "texts", "tokens", "token lists"],
+)
+def test_every_form_of_a_prompt_counts(prompt: TextInput, tokens: int, output: int) -> None:
+    assert estimate(TextCompletionRequest(prompt=prompt, max_tokens=10)) == Estimate(tokens, output)
+    assert estimate(EmbeddingRequest(input=prompt)) == Estimate(tokens, 0)
+
+
+def test_images_are_counted_and_videos_cost_their_prompt() -> None:
+    assert estimate(ImageRequest(prompt="a" * 8, n=2)).image_count == 2
+    assert estimate(VideoRequest(prompt="a" * 8)) == Estimate(2, 0)
+
+
+def test_a_reservation_is_rounded_up() -> None:
+    assert estimate_micros(Estimate(1, 1), PRICE) == 1013
+
+
+def test_a_reservation_takes_the_dearest_kinds() -> None:
+    rates = Rates(
+        input=Decimal(3), cached_input=Decimal(1), cache_write=Decimal(4), output=Decimal(10), reasoning=Decimal(12)
+    )
+    assert estimate_micros(Estimate(100, 10), Price(rates)) == 520
+
+
+def test_a_reservation_of_a_large_input_is_of_its_tier() -> None:
+    price = Price(PRICE.rates, (Tier(100, Rates(input=Decimal(5), output=Decimal(20))),))
+    assert estimate_micros(Estimate(100, 0), price) == 250
+    assert estimate_micros(Estimate(101, 1), price) == 525
+
+
+def test_images_are_reserved_by_their_count_or_by_their_tokens() -> None:
+    assert estimate_micros(Estimate(0, 4160, 2), Price(image=Decimal("0.04"))) == 80_000
+    by_tokens = Price(Rates(input=Decimal(5), output=Decimal(10), output_image=Decimal(40)))
+    assert estimate_micros(Estimate(10, 1000, 1), by_tokens) == 40_050
+
+
+def test_without_a_price_nothing_can_be_reserved() -> None:
+    assert estimate_micros(Estimate(1, 1), None) is None
+    assert estimate_micros(Estimate(1, 1), Price()) is None
+    assert estimate_micros(Estimate(1, 1), FREE) == 0
+
+
+def test_no_reservation_is_more_than_can_be_kept() -> None:
+    assert estimate_micros(Estimate(2**62, 2**62), PRICE) == MOST_MICROS
+
+
+def test_a_broken_stream_is_estimated_by_what_was_told() -> None:
+    assert broken_usage(Billing.ESTIMATE, None, 41, 7) == (Usage(input_tokens=7, output_tokens=11, total_tokens=18), False)
+
+
+def test_what_the_provider_counted_of_a_broken_stream_is_kept() -> None:
+    details = InputTokensDetails(cached_tokens=5)
+    told = Usage(input_tokens=9, output_tokens=20, total_tokens=29, input_tokens_details=details, extra_json='{"cost":1}')
+    assert broken_usage(Billing.ESTIMATE, told, 41, 7) == (told, False)
+
+
+def test_a_count_that_is_behind_what_was_told_is_brought_up_to_it() -> None:
+    told = Usage(input_tokens=9, output_tokens=2, total_tokens=11, extra_json='{"cost":1}')
+    expected = Usage(input_tokens=9, output_tokens=11, total_tokens=20)
+    assert broken_usage(Billing.ESTIMATE, told, 41, 7) == (expected, False)
+    assert told.output_tokens == 2
+
+
+def test_a_stream_read_to_its_end_is_exact() -> None:
+    told = Usage(input_tokens=9, output_tokens=200, total_tokens=209)
+    assert broken_usage(Billing.READ_TO_END, told, 41, 7) == (told, True)
+
+
+def test_a_stream_that_could_not_be_read_to_its_end_is_estimated() -> None:
+    assert broken_usage(Billing.READ_TO_END, None, 4, 7) == (Usage(input_tokens=7, output_tokens=1, total_tokens=8), False)
+
+
+def test_a_provider_that_charges_nothing_for_broken_streams_is_owed_nothing() -> None:
+    told = Usage(input_tokens=9, output_tokens=200, total_tokens=209)
+    nothing = Usage(input_tokens=0, output_tokens=0, total_tokens=0)
+    assert broken_usage(Billing.NONE, told, 41, 7) == (nothing, True)
