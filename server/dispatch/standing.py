@@ -104,7 +104,9 @@ class TargetState:
             return Standing.RESTING
         if self.unhealthy:
             return Standing.UNHEALTHY
-        return Standing.DEGRADED if self.failure_share(now) > _OUTLIER_SHARE else Standing.READY
+        if self.breaker.closed and self.failure_share(now) > _OUTLIER_SHARE:
+            return Standing.DEGRADED
+        return Standing.READY  # a half open breaker wants its proof, whatever was before
 
     def ready_in(self, now: float) -> float:
         """Seconds until it may be asked again, as far as it is known; 0: now, or nobody knows."""
@@ -142,8 +144,11 @@ class TargetState:
     def succeeded(self, tried: Try, now: float) -> None:
         """An attempt ended as it should."""
         self.in_flight -= 1
+        was_open = not self.breaker.closed
         self.breaker.succeeded(tried)
         self._count(0.0, now)
+        if was_open and self.breaker.closed:
+            self._failure_share = 0.0  # proven
         if self._limit < _NO_LIMIT:  # a little more for each round of attempts without trouble
             self._limit += _LIMIT_GROWTH + 1.0 / self._limit
 

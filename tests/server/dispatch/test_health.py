@@ -94,3 +94,13 @@ def test_what_requests_see_counts_too(broken: int, expected: Health) -> None:
         if place < broken:
             state.failed(state.begin(), FAILS, SystemClock().monotonic())
     assert judged.of("a") is expected
+
+
+def test_one_busy_target_does_not_hide_that_another_one_fails() -> None:
+    judged, states = health(failures=1000)
+    failing, resting = states.of("a", "m"), states.of("a", "n")
+    now = SystemClock().monotonic()
+    for _ in range(10):
+        failing.failed(failing.begin(), ProviderError(Fault.PROTOCOL, "No."), now)
+    resting.failed(resting.begin(), ProviderError(Fault.RATE_LIMITED, "No.", retry_after_s=30), now)
+    assert judged.of("a") is Health.DEGRADED

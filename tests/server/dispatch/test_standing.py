@@ -66,6 +66,15 @@ def test_a_target_that_often_fails_comes_after_others_until_it_is_forgotten() ->
     assert record.standing(0) is Standing.READY
 
 
+def test_a_target_that_often_failed_gets_its_proof_when_its_breakers_time_is_over_and_is_ready_after_it() -> None:
+    record = state(failure_threshold=10, recovery_timeout=5, half_open_max_calls=1)
+    for _ in range(10):
+        fail(record)
+    assert (record.standing(4.9), record.standing(5)) == (Standing.OPEN, Standing.READY)
+    succeed(record, now=5)
+    assert record.standing(5) is Standing.READY
+
+
 def test_a_few_failures_are_no_habit() -> None:
     record = state(failure_threshold=1000)
     for _ in range(4):

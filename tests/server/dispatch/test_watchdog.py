@@ -1,0 +1,93 @@
+"""What ends a wait for a provider, and whose wish it was."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from server.dispatch.watchdog import Watch, Watchdog
+from server.providers.errors import Fault, ProviderError
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    made = Watch()
+    yield made
+    made.close()
+
+
+async def wait(dog: Watchdog, longest_s: float | None = None) -> None:
+    with dog(longest_s):
+        await asyncio.Event().wait()
+
+
+async def test_the_whole_is_bounded(watch: Watch) -> None:
+    dog = Watchdog(0.01, watch)
+    with pytest.raises(ProviderError, match="did not answer in time") as raised:
+        await wait(dog, 60)
+    assert (raised.value.fault, dog.overdue) == (Fault.TIMEOUT, True)
+
+
+async def test_each_wait_is_bounded(watch: Watch) -> None:
+    dog = Watchdog(60, watch)
+    with pytest.raises(ProviderError, match="silent for too long"):
+        await wait(dog, 0.01)
+    assert not dog.overdue
+
+
+async def test_a_caller_who_leaves_at_the_same_moment_is_a_caller_who_left(watch: Watch) -> None:
+    dog = Watchdog(60, watch)
+    waiting = asyncio.ensure_future(wait(dog, 0.01))
+    await asyncio.sleep(0)
+    task = dog._task
+    assert task is waiting
+    dog._until = 0.0
+    dog._tick()
+    assert waiting.cancelling() == 1
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert waiting.cancelling() == 1  # the caller's own is left
+
+
+async def test_a_wait_that_was_cancelled_before_is_not_mistaken(watch: Watch) -> None:
+    async def goes_on() -> ProviderError:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            with pytest.raises(ProviderError) as raised:
+                await wait(Watchdog(60, watch), 0.01)
+        return raised.value
+
+    task = asyncio.ensure_future(goes_on())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert (await task).fault is Fault.TIMEOUT
+
+
+async def test_a_fault_that_comes_while_the_wait_is_ended_is_a_timeout(watch: Watch) -> None:
+    async def closes_badly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ProviderError(Fault.CONNECTION, "Gone.")
+
+    with pytest.raises(ProviderError) as raised, Watchdog(60, watch)(0.01):
+        await closes_badly()
+    assert raised.value.fault is Fault.TIMEOUT
+
+
+async def test_nothing_is_ended_while_nobody_waits(watch: Watch) -> None:
+    dog = Watchdog(60, watch)
+    with dog(0.01):
+        pass
+    looked = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, looked.set)
+    await looked.wait()
+    with dog(60):
+        await asyncio.sleep(0)
+
+
+async def test_a_mistake_in_a_provider_stays_what_it_is(watch: Watch) -> None:
+    with pytest.raises(ZeroDivisionError), Watchdog(60, watch)(60):
+        raise ZeroDivisionError
