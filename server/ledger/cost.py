@@ -107,37 +107,43 @@ def _add_input(total: _Sum, usage: Usage, rates: Rates, told: ToldUsage, tokens:
     details = usage.input_tokens_details
     cached = _part(details.cached_tokens, tokens)
     written = _part(details.cache_write_tokens, tokens - cached)
-    for_hour = min(told.hour_writes(), written) if written else 0
-    total.add(for_hour, rates.cache_write_1h, rates.cache_write, rates.input)
-    total.add(written - for_hour, rates.cache_write, rates.input)
+    if written:
+        for_hour = min(told.hour_writes(), written)
+        total.add(for_hour, rates.cache_write_1h, rates.cache_write, rates.input)
+        total.add(written - for_hour, rates.cache_write, rates.input)
     # What was cached of sound and images is not told: text counts as cached first, it stands at the beginning.
     audio = _part(details.audio_tokens, tokens - written)
     images = _part(details.image_tokens, tokens - written - audio)
     text = tokens - written - audio - images
     cached_text = min(cached, text)
-    cached_images = min(cached - cached_text, images)
-    cached_audio = cached - cached_text - cached_images
     total.add(cached_text, rates.cached_input, rates.input)
-    total.add(cached_images, rates.cached_image, rates.cached_input, rates.input_image, rates.input)
-    total.add(cached_audio, rates.cached_audio, rates.cached_input, rates.input_audio, rates.input)
     total.add(text - cached_text, rates.input)
-    total.add(images - cached_images, rates.input_image, rates.input)
-    total.add(audio - cached_audio, rates.input_audio, rates.input)
+    if audio or images:
+        cached_images = min(cached - cached_text, images)
+        cached_audio = cached - cached_text - cached_images
+        total.add(cached_images, rates.cached_image, rates.cached_input, rates.input_image, rates.input)
+        total.add(cached_audio, rates.cached_audio, rates.cached_input, rates.input_audio, rates.input)
+        total.add(images - cached_images, rates.input_image, rates.input)
+        total.add(audio - cached_audio, rates.input_audio, rates.input)
 
 
 def _add_output(total: _Sum, usage: Usage, rates: Rates, tokens: int) -> None:
-    if not usage.HasField("output_tokens_details"):
-        total.add(tokens, rates.output)
-        return
-    details = usage.output_tokens_details
-    reasoning = _part(details.reasoning_tokens, tokens)
-    audio = _part(details.audio_tokens, tokens - reasoning)
-    images = _part(read_told(details.extra_json).output_images(), tokens - reasoning - audio)
-    total.add(reasoning, rates.reasoning, rates.output)
-    total.add(audio, rates.output_audio, rates.output)
-    total.add(images, rates.output_image, rates.output)
-    total.add(tokens - reasoning - audio - images, rates.output)
+    if usage.HasField("output_tokens_details"):
+        details = usage.output_tokens_details
+        if rates.reasoning is not None:
+            reasoning = _part(details.reasoning_tokens, tokens)
+            total.add(reasoning, rates.reasoning)
+            tokens -= reasoning
+        if rates.output_audio is not None:
+            audio = _part(details.audio_tokens, tokens)
+            total.add(audio, rates.output_audio)
+            tokens -= audio
+        if rates.output_image is not None:
+            images = _part(read_told(details.extra_json).output_images(), tokens)
+            total.add(images, rates.output_image)
+            tokens -= images
+    total.add(tokens, rates.output)
 
 
 def _part(tokens: int, whole: int) -> int:
-    return max(min(tokens, whole), 0)
+    return 0 if tokens <= 0 else tokens if tokens < whole else whole

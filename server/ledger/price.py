@@ -13,14 +13,17 @@ class Told(StrEnum):
     NOTHING = "nothing"
     COST = "cost"
     """`cost` is what was charged, in dollars; with a key of the upstream's (`is_byok`) its charge stands beside it, in
-    `cost_details.upstream_inference_cost`. Source: https://openrouter.ai/docs/use-cases/usage-accounting (2026-11)."""
+    `cost_details.upstream_inference_cost`. Sources: https://openrouter.ai/docs/use-cases/usage-accounting and
+    https://openrouter.ai/docs/sdks/python/api-reference/components/chatusage (2026-11)."""
     TOTAL_COST = "total_cost"
-    """`cost.total_cost` is what was charged, in dollars. Source: https://docs.perplexity.ai/api-reference (2026-11)."""
+    """`cost.total_cost` is what the request cost, in dollars. Source: the schema `Cost` of Perplexity's API, as kept at
+    https://github.com/api-evangelist/perplexity (2026-11)."""
     TICKS = "ticks"
     """`cost_in_usd_ticks` is what was charged, 10,000,000,000 to the dollar. Source:
     https://docs.x.ai/developers/cost-tracking (2026-11)."""
     UNITS = "units"
-    """`billed_units` are the counts that are paid for. Source: https://docs.cohere.com/reference/chat (2026-11)."""
+    """`billed_units` are the counts that are paid for. Source: the schema `Usage` of Cohere's API, as kept at
+    https://github.com/api-evangelist/cohere (2026-11)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The public prices that genai-prices brings -> prices here, with the times from which they hold.
 
-Importing this file costs a third of a second and some 17 MB, most of it the data: `prices.py` does so at first need.
+Importing this file costs a quarter of a second and some 15 MB, most of it the data: `prices.py` does so at first need.
 """
 
 from collections.abc import Sequence

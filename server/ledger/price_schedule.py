@@ -15,7 +15,8 @@ class Dated:
 
     Attributes:
         begin: from when, microseconds since the epoch.
-        window: from and to when of each day, microseconds since midnight UTC; it may pass midnight. None: all day.
+        window: from and to when of each day, microseconds since midnight UTC; it may pass midnight, and
+            from and to the same time it is all day. None: all day.
         price: None: the price is not known.
     """
 
@@ -39,4 +40,4 @@ def price_at(schedule: Sequence[Dated], at: int) -> Price | None:
 
 def _within(window: tuple[int, int], time: int) -> bool:
     begin, end = window
-    return begin <= time < end if begin <= end else time >= begin or time < end
+    return begin <= time < end if begin < end else time >= begin or time < end

@@ -210,6 +210,7 @@ def test_the_public_prices_are_loaded_only_for_who_needs_them() -> None:
         ((22 * HOUR, 2 * HOUR), 23 * HOUR, True),
         ((22 * HOUR, 2 * HOUR), 25 * HOUR, True),
         ((22 * HOUR, 2 * HOUR), 3 * HOUR, False),
+        ((5 * HOUR, 5 * HOUR), 3 * HOUR, True),
     ],
 )
 def test_a_price_may_hold_at_some_hours_only(window: tuple[int, int], at: int, holds: bool) -> None:
