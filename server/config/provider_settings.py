@@ -34,10 +34,10 @@ class ProviderSettings(Section):
     counts among equals. Times are in seconds; where None, `first_chunk_timeout` and `idle_timeout` are 120 for streams, and
     `timeout` alone bounds other answers. `retry_delay` bounds the first back-off, and doubles with each one.
 
-    Costs are US dollars and outweigh what is publicly known; 0 is free. Of a local provider that tells one of them the others
-    are 0. `broken_stream_billing` says what is paid for when a stream breaks before its usage came: `estimate`, by what was
-    told so far; `read_to_end`, by the usage at the end of the provider's answer, which is read on without a listener; `none`,
-    nothing.
+    Costs are US dollars and outweigh what is publicly known; 0 is free. Of a local provider that tells one of them the
+    others are 0. `broken_stream_billing` says what is paid for when a stream breaks before its usage came: `estimate`, by
+    what was told so far; `read_to_end`, by the usage at the end of the provider's answer, which is read on without a
+    listener; `none`, nothing.
     """
 
     name: Name
