@@ -56,7 +56,7 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str | None, data_dir: Path | None, bounds: Bounds | None = None, migrations: Path = MIGRATIONS
+        cls, url: str | None, data_dir: Path | None, bounds: Bounds | None = None, migrations: Path | None = MIGRATIONS
     ) -> Self:
         """Opens a database and brings its tables up to date. Several processes may do so at once.
 
@@ -64,7 +64,7 @@ class Database:
             url: `sqlite:///path`, `sqlite://` (in memory) or `postgresql://...`; None: the file in `data_dir`.
             data_dir: the data folder; None: without a URL the database is in memory.
             bounds: what it may take; None: the defaults.
-            migrations: the folder of the steps that make the tables.
+            migrations: the folder of the steps that make the tables; None: they stay as they are, and may be others.
 
         Raises:
             SchemaError: the tables come from a newer version, or could not be brought up to date.
@@ -137,13 +137,15 @@ class Database:
         if self._reading is not self._writing:
             await self._reading.dispose()
 
-    async def _prepare(self, address: Address, migrations: Path) -> None:
+    async def _prepare(self, address: Address, migrations: Path | None) -> None:
         timeout_s = self._bounds.migration_timeout_s
+        if address.memory:  # it lasts as long as one connection to it
+            self._keeper = await self._reading.connect()
+        if migrations is None:
+            return
         if address.dialect == "postgresql":
             self.migrated = await migrate(self._writing, address, timeout_s, migrations)
             return
-        if address.file is None:  # a database in memory lasts as long as one connection to it
-            self._keeper = await self._reading.connect()
         engine = open_sqlite(address, self._bounds, "BEGIN IMMEDIATE", 1, _FOR_TABLES)
         try:
             self.migrated = await migrate(engine, address, timeout_s, migrations)

@@ -20,7 +20,7 @@ async def start_writer(url: str, prefix: str) -> Process:
 
 
 async def test_what_processes_told_of_is_there_after_they_were_killed(database_url: str) -> None:
-    writers = [await start_writer(database_url, prefix) for prefix in ("a", "b", "c")]
+    writers = [await start_writer(database_url, prefix) for prefix in ("a", "b")]
     told: list[bytes] = []
     for writer in writers:
         assert writer.stdout is not None
