@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import cast
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -320,6 +321,17 @@ def secrets_of(settings: Settings) -> Iterable[str]:
         if provider.api_key is not None:
             yield provider.api_key.get_secret_value()
         yield from provider.custom_headers.values()
+    for section in (settings.storage, settings.redis):
+        if section is not None and section.url is not None:
+            yield from _passwords(section.url.get_secret_value())
+
+
+def _passwords(url: str) -> Iterable[str]:
+    """The password in a URL, as it stands there and as it is."""
+    password = url.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2]
+    if password:
+        yield password
+        yield unquote(password)
 
 
 def log_notices(loaded: Loaded) -> None:

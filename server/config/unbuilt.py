@@ -28,7 +28,6 @@ UNBUILT = (
     Unbuilt("rate_limit", (("rate_limit",), (*_PROVIDER, "rate_limit"))),
     Unbuilt("templates", (("templates",),)),
     Unbuilt("redis", (("redis",),)),
-    Unbuilt("storage", (("storage", "url"),)),
     Unbuilt("metrics_api", (("metrics_api",),)),
     Unbuilt("sanitize", (("security", "sanitize"),), ("off",)),
     Unbuilt("public_analytics", (("auth", "public_analytics"),)),

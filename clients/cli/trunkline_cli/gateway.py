@@ -79,6 +79,7 @@ class Gateway:
         Raises:
             OSError: an address is taken or not ours.
             SelectionFileError: a file in `data_dir` makes no sense.
+            StorageError: the database cannot be used.
         """
         settings = loaded.settings
         redaction = Redaction(secrets_of(settings))

@@ -16,6 +16,7 @@ from rich.console import Console
 from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
 from server.providers.loader import provider_kinds
+from server.storage.errors import StorageError
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
 from trunkline_cli.memory import give_back, settle
 from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise
@@ -161,7 +162,7 @@ async def _serve(
         on_parent_death(stop.set)
     try:
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls, kept)
-    except (OSError, SelectionFileError) as error:
+    except (OSError, SelectionFileError, StorageError) as error:
         Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
         return CANNOT_START if quiet else 1
     if not quiet:

@@ -13,7 +13,6 @@ ASKED = {
     "rate_limit": "rate_limit_rpm: 5",
     "templates": "templates: {directory: t}",
     "redis": "redis: {url: 'redis://127.0.0.1'}",
-    "storage": "storage: {url: 'sqlite:///a.db'}",
     "metrics_api": "metrics_api: {port: 8002}",
     "sanitize": "security: {sanitize: flag}",
     "public_analytics": "auth: {public_analytics: true}",
