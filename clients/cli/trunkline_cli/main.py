@@ -6,6 +6,7 @@ import typer
 
 from trunkline_cli.chat import chat
 from trunkline_cli.check import check
+from trunkline_cli.db import app as db_app
 from trunkline_cli.explain import explain
 from trunkline_cli.models import models
 from trunkline_cli.serve import app as serve_app
@@ -28,6 +29,7 @@ def build_app() -> typer.Typer:
     app.command()(chat)
     app.command()(models)
     app.command()(explain)
+    app.add_typer(db_app, name="db")
     app.command()(version)
     return app
 
