@@ -78,6 +78,12 @@ class Breaker:
         """Seconds until it lets a try through; 0: now."""
         return 0.0 if self._since is None else max(0.0, self._since + self._recovery_s - now)
 
+    def hold(self, now: float, left_s: float) -> None:
+        """Keeps it open for so many seconds at least: another process has found out that it should be."""
+        if self._failures:
+            since = now + left_s - self._recovery_s
+            self._since = since if self._since is None else max(self._since, since)
+
     def begin(self) -> Try:
         """A try begins; it ends with `succeeded`, `failed` or `left`."""
         if self._since is None:

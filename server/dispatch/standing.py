@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterator
 from enum import IntEnum
 from weakref import WeakValueDictionary
 
@@ -207,6 +208,10 @@ class TargetStates:
             state.unhealthy = provider in self._unhealthy
             self._last.append(state)
         return state
+
+    def all(self) -> Iterator[tuple[str, str, TargetState]]:
+        """Every record, with its provider and model."""
+        return ((provider, model, state) for (provider, model), state in tuple(self._states.items()))
 
     def of_provider(self, provider: str) -> list[TargetState]:
         """The records of a provider's targets."""
