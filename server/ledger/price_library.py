@@ -4,6 +4,7 @@ Importing this file costs a quarter of a second and some 15 MB, most of it the d
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from server.ledger.price import Price, Rates, Tier, Told
+from server.ledger.price import FREE, Price, Rates, Tier, Told
 from server.ledger.price_schedule import DAY, Dated
 
 _RATES = {
@@ -82,11 +83,12 @@ def _schedule(model: ModelInfo, tier: str, told: Told) -> tuple[Dated, ...]:
     )
     windows: list[tuple[int, int] | None] = [*zip(hours, [*hours[1:], *hours[:1]], strict=True)] or [None]
     context = {"service_tier": tier} if tier else None
+    free = model.id.endswith(":free")
     return tuple(
         Dated(
             (begin - _EPOCH) // _MICROSECOND,
             window,
-            _price(model.get_prices(begin + _MICROSECOND * (window[0] if window else 0), context), told),
+            _price(model.get_prices(begin + _MICROSECOND * (window[0] if window else 0), context), told, free),
         )
         for begin in begins
         for window in windows
@@ -103,9 +105,14 @@ def _of_day(moment: time) -> int:
     return (datetime.combine(_EPOCH.date(), aware) - _EPOCH) // _MICROSECOND % DAY
 
 
-def _price(prices: ModelPrice, told: Told) -> Price | None:
-    """The price; None: it has parts that cannot be counted here, as hours of sound and pages of documents."""
+def _price(prices: ModelPrice, told: Told, free: bool) -> Price | None:
+    """The price; None: it has parts that cannot be counted here, as hours of sound and pages of documents.
+
+    No price at all is what models have that cost nothing, but those too that are no longer listed: the name has to say it.
+    """
     given: dict[str, Decimal | TieredPrices] = {key: value for key, value in vars(prices).items() if value is not None}
+    if free and not given:
+        return replace(FREE, told=told)
     if not {"input_mtok", "output_mtok"} & given.keys() or given.keys() - _KNOWN:
         return None
     starts = {tier.start for value in given.values() if isinstance(value, TieredPrices) for tier in value.tiers}

@@ -290,6 +290,12 @@ def test_a_public_price_that_cannot_be_counted_is_not_known(prices: ModelPrice) 
     assert price_at(schedule, NOW) is None
 
 
+def test_a_public_price_that_is_none_is_free_only_by_name() -> None:
+    known = library(*(ModelInfo(name, ClauseEquals(name), prices=ModelPrice()) for name in ("m:free", "m")))
+    found = [price_at(known.find("acme", [name], "", Told.NOTHING), NOW) for name in ("m:free", "m")]
+    assert found == [FREE, None]
+
+
 def test_the_public_prices_know_every_vendor_by_our_name_of_it() -> None:
     prices = Prices()
     known = {
