@@ -27,9 +27,10 @@ _FOR_TABLES = ("foreign_keys=OFF", "journal_mode=WAL")  # the second is for good
 class Database:
     """A database whose tables are up to date. `open` makes it.
 
-    What is committed outlives the process, however it ends. Code that uses it meets no difference between the two kinds,
-    if it keeps two rules: a row that is read to be changed is read in `begin` with `.with_for_update()` (SQLite, where one
-    writes at a time, ignores it); a failed statement ends its transaction.
+    What is committed outlives the process, however it ends. Code that uses it meets no difference between the two kinds, if
+    it keeps these rules: a row that is read to be changed is read in `begin` with `.with_for_update()` (SQLite, where one
+    writes at a time, ignores it); a statement that fails ends its block; no block is opened within another one's (they may
+    wait for each other); texts are no longer than their column and have no zero characters (SQLite would take them).
 
     Args:
         address: where it is.

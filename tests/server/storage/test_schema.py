@@ -15,6 +15,7 @@ from server.storage.schema import MIGRATIONS, newest_revision
 from server.storage.tables import METADATA
 from tests.server.storage.tenants import add, names
 
+_STEPS = sorted((MIGRATIONS / "versions").glob("0*.py"))
 _HEAD = f'''
 import sqlalchemy as sa
 from alembic import op
@@ -78,6 +79,23 @@ async def test_a_database_of_the_version_before_comes_along_with_its_rows(databa
     await database.close()
     assert rows == [("a", "u", "blue")]
     assert (database.migrated.before, database.migrated.after) == (newest_revision(), "next")
+
+
+@pytest.mark.parametrize("count", range(1, len(_STEPS)))
+async def test_a_database_of_any_version_comes_along_with_its_rows(database_url: str, tmp_path: Path, count: int) -> None:
+    """The first steps alone make the tables of that version."""
+    old = tmp_path / "old"
+    kept = {file.name for file in _STEPS[:count]}
+    shutil.copytree(MIGRATIONS, old, ignore=lambda _, names: [name for name in names if name[0] == "0" and name not in kept])
+    database = await Database.open(database_url, None, migrations=old)
+    await add(database, "a")
+    await database.close()
+    database = await Database.open(database_url, None)
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+    assert await names(database) == ["a"]
+    assert database.migrated.before != database.migrated.after
+    await database.close()
 
 
 async def test_a_database_of_a_newer_version_is_refused(database_url: str, tmp_path: Path) -> None:
