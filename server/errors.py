@@ -46,6 +46,7 @@ class GatewayError(Exception):
         retry_after_s: when trying again may help, in seconds from now.
         fields: the request's fields at fault, each with what is wrong with it.
         code: another gRPC code than the reason's usual one.
+        violations: what is used up: of whom, and what.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class GatewayError(Exception):
         retry_after_s: float | None = None,
         fields: Sequence[tuple[str, str]] = (),
         code: grpc.StatusCode | None = None,
+        violations: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -63,6 +65,7 @@ class GatewayError(Exception):
         self.metadata = dict(metadata or {})
         self.retry_after_s = retry_after_s
         self.fields = tuple(fields)
+        self.violations = tuple(violations)
         self.code = code or _CODES[reason]
 
     @property
@@ -87,7 +90,7 @@ def invalid_request(message: str, param: str = "") -> GatewayError:
 
 
 def to_status(error: GatewayError) -> status_pb2.Status:
-    """The status on the wire: one `ErrorInfo`, `RetryInfo` where waiting helps, `BadRequest` for faults of fields."""
+    """The status on the wire: one `ErrorInfo`; `RetryInfo`, `QuotaFailure` and `BadRequest` where there is one to tell."""
     details: list[message.Message] = [
         error_details_pb2.ErrorInfo(
             reason=ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_"), domain=DOMAIN, metadata=error.metadata
@@ -97,6 +100,12 @@ def to_status(error: GatewayError) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_s * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    if error.violations:
+        used_up = [
+            error_details_pb2.QuotaFailure.Violation(subject=subject, description=description)
+            for subject, description in error.violations
+        ]
+        details.append(error_details_pb2.QuotaFailure(violations=used_up))
     if error.fields:
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=field, description=description)

@@ -278,14 +278,42 @@ class ChaosEngineeringSettings(Section):
     faults: tuple[FaultSettings, ...] = ()
 
 
+class ScopeLimitSettings(Section):
+    """How much passes in a window for everybody together (`global`), or for each tenant, user, key or model.
+
+    `name` narrows it to one of them, as an id or a pattern with `*`. What is None is not limited; `window_seconds` is the
+    section's where it is None. A `burst_limit` of 0 lets all of a window's requests come at once.
+    """
+
+    scope: Literal["global", "tenant", "user", "key", "model"]
+    name: ModelPattern | None = None
+    requests_per_window: PositiveCount | None = None
+    tokens_per_window: PositiveCount | None = None
+    window_seconds: Seconds | None = None
+    burst_limit: Count = 0
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.requests_per_window is None and self.tokens_per_window is None:
+            raise ValueError("must have `requests_per_window` or `tokens_per_window`")
+        return self
+
+
 class RateLimitSettings(Section):
-    """How many requests one key may make; `endpoints` sets requests per window for single paths."""
+    """How many requests, and how many tokens, one key may use in any window.
+
+    At most `burst_limit` requests come at once, the rest of a window's has to come evenly; 0 lets all of them come at once.
+    `endpoints` sets requests per window and key for single paths (`/v1/embeddings`) or operations (`embeddings`), and
+    `scopes` what holds beside that for others than keys.
+    """
 
     enabled: bool = True
     requests_per_window: PositiveCount = 1000
+    tokens_per_window: PositiveCount | None = None
     window_seconds: Seconds = 60
     burst_limit: Count = 50
     endpoints: LimitByEndpoint = FrozenMap()
+    scopes: tuple[ScopeLimitSettings, ...] = ()
 
 
 class TemplatesSettings(Section):
@@ -304,9 +332,14 @@ class SecuritySettings(Section):
 
 
 class RedisSettings(Section):
-    """The Redis or Valkey that workers share."""
+    """The Redis or Valkey that workers share.
+
+    While it does not answer within `timeout` seconds, limits let everything pass (`fail_open`) or nothing (`fail_closed`).
+    """
 
     url: SecretUrl
+    on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
+    timeout: Seconds = 0.05
 
 
 class StorageSettings(Section):

@@ -17,6 +17,7 @@ from server.config import ConfigError, Loaded, ProviderKind, ProviderSettings, S
 from server.config.first_key import FILE_NAME
 from server.config.paths import show_variable
 from server.config.provider_kind import find_kind
+from server.limits.shared import find_unshared
 from server.providers.loader import provider_kinds
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
@@ -57,7 +58,8 @@ def check(
     _tell_notices(console, loaded)
     if loaded.path is None:
         _tell_usable_vendors(console, loaded.settings, kinds)
-    faults = [*_tls_faults(loaded.settings), *_data_faults(console, loaded.settings, env)]
+    unshared = find_unshared(loaded.settings, loaded.settings.server.workers)
+    faults = [*_tls_faults(loaded.settings), *_data_faults(console, loaded.settings, env), *([unshared] if unshared else [])]
     _tell_faults(console, faults)
     if faults:
         raise typer.Exit(1)

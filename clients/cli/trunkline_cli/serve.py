@@ -15,6 +15,7 @@ from rich.console import Console
 
 from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
+from server.limits.shared import find_unshared
 from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
@@ -130,6 +131,9 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     )
     if workers > 1 and 0 in (addresses.port, addresses.grpc_port, addresses.metrics_port):
         _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
+    unshared = find_unshared(loaded.settings, workers) if core is None else None
+    if unshared is not None:
+        _fail(unshared)
     digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
     if workers > 1 and worker is None:
         raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core))))

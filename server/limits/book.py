@@ -1,0 +1,150 @@
+"""Keeps the rows of quotas and budgets at hand, and seeds their counters from the rows of completions."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy import func, select, union_all
+
+from server.clock import Clock
+from server.limits.allowances import Allowance, Allowances, Due
+from server.limits.budgets import load_budgets
+from server.limits.counters import Counters, CountersError
+from server.limits.quotas import load_quotas
+from server.limits.spent import sum_rows
+from server.storage.database import Database
+from server.storage.errors import StorageError
+from server.storage.tables import BUDGETS, QUOTAS
+
+LOOK_AGAIN_S = 1.0
+"""How often the rows are looked at: a change is in force everywhere within twice that."""
+
+_PATIENCE_S = 1.0
+_PRIME = 999_999_937
+_MICROS = 1_000_000
+
+Stamp = tuple[tuple[int, ...], ...]
+"""Tells one state of the tables from the next, without reading all rows."""
+
+
+class Book:
+    """The allowances in force.
+
+    Args:
+        database: has the rows; None: there are none.
+        counters: what counts them.
+        clock: tells the time.
+    """
+
+    def __init__(self, database: Database | None, counters: Counters, clock: Clock) -> None:
+        self.allowances = Allowances()
+        """Replaced whole when rows change."""
+        self._database = database
+        self._counters = counters
+        self._clock = clock
+        self._stamp: Stamp = ()
+        self._known: frozenset[Allowance] = frozenset()
+        self._stale: set[str] = set()
+        self._failed_until = 0.0
+        self._seeds: dict[str, asyncio.Task[bool]] = {}
+        self._log = structlog.get_logger("trunkline.limits")
+
+    async def refresh(self) -> None:
+        """Reads the rows if they changed.
+
+        Raises:
+            StorageError: the database failed; what was read before stays in force.
+        """
+        if self._database is None:
+            return
+        async with self._database.read(_PATIENCE_S) as connection:
+            stamp: Stamp = tuple(tuple(row) for row in await connection.execute(_STAMP))
+            if stamp == self._stamp:
+                return
+            rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
+        allowances = Allowances(rows)
+        # What ran until now was not counted for new rows: let them be counted anew, from the rows of completions.
+        new = {(each.unit, each.id) for each in rows} - {(each.unit, each.id) for each in self._known}
+        now = round(self._clock.now() * _MICROS)
+        self._stale |= {due.key for due in allowances.dues(now) if (due.allowance.unit, due.allowance.id) in new}
+        self.allowances, self._known, self._stamp = allowances, rows, stamp
+
+    async def watch(self) -> None:
+        """Looks at the rows again and again, until it is cancelled."""
+        failing = False
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            try:
+                await self.refresh()
+                failing = False
+            except StorageError as error:
+                if not failing:
+                    self._log.warning("limits not read", error=str(error))
+                failing = True
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Lets counters be seeded again whose value is in doubt."""
+        self._stale.update(keys)
+
+    async def drop_stale(self) -> None:
+        """Drops the counters in doubt.
+
+        Raises:
+            CountersError: they are out of reach.
+        """
+        while self._stale:
+            keys, self._stale = self._stale, set()
+            try:
+                await self._counters.drop(sorted(keys))
+            except BaseException:
+                self._stale |= keys
+                raise
+
+    async def seed(self, due: Due, mark: int) -> None:
+        """Sets a counter from the rows; callers of one moment share one reading.
+
+        Raises:
+            CountersError: the counters, or the rows, are out of reach.
+        """
+        task = self._seeds.get(due.key)
+        if task is None:
+            task = self._seeds[due.key] = asyncio.ensure_future(self._seed(due, mark))
+            task.add_done_callback(lambda task: self._seeded(due.key, task))
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        seeds = list(self._seeds.values())
+        for task in seeds:
+            task.cancel()
+        await asyncio.gather(*seeds, return_exceptions=True)
+
+    def _seeded(self, key: str, task: "asyncio.Task[bool]") -> None:
+        self._seeds.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # everybody who asked may have left
+
+    async def _seed(self, due: Due, mark: int) -> bool:
+        if self._database is None or self._clock.monotonic() < self._failed_until:
+            raise CountersError("the rows cannot be read")
+        try:
+            async with self._database.read(_PATIENCE_S) as connection:
+                sums = await sum_rows(connection, due)
+        except StorageError as error:
+            self._failed_until = self._clock.monotonic() + LOOK_AGAIN_S
+            self._log.warning("limits not seeded", error=str(error))
+            raise CountersError("the rows cannot be read") from error
+        expires_s = due.expires_s(round(self._clock.now() * _MICROS))
+        return await self._counters.seed(due.key, sums.value, sums.settled, mark, expires_s)
+
+
+_STAMP = union_all(
+    *(
+        select(
+            func.count(),
+            func.coalesce(func.max(table.c.update_time), 0),
+            func.coalesce(func.sum(table.c.update_time % _PRIME), 0),
+        )
+        for table in (QUOTAS, BUDGETS)
+    )
+)

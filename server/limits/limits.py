@@ -1,0 +1,269 @@
+"""Limits: rates, quotas and budgets in one question before a request, and one answer after it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from server.clock import Clock
+from server.config.provider_settings import ProviderSettings
+from server.config.schema import RateLimitSettings
+from server.errors import GatewayError
+from server.limits.allowances import Due, Unit
+from server.limits.book import Book
+from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_event
+from server.limits.counters import Change, Claim, Counters, CountersError, Taken
+from server.limits.quotas import quota_exceeded
+from server.limits.rates import Headers, Rates, find_headers, is_of_tokens, provider_claim, rate_limited
+from server.limits.request import Request
+from server.storage.database import Database
+from server.storage.errors import StorageError
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+_MICROS = 1_000_000
+_SEEDINGS = 5
+_RETRY_S = 1.0
+_NOBODYS = -1
+"""A mark that no counter has."""
+
+
+class Limits:
+    """Everything that limits. `start` and `close` it in one and the same running loop.
+
+    Args:
+        settings: the rates; None: there are none.
+        counters: what counts; its own from now on.
+        database: has quotas, budgets and what was used; None: there are only rates.
+        clock: tells the time.
+        fail_open: whether requests pass while counters or rows are out of reach; else they are refused.
+
+    Attributes:
+        on_budget_event: called once for each threshold that a budget crosses, when its row is written.
+    """
+
+    def __init__(
+        self,
+        settings: RateLimitSettings | None,
+        counters: Counters,
+        database: Database | None,
+        clock: Clock,
+        fail_open: bool = True,
+    ) -> None:
+        self.on_budget_event: Callable[[BudgetEvent], None] = lambda event: None
+        self._rates = Rates(settings)
+        self._counters = counters
+        self._database = database
+        self._clock = clock
+        self._fail_open = fail_open
+        self._book = Book(database, counters, clock)
+        self._watch: asyncio.Task[None] | None = None
+        self._raised: set[tuple[str, int, int]] = set()
+        self._recording: set[asyncio.Task[None]] = set()
+        self._log = structlog.get_logger("trunkline.limits")
+
+    async def start(self) -> None:
+        """Reads the rows and begins to watch them. What is counted is counted anew: call it after the ledger's recovery.
+
+        Raises:
+            StorageError: the database failed.
+        """
+        await self.refresh()
+        if self._database is not None:
+            self._watch = asyncio.ensure_future(self._book.watch())
+
+    async def refresh(self) -> None:
+        """Puts changed rows in force here at once; elsewhere it takes up to two seconds.
+
+        Raises:
+            StorageError: the database failed.
+        """
+        await self._book.refresh()
+
+    def configure(self, settings: RateLimitSettings | None) -> None:
+        """Puts other rates in force."""
+        self._rates = Rates(settings)
+
+    def recount(self) -> None:
+        """Lets quotas and budgets be counted anew from the rows of completions, after these were changed by others."""
+        self._book.forget([due.key for due in self._book.allowances.dues(self._now())])
+
+    async def close(self) -> None:
+        """Ends what is under way, and closes the counters."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await asyncio.gather(*self._recording)
+        await self._book.close()
+        await self._counters.close()
+
+    async def reserve(self, request: Request) -> "Reservation":
+        """Reserves what a request may use, all of it or nothing.
+
+        Raises:
+            GatewayError: RATE_LIMITED, QUOTA_EXCEEDED or BUDGET_EXCEEDED; OVERLOADED where counters are out of reach and
+                nothing passes then.
+        """
+        time = request.begin_time or self._now()
+        claims = self._rates.claims(request)
+        dues = self._book.allowances.of(request, time)
+        if not claims and not dues:
+            return Reservation(self, request, time)
+        rates = len(claims)
+        claims += [due.claim(request, time) for due in dues]
+        try:
+            taken = await self._take(claims, dues, rates)
+        except CountersError:
+            self._book.forget([due.key for due in dues])  # it may have been granted, and nobody knows
+            if self._fail_open:
+                return Reservation(self, request, time)
+            raise _out_of_reach() from None
+        if taken.refused is not None:
+            raise self._refusal(claims, dues, rates, taken)
+        headers = find_headers(claims, taken, self._clock.now()) if rates else None
+        return Reservation(self, request, time, claims, dues, taken.marks, headers)
+
+    async def claim_provider(self, provider: ProviderSettings) -> float | None:
+        """Claims one attempt of a provider's own rate.
+
+        Returns:
+            None: it may be made; else in how many seconds it may.
+        """
+        claim = provider_claim(provider)
+        if claim is None:
+            return None
+        try:
+            taken = await self._counters.take([claim])
+        except CountersError:
+            return None if self._fail_open else _RETRY_S
+        return None if taken.refused is None else taken.wait_s or 0.0
+
+    async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
+        """Makes what a reservation holds what was used. For reservations."""
+        request, changes = reservation.request, reservation.changes(tokens, micros)
+        dues = self._book.allowances.of(request, reservation.time)
+        claimed = {change.key for change in changes}
+        # Rows that are newer than the request, or that nobody could count it for: they are counted anew.
+        changes += [Change(due.key, 0, _NOBODYS) for due in dues if due.key not in claimed]
+        if not changes:
+            return
+        try:
+            await self._book.drop_stale()
+            settled = await self._counters.change(changes)
+        except CountersError:
+            self._book.forget([due.key for due in (*dues, *reservation.dues)])
+            return
+        spent = {change.key: value for change, value in zip(changes, settled, strict=True) if value is not None}
+        for due in dues:
+            if due.allowance.unit is Unit.MICROS and due.key in spent:
+                self._tell_crossed(due, spent[due.key])
+
+    async def _take(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int) -> Taken:
+        for _ in range(_SEEDINGS):
+            await self._book.drop_stale()
+            taken = await self._counters.take(claims)
+            if not taken.absent:
+                return taken
+            for index in taken.absent:
+                await self._book.seed(dues[index - rates], taken.marks[index])
+        raise CountersError("counters that nobody can seed")
+
+    def _refusal(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int, taken: Taken) -> GatewayError:
+        assert taken.refused is not None
+        if taken.refused < rates:
+            return rate_limited(claims[taken.refused], taken.wait_s, self._clock.now())
+        due = dues[taken.refused - rates]
+        return quota_exceeded(due) if due.allowance.unit is Unit.TOKENS else budget_exceeded(due)
+
+    def _tell_crossed(self, due: Due, spent_micros: int) -> None:
+        for event in crossed(due, spent_micros):
+            key = event.budget.id, event.period_start, event.threshold
+            if self._database is not None and key not in self._raised:
+                self._raised.add(key)
+                task = asyncio.ensure_future(self._record(self._database, event))
+                self._recording.add(task)
+                task.add_done_callback(self._recording.discard)
+
+    async def _record(self, database: Database, event: BudgetEvent) -> None:
+        try:
+            first = await record_event(database, event, self._now())
+        except StorageError as error:
+            self._log.warning("budget event not written", budget=event.budget.id, error=str(error))
+            self._raised.discard((event.budget.id, event.period_start, event.threshold))  # the next one tries again
+            return
+        if first:
+            self.on_budget_event(event)
+
+    def _now(self) -> int:
+        return round(self._clock.now() * _MICROS)
+
+
+class Reservation:
+    """What is held back for one request. Ends with `settle` or `release`; what comes after the first of them does nothing.
+
+    Args:
+        limits: who holds it.
+        request: whose it is.
+        time: when it begins, in microseconds since the epoch.
+        claims: what was granted, those of allowances last.
+        dues: the allowances.
+        marks: of each claim, what it was granted of.
+        headers: what the answer's headers say.
+    """
+
+    __slots__ = ("_claims", "_ended", "_headers", "_limits", "_marks", "dues", "request", "time")
+
+    def __init__(
+        self,
+        limits: Limits,
+        request: Request,
+        time: int,
+        claims: Sequence[Claim] = (),
+        dues: Sequence[Due] = (),
+        marks: Sequence[int] = (),
+        headers: Headers | None = None,
+    ) -> None:
+        self.request = request
+        self.time = time
+        self.dues = dues
+        self._limits = limits
+        self._claims = claims
+        self._marks = marks
+        self._headers = headers
+        self._ended = False
+
+    def headers(self) -> Headers | None:
+        """Limit, what is left of it, and the epoch second at which all of it is there again; None: no rate is configured."""
+        return self._headers
+
+    async def settle(self, tokens: int, micros: int) -> None:
+        """Corrects it to what was used. Call it when the settlement's row is committed, with what that row says.
+
+        Args:
+            tokens: input and output together.
+            micros: millionths of a US dollar; 0 where the price is not known.
+        """
+        if not self._ended:
+            self._ended = True
+            await self._limits.correct(self, tokens, micros)
+
+    async def release(self) -> None:
+        """Gives it back: nothing was used. The request still counts as one."""
+        await self.settle(0, 0)
+
+    def changes(self, tokens: int, micros: int) -> list[Change]:
+        """What makes its claims what was used."""
+        changes: list[Change] = []
+        first_due = len(self._claims) - len(self.dues)
+        for index, (claim, mark) in enumerate(zip(self._claims, self._marks, strict=True)):
+            if index >= first_due:
+                used = tokens if self.dues[index - first_due].allowance.unit is Unit.TOKENS else micros
+                changes.append(Change(claim.key, used - claim.amount, mark, used))
+            elif is_of_tokens(claim) and tokens != claim.amount:
+                changes.append(Change(claim.key, tokens - claim.amount, mark, 0, claim.window_s))
+        return changes
+
+
+def _out_of_reach() -> GatewayError:
+    return GatewayError(
+        ErrorReason.ERROR_REASON_OVERLOADED, "Limits cannot be checked at the moment.", retry_after_s=_RETRY_S
+    )

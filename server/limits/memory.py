@@ -1,0 +1,234 @@
+"""Counters in this process's memory: for one worker."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from itertools import count
+
+from server.clock import Clock
+from server.limits.counters import ANY_MARK, LONGEST_SEED_S, NO_LIMIT, SLOTS, Change, Claim, Taken
+
+_SWEEP_S = 60.0
+_ROUNDING_S = 1e-6
+
+
+class MemoryCounters:
+    """Counters as objects. No method waits for anything.
+
+    Args:
+        clock: tells the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._plain: dict[str, _Plain] = {}
+        self._windows: dict[str, _Window] = {}
+        self._seeding: dict[str, tuple[int, float]] = {}
+        self._marks = count(1)
+        self._sweep = clock.monotonic() + _SWEEP_S
+
+    async def take(self, claims: Sequence[Claim]) -> Taken:
+        """Claims all or nothing."""
+        now = self._clock.monotonic()
+        if now >= self._sweep:
+            self._forget(now)
+        cells: list[_Plain | _Window] = []
+        absent: list[int] = []
+        for index, claim in enumerate(claims):
+            cell = self._window(claim, now) if claim.window_s else self._counter(claim, now)
+            if cell is None:
+                absent.append(index)
+            else:
+                cells.append(cell)
+        if absent:
+            marks = tuple(self._seed_mark(claim.key, now) if index in absent else 0 for index, claim in enumerate(claims))
+            return Taken(None, tuple(absent), (), marks)
+        for index, cell in enumerate(cells):
+            if not cell.fits(claims[index], now):
+                left = tuple(cell.left(claim) for cell, claim in zip(cells, claims, strict=True))
+                return Taken(index, (), left, (), cell.wait_s(claims[index], now))
+        taken = tuple(cell.add(claim, now) for cell, claim in zip(cells, claims, strict=True))
+        return Taken(None, (), tuple(cell.left(claim) for cell, claim in zip(cells, claims, strict=True)), taken)
+
+    async def claim(self, claims: Sequence[Claim]) -> int | None:
+        """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
+        return (await self.take(claims)).refused
+
+    async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
+        """Corrects; gives of each plain counter how much of it is settled, None: it is gone, or a window."""
+        return tuple(self._change(change) for change in changes)
+
+    async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
+        """Adds to a plain counter, which begins at nothing where it is absent."""
+        now = self._clock.monotonic()
+        self._plain.setdefault(key, _Plain(0, 0, next(self._marks), _end(now, expires_s))).value += delta
+
+    async def seed(
+        self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None
+    ) -> bool:
+        """Sets a plain counter that is absent, unless it was dropped since `mark` was given."""
+        now = self._clock.monotonic()
+        cell = self._plain.get(key)
+        if cell is not None and now < cell.expires:
+            return mark in (ANY_MARK, cell.mark)
+        given, until = self._seeding.pop(key, (ANY_MARK, 0.0))
+        if mark != ANY_MARK and (mark != given or now >= until):
+            return False
+        self._plain[key] = _Plain(value, settled, mark or next(self._marks), _end(now, expires_s))
+        return True
+
+    async def value(self, key: str) -> int | None:
+        """What a plain counter holds; None: it is absent."""
+        cell = self._plain.get(key)
+        return None if cell is None or self._clock.monotonic() >= cell.expires else cell.value
+
+    async def drop(self, keys: Sequence[str]) -> None:
+        """Forgets plain counters, whoever is seeding them."""
+        for key in keys:
+            self._drop(key)
+
+    async def close(self) -> None:
+        """Does nothing."""
+
+    def _counter(self, claim: Claim, now: float) -> "_Plain | None":
+        cell = self._plain.get(claim.key)
+        if cell is not None and now < cell.expires:
+            return cell
+        if claim.seeded:
+            return None
+        cell = self._plain[claim.key] = _Plain(0, 0, next(self._marks), _end(now, claim.expires_s))
+        return cell
+
+    def _window(self, claim: Claim, now: float) -> "_Window":
+        cell = self._windows.get(claim.key)
+        if cell is None or cell.window_s != claim.window_s:
+            cell = self._windows[claim.key] = _Window(claim.window_s)
+        cell.turn(now)
+        return cell
+
+    def _seed_mark(self, key: str, now: float) -> int:
+        mark, until = self._seeding.get(key, (ANY_MARK, 0.0))
+        if now >= until:
+            mark = next(self._marks)
+            self._seeding[key] = mark, now + LONGEST_SEED_S
+        return mark
+
+    def _change(self, change: Change) -> int | None:
+        if change.window_s:
+            window = self._windows.get(change.key)
+            if window is not None:
+                window.change(change)
+            return None
+        cell = self._plain.get(change.key)
+        if cell is None or change.mark not in (ANY_MARK, cell.mark):
+            self._drop(change.key)
+            return None
+        cell.value += change.delta
+        cell.settled += change.settled
+        return cell.settled
+
+    def _drop(self, key: str) -> None:
+        self._plain.pop(key, None)
+        self._seeding.pop(key, None)
+
+    def _forget(self, now: float) -> None:
+        self._sweep = now + _SWEEP_S
+        self._plain = {key: cell for key, cell in self._plain.items() if now < cell.expires}
+        self._seeding = {key: (mark, until) for key, (mark, until) in self._seeding.items() if now < until}
+        self._windows = {key: cell for key, cell in self._windows.items() if now < cell.last + 2 * cell.window_s}
+
+
+class _Plain:
+    """A sum."""
+
+    __slots__ = ("expires", "mark", "settled", "value")
+
+    def __init__(self, value: int, settled: int, mark: int, expires: float) -> None:
+        self.value = value
+        self.settled = settled
+        self.mark = mark
+        self.expires = expires
+
+    def fits(self, claim: Claim, now: float) -> bool:
+        return not claim.amount or claim.limit == NO_LIMIT or self.value + claim.amount <= claim.limit
+
+    def left(self, claim: Claim) -> int:
+        return max(0, claim.limit - self.value)
+
+    def wait_s(self, claim: Claim, now: float) -> float | None:
+        return None
+
+    def add(self, claim: Claim, now: float) -> int:
+        self.value += claim.amount
+        return self.mark
+
+
+class _Window:
+    """What was claimed in the last so many seconds, by slots; and when an even flow would have got as far as it is."""
+
+    __slots__ = ("_even_time", "_slot_s", "_slots", "_sum", "last", "window_s")
+
+    def __init__(self, window_s: float) -> None:
+        self.window_s = window_s
+        self.last = 0.0
+        self._slot_s = window_s / SLOTS
+        self._slots: deque[list[int]] = deque()
+        self._sum = 0
+        self._even_time = 0.0
+
+    def turn(self, now: float) -> None:
+        """Forgets what is too old."""
+        self.last = now
+        first = int(now / self._slot_s) - SLOTS
+        while self._slots and self._slots[0][0] < first:
+            self._sum -= self._slots.popleft()[1]
+
+    def fits(self, claim: Claim, now: float) -> bool:
+        if not claim.amount:
+            return True
+        return self._sum + claim.amount <= claim.limit and self._too_early_s(claim, now) <= 0.0
+
+    def left(self, claim: Claim) -> int:
+        return max(0, claim.limit - self._sum)
+
+    def wait_s(self, claim: Claim, now: float) -> float | None:
+        over = self._sum + claim.amount - claim.limit
+        if claim.amount > claim.limit:
+            return None
+        wait_s = self._too_early_s(claim, now)
+        for slot, amount in self._slots:
+            if over <= 0:
+                break
+            over -= amount
+            wait_s = max(wait_s, (slot + SLOTS + 1) * self._slot_s - now + _ROUNDING_S)
+        return wait_s
+
+    def add(self, claim: Claim, now: float) -> int:
+        slot = int(now / self._slot_s)
+        if self._slots and self._slots[-1][0] >= slot:
+            self._slots[-1][1] += claim.amount
+        else:
+            self._slots.append([slot, claim.amount])
+        self._sum += claim.amount
+        if claim.burst:
+            self._even_time = max(self._even_time, now) + claim.amount * self.window_s / claim.limit
+        return self._slots[-1][0]
+
+    def change(self, change: Change) -> None:
+        for counted in reversed(self._slots):
+            if counted[0] == change.mark:
+                counted[1] += change.delta
+                self._sum += change.delta
+                return
+
+    def _too_early_s(self, claim: Claim, now: float) -> float:
+        if not claim.burst:
+            return 0.0
+        # A claim larger than the burst passes when the burst is whole.
+        ahead = (max(claim.amount, claim.burst) - claim.amount) * self.window_s / claim.limit
+        early_s = self._even_time - now - ahead
+        return early_s if early_s > _ROUNDING_S else 0.0
+
+
+def _end(now: float, expires_s: float | None) -> float:
+    return math.inf if expires_s is None else now + expires_s

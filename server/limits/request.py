@@ -1,0 +1,41 @@
+"""What limits are asked about."""
+
+from dataclasses import dataclass
+
+from server.caller import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something that somebody is about to do.
+
+    Attributes:
+        caller: who.
+        operation: chat, text, embeddings, images or videos; empty: none of them.
+        endpoint: the path that it came in by; empty: it came by gRPC.
+        model: as asked for.
+        tokens: how many it may use, input and output together.
+        micros: what it may cost, in millionths of a US dollar.
+        begin_time: its intent's, in microseconds since the epoch; 0: now.
+    """
+
+    caller: Caller
+    operation: str
+    endpoint: str
+    model: str
+    tokens: int = 0
+    micros: int = 0
+    begin_time: int = 0
+
+    def of(self, scope: str) -> str:
+        """Whose of a scope it is: the id of the caller's tenant, user or key, or the model; empty: nobody's."""
+        match scope:
+            case "tenant":
+                return self.caller.tenant_id
+            case "user":
+                return self.caller.user_id
+            case "key":
+                return self.caller.key_id or self.caller.name
+            case "model":
+                return self.model
+        return ""

@@ -1,0 +1,34 @@
+"""Requests to limits, and what comes of many of them."""
+
+import asyncio
+from collections.abc import Iterable
+
+from server.caller import COMPLETION, Caller
+from server.errors import GatewayError
+from server.limits.limits import Limits, Reservation
+from server.limits.request import Request
+
+ANN = Caller("ann's key", frozenset({COMPLETION}), tenant_id="acme", user_id="ann", key_id="k1")
+BOB = Caller("bob's key", frozenset({COMPLETION}), tenant_id="acme", user_id="bob", key_id="k2")
+CONFIGURED = Caller("configured", frozenset({COMPLETION}))
+
+
+def ask(caller: Caller = ANN, tokens: int = 0, micros: int = 0, model: str = "gpt", endpoint: str = "") -> Request:
+    return Request(caller, "chat", endpoint, model, tokens, micros)
+
+
+async def refusal(limits: Limits, request: Request) -> GatewayError | None:
+    """Why a request is refused; None: it is not."""
+    try:
+        await limits.reserve(request)
+    except GatewayError as error:
+        return error
+    return None
+
+
+async def admitted(limits: Iterable[Limits], request: Request, times: int) -> list[Reservation]:
+    """Asks at once, so many times each; gives what was granted."""
+    asked = (each.reserve(request) for each in limits for _ in range(times))
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, Reservation | GatewayError) for each in outcomes)
+    return [each for each in outcomes if isinstance(each, Reservation)]
