@@ -10,7 +10,7 @@ from gateway_http.settings import HttpSettings
 
 _METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 _EXPOSED = (
-    "x-request-id, x-trunkline-provider, x-trunkline-attempts, Retry-After, retry-after-ms, "
+    "x-request-id, x-trunkline-provider, x-trunkline-attempts, x-trunkline-replayed, Retry-After, retry-after-ms, "
     "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
 _LONGEST_CACHE_S = "600"

@@ -32,6 +32,7 @@ _HEADERS = {
     "trunkline-provider": "x-trunkline-provider",
     "trunkline-attempts": "x-trunkline-attempts",
     "trunkline-chaos": "x-trunkline-chaos",
+    "trunkline-replayed": "x-trunkline-replayed",
     "x-ratelimit-limit": "X-RateLimit-Limit",
     "x-ratelimit-remaining": "X-RateLimit-Remaining",
     "x-ratelimit-reset": "X-RateLimit-Reset",
@@ -68,7 +69,7 @@ class Exchange:
 
     Attributes:
         request_id: the request's id.
-        metadata: what goes with the RPC: the request's id and the key.
+        metadata: what goes with the RPC: the request's id, the API key and the idempotency key.
         timeout_s: how long the answer may take.
     """
 
@@ -86,6 +87,9 @@ class Exchange:
             if value is not None:
                 # gRPC metadata is printable ASCII; a key that is not cannot be a key of ours.
                 self.metadata.append((key, value if value.isascii() and value.isprintable() else "?"))
+        idempotency_key = headers.get("idempotency-key")
+        if idempotency_key is not None:
+            self.metadata.append(("idempotency-key", _plain(idempotency_key)))
         self.timeout_s = _timeout(headers, settings.timeout_s)
 
     async def json(self) -> Json:
@@ -165,6 +169,11 @@ def fitting(parse: Callable[[object, bool], T], body: Json) -> T:
         return parse(body, True)
     except Misfit as misfit:
         raise invalid(f"`{misfit.path}` must be {misfit.expected}.", misfit.path) from None
+
+
+def _plain(given: str) -> str:
+    """An idempotency key as metadata. What cannot be one goes out empty, for the server to refuse."""
+    return given if len(given) < 256 and given.isascii() and given.isprintable() else ""
 
 
 def _timeout(headers: Mapping[str, str], default_s: float) -> float:

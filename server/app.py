@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 from typing import cast
 from urllib.parse import unquote
 
@@ -35,6 +36,7 @@ from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.request_id import RequestId
 from server.policies.chaos import Chaos
+from server.policies.idempotency import Idempotency
 from server.providers.base import ProviderContext
 from server.providers.http import Http
 from server.providers.http_choice import build_http
@@ -131,6 +133,7 @@ class Core:
         self._data_dir = data_dir
         self._database: Database | None = None
         self._keys: StoredKeys | None = None
+        self._idempotency: Idempotency | None = None
 
     async def start(self, listen: Listen | None) -> None:
         """Begins to serve: in this process, and on the network where `listen` says so.
@@ -151,7 +154,8 @@ class Core:
         if listen is not None:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
-        self._register(Registry(interceptors, hosts), Tenancy(database, self._clock))
+        self._idempotency = Idempotency(database, self._clock, token_hex(16))
+        self._register(Registry(interceptors, hosts), Tenancy(database, self._clock), self._idempotency)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
@@ -191,6 +195,8 @@ class Core:
         if self._server is not None:
             stops.append(self._server.stop(grace_s))
         await asyncio.gather(*stops)
+        if self._idempotency is not None:
+            await self._idempotency.close()
         await self._runtime.catalogue.close()
         self._gate.close()
         self._runtime.means.watch.close()
@@ -240,15 +246,16 @@ class Core:
         )
         return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
-    def _register(self, registry: Registry, tenancy: Tenancy) -> None:
+    def _register(self, registry: Registry, tenancy: Tenancy, idempotency: Idempotency) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
         admin = AdminService(runtime, self._chaos, tenancy)
+        completion = CompletionService(runtime, idempotency)
         models = ModelsService(runtime, self._selections, self._clock)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping)
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
-        completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(CompletionService(runtime), registry)  # type: ignore[arg-type]
+        completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(completion, registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(models, registry)  # type: ignore[arg-type]
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]

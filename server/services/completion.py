@@ -6,6 +6,8 @@ from typing import cast
 
 from server.call import Call
 from server.dispatch.fold import fold_chat, fold_text
+from server.policies.idempotency import Idempotency
+from server.policies.idempotency_key import KEY
 from server.providers.base import Ask, Batch, Operation
 from server.runtime import Runtime
 from server.services.requests import check_chat, check_embedding, check_image, check_text, check_video
@@ -35,10 +37,12 @@ class CompletionService:
 
     Args:
         runtime: gives the configuration in force.
+        idempotency: answers the requests that have a key.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime]) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], idempotency: Idempotency) -> None:
         self._runtime = runtime
+        self._idempotency = idempotency
 
     async def CreateChatCompletion(self, request: CreateChatCompletionRequest, call: Call) -> CreateChatCompletionResponse:
         """Answers a conversation."""
@@ -100,7 +104,8 @@ class CompletionService:
         return cast(CreateVideosResponse, await self._only(ask, call))
 
     def _stream(self, ask: Ask, call: Call) -> AsyncGenerator[Batch, None]:
-        return self._runtime().dispatcher.stream(ask, call)
+        dispatch = self._runtime().dispatcher.stream
+        return self._idempotency.stream(ask, call, dispatch) if KEY in call.metadata else dispatch(ask, call)
 
     async def _only(self, ask: Ask, call: Call) -> Batch:
         """The one batch that an operation without a stream answers with."""

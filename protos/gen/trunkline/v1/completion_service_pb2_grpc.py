@@ -33,10 +33,18 @@ class CompletionServiceStub:
     Initial metadata: `x-request-id` (the caller's, or a new one), `trunkline-provider`, `trunkline-attempts`; it is sent with
     the first message, so that a failure before it has no initial metadata but `x-request-id`. Trailing metadata repeats the
     provider and the attempts, and adds `trunkline-model`, `trunkline-input-tokens` and `trunkline-output-tokens` where known.
+
+    A call with the metadata `idempotency-key`, 1 to 255 visible ASCII characters, is made once: whoever repeats it within 24
+    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while it
+    runs join it. Their initial and trailing metadata is the first call's, but for the request's id, and `trunkline-replayed` is
+    `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the next repeat is a new call.
+    A call that all its callers have left is ended and forgotten. The key of another request is ALREADY_EXISTS, and so is that
+    of an answer of more than 16 MB, which is not kept; without the database calls with a key are UNAVAILABLE (OVERLOADED).
+
     Any call may fail with INVALID_ARGUMENT (INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, CONTENT_FILTERED), UNAUTHENTICATED
-    (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), UNIMPLEMENTED
-    (NOT_IMPLEMENTED), RESOURCE_EXHAUSTED (RATE_LIMITED), UNAVAILABLE (PROVIDERS_UNAVAILABLE, PROVIDER_ERROR), INTERNAL
-    (PROVIDER_ERROR, INTERNAL) or DEADLINE_EXCEEDED (DEADLINE_EXCEEDED).
+    (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), ALREADY_EXISTS
+    (ALREADY_EXISTS), UNIMPLEMENTED (NOT_IMPLEMENTED), RESOURCE_EXHAUSTED (RATE_LIMITED), UNAVAILABLE (PROVIDERS_UNAVAILABLE,
+    PROVIDER_ERROR, OVERLOADED), INTERNAL (PROVIDER_ERROR, INTERNAL) or DEADLINE_EXCEEDED (DEADLINE_EXCEEDED).
     """
 
     def __init__(self, channel):
@@ -90,10 +98,18 @@ class CompletionServiceServicer:
     Initial metadata: `x-request-id` (the caller's, or a new one), `trunkline-provider`, `trunkline-attempts`; it is sent with
     the first message, so that a failure before it has no initial metadata but `x-request-id`. Trailing metadata repeats the
     provider and the attempts, and adds `trunkline-model`, `trunkline-input-tokens` and `trunkline-output-tokens` where known.
+
+    A call with the metadata `idempotency-key`, 1 to 255 visible ASCII characters, is made once: whoever repeats it within 24
+    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while it
+    runs join it. Their initial and trailing metadata is the first call's, but for the request's id, and `trunkline-replayed` is
+    `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the next repeat is a new call.
+    A call that all its callers have left is ended and forgotten. The key of another request is ALREADY_EXISTS, and so is that
+    of an answer of more than 16 MB, which is not kept; without the database calls with a key are UNAVAILABLE (OVERLOADED).
+
     Any call may fail with INVALID_ARGUMENT (INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, CONTENT_FILTERED), UNAUTHENTICATED
-    (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), UNIMPLEMENTED
-    (NOT_IMPLEMENTED), RESOURCE_EXHAUSTED (RATE_LIMITED), UNAVAILABLE (PROVIDERS_UNAVAILABLE, PROVIDER_ERROR), INTERNAL
-    (PROVIDER_ERROR, INTERNAL) or DEADLINE_EXCEEDED (DEADLINE_EXCEEDED).
+    (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), ALREADY_EXISTS
+    (ALREADY_EXISTS), UNIMPLEMENTED (NOT_IMPLEMENTED), RESOURCE_EXHAUSTED (RATE_LIMITED), UNAVAILABLE (PROVIDERS_UNAVAILABLE,
+    PROVIDER_ERROR, OVERLOADED), INTERNAL (PROVIDER_ERROR, INTERNAL) or DEADLINE_EXCEEDED (DEADLINE_EXCEEDED).
     """
 
     def CreateChatCompletion(self, request, context):
@@ -202,10 +218,18 @@ class CompletionService:
     Initial metadata: `x-request-id` (the caller's, or a new one), `trunkline-provider`, `trunkline-attempts`; it is sent with
     the first message, so that a failure before it has no initial metadata but `x-request-id`. Trailing metadata repeats the
     provider and the attempts, and adds `trunkline-model`, `trunkline-input-tokens` and `trunkline-output-tokens` where known.
+
+    A call with the metadata `idempotency-key`, 1 to 255 visible ASCII characters, is made once: whoever repeats it within 24
+    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while it
+    runs join it. Their initial and trailing metadata is the first call's, but for the request's id, and `trunkline-replayed` is
+    `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the next repeat is a new call.
+    A call that all its callers have left is ended and forgotten. The key of another request is ALREADY_EXISTS, and so is that
+    of an answer of more than 16 MB, which is not kept; without the database calls with a key are UNAVAILABLE (OVERLOADED).
+
     Any call may fail with INVALID_ARGUMENT (INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, CONTENT_FILTERED), UNAUTHENTICATED
-    (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), UNIMPLEMENTED
-    (NOT_IMPLEMENTED), RESOURCE_EXHAUSTED (RATE_LIMITED), UNAVAILABLE (PROVIDERS_UNAVAILABLE, PROVIDER_ERROR), INTERNAL
-    (PROVIDER_ERROR, INTERNAL) or DEADLINE_EXCEEDED (DEADLINE_EXCEEDED).
+    (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), ALREADY_EXISTS
+    (ALREADY_EXISTS), UNIMPLEMENTED (NOT_IMPLEMENTED), RESOURCE_EXHAUSTED (RATE_LIMITED), UNAVAILABLE (PROVIDERS_UNAVAILABLE,
+    PROVIDER_ERROR, OVERLOADED), INTERNAL (PROVIDER_ERROR, INTERNAL) or DEADLINE_EXCEEDED (DEADLINE_EXCEEDED).
     """
 
     @staticmethod
