@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -18,56 +17,61 @@ import pytest
 from redis.asyncio import Redis
 
 from server.storage.database import Database
+from server.storage.tables import METADATA
 
 _VERSION = "pginstall18"
 _WAIT_S = 60
 _SETTINGS = "-h '' -F -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=16MB"
-_TEMPLATE = "tables"
+_END_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid != pg_backend_pid()
+"""
+_MAIN, _EMPTY, _TABLES = "postgres", "empty", "tables"
 
 
 @dataclass(slots=True)
 class Postgresql:
-    """A running PostgreSQL.
+    """A running PostgreSQL, with one database for tests that want none of the tables, and one for those that want them all.
 
     Attributes:
         folder: where its socket is.
-        numbers: tell its databases apart.
-        template: whether there is a database with the newest tables, to copy.
+        made: the databases that are there.
     """
 
     folder: Path
-    numbers: "count[int]" = field(default_factory=lambda: count(1))
-    template: bool = False
+    made: set[str] = field(default_factory=set)
 
     def url(self, name: str) -> str:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
-    async def run(self, statement: str) -> None:
-        """Runs a statement that is about whole databases."""
-        connection = await asyncpg.connect(self.url("postgres"))
+    async def empty(self) -> str:
+        """The name of a database without tables."""
+        await self._make(_EMPTY)
+        await self._run(_EMPTY, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        return _EMPTY
+
+    async def with_tables(self) -> str:
+        """The name of a database with the newest tables and nothing in them."""
+        if await self._make(_TABLES):
+            await (await Database.open(self.url(_TABLES), None)).close()
+        await self._run(_TABLES, "; ".join(f"DELETE FROM {table.name}" for table in reversed(METADATA.sorted_tables)))
+        return _TABLES
+
+    async def _make(self, name: str) -> bool:
+        """Makes a database where it is not there yet."""
+        if name in self.made:
+            return False
+        await self._run(_MAIN, f"CREATE DATABASE {name}")
+        self.made.add(name)
+        return True
+
+    async def _run(self, name: str, statements: str) -> None:
+        connection = await asyncpg.connect(self.url(name))
         try:
-            await connection.execute(statement)
+            await connection.execute(_END_OTHERS)  # a test may have left something open
+            await connection.execute(statements)
         finally:
             await connection.close()
-
-    async def create(self, template: str = "template1") -> str:
-        """Makes a database and returns its name."""
-        name = f"test{next(self.numbers)}"
-        await self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return name
-
-    async def drop(self, name: str) -> None:
-        """Removes a database, whoever still uses it."""
-        await self.run(f"DROP DATABASE {name} WITH (FORCE)")
-
-    async def create_with_tables(self) -> str:
-        """Makes a database with the newest tables and returns its name."""
-        if not self.template:
-            await self.run(f"CREATE DATABASE {_TEMPLATE}")
-            await (await Database.open(self.url(_TEMPLATE), None)).close()
-            self.template = True
-        return await self.create(_TEMPLATE)
 
 
 @pytest.fixture(scope="session")
@@ -100,11 +104,9 @@ def postgresql() -> Iterator[Postgresql]:
 
 
 @pytest.fixture
-async def postgresql_url(postgresql: Postgresql) -> AsyncIterator[str]:
-    """The URL of an empty PostgreSQL database of the test's own."""
-    name = await postgresql.create()
-    yield postgresql.url(name)
-    await postgresql.drop(name)
+async def postgresql_url(postgresql: Postgresql) -> str:
+    """The URL of a PostgreSQL database without tables."""
+    return postgresql.url(await postgresql.empty())
 
 
 @pytest.fixture
@@ -130,11 +132,9 @@ async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def postgresql_database(postgresql: Postgresql) -> AsyncIterator[Database]:
     """A PostgreSQL database with tables and nothing in them."""
-    name = await postgresql.create_with_tables()
-    opened = await Database.open(postgresql.url(name), None)
+    opened = await Database.open(postgresql.url(await postgresql.with_tables()), None)
     yield opened
     await opened.close()
-    await postgresql.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

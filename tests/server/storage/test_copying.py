@@ -11,7 +11,7 @@ from server.storage.errors import StorageError
 from server.storage.tables import METADATA, TENANTS
 from tests.server.storage.tenants import add, names
 
-_ROWS = 1203
+_ROWS = 603
 _LARGE = 9_100_000_000_000_000_000
 
 

@@ -33,12 +33,11 @@ async def proxy(postgresql: Postgresql) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def distant(postgresql: Postgresql, proxy: Proxy) -> AsyncIterator[Database]:
     """A database behind the proxy."""
-    name = await postgresql.create_with_tables()
+    name = await postgresql.with_tables()
     database = await Database.open(f"postgresql://postgres@127.0.0.1:{proxy.port}/{name}", None, _SHORT)
     yield database
     proxy.speak()
     await database.close()
-    await postgresql.drop(name)
 
 
 async def work(database: Database, timeout_s: float | None) -> None:
