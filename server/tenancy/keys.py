@@ -33,9 +33,6 @@ _LOOKUP_S = 1.0
 _PAUSE_S = 1.0
 """How long the database is left alone once it failed."""
 
-_MOST_KNOWN, _MOST_UNKNOWN = 20_000, 5_000
-"""How many keys are kept."""
-
 _NOT_KNOWN = "This API key is not known."
 _EXPIRED = "This API key has expired."
 
@@ -116,12 +113,22 @@ class StoredKeys:
         configured: the former.
         database: has the latter.
         clock: tells the time.
+        most_known: how many keys are kept that are there.
+        most_unknown: and how many that are not.
     """
 
-    def __init__(self, configured: ConfiguredKeys, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        configured: ConfiguredKeys,
+        database: Database,
+        clock: Clock,
+        most_known: int = 20_000,
+        most_unknown: int = 5_000,
+    ) -> None:
         self._configured = configured
         self._database = database
         self._clock = clock
+        self._most_known, self._most_unknown = most_known, most_unknown
         self._known: OrderedDict[bytes, _Kept] = OrderedDict()
         self._unknown: OrderedDict[bytes, _Kept] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[Standing | None]] = {}
@@ -175,11 +182,11 @@ class StoredKeys:
         if row is None:
             self._known.pop(digest, None)
             kept = _Kept(Standing(digest, ANONYMOUS, _NOT_KNOWN), begin, begin + _UNKNOWN_S, None)
-            _keep(self._unknown, digest, kept, _MOST_UNKNOWN)
+            _keep(self._unknown, digest, kept, self._most_unknown)
         else:
             self._unknown.pop(digest, None)
             kept = self._read(row, begin)
-            _keep(self._known, digest, kept, _MOST_KNOWN)
+            _keep(self._known, digest, kept, self._most_known)
         return kept.standing
 
     def _read(self, row: RowMapping, begin: float) -> _Kept:
