@@ -17,6 +17,7 @@ from google.protobuf.message import Message as ProtoMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from tests.clients.fake_tenancy import Tenancy
 from trunkline.v1 import (
     admin_service_pb2 as admin,
 )
@@ -313,10 +314,7 @@ def _model(model: str, provider: str) -> models.Model:
     )
 
 
-class Admin(admin_service_pb2_grpc.AdminServiceServicer):
-    def __init__(self, script: Script) -> None:
-        self._script = script
-
+class Admin(Tenancy):
     async def GetConfigStatus(
         self, request: admin.GetConfigStatusRequest, context: Context
     ) -> admin.GetConfigStatusResponse:

@@ -1,8 +1,9 @@
-"""Running the gateway: which configuration is in force, trouble made on purpose. Needs a key with the permission `admin`."""
+"""Running the gateway: who may call, how much, which configuration is in force, trouble made on purpose.
+
+Needs a key with the permission `admin`.
+"""
 
 from collections.abc import AsyncIterator, Iterator
-
-import grpc
 
 from trunkline.v1.admin_service_pb2 import (
     ConfigStatus,
@@ -12,12 +13,14 @@ from trunkline.v1.admin_service_pb2 import (
     GetConfigStatusRequest,
     ListFaultsRequest,
 )
-from trunkline.v1.admin_service_pb2_grpc import AdminServiceStub
-from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.api_keys import ApiKeys, AsyncApiKeys
+from trunkline_client.calls import Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.limits import AsyncLimits, Limits
+from trunkline_client.tenants import AsyncTenants, Tenants
 
 
-class AsyncAdmin:
-    """What operators do.
+class AsyncAdmin(AsyncTenants, AsyncApiKeys, AsyncLimits):
+    """What operators do. Tenants, users, keys, quotas and budgets are `AsyncTenants`, `AsyncApiKeys` and `AsyncLimits`.
 
     >>> from trunkline_client import AsyncClient
     >>> async with AsyncClient("127.0.0.1:50051", api_key="an admin's key") as client:
@@ -36,10 +39,6 @@ class AsyncAdmin:
     >>> fault.name
     'faults/game-day'
     """
-
-    def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
-        self._stub = AdminServiceStub(channel)
-        self._defaults = defaults
 
     async def get_config_status(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ConfigStatus:
         """Tells which configuration is in force, and since when.
@@ -105,12 +104,8 @@ class AsyncAdmin:
         await ask(self._stub.DeleteFault, request, self._defaults, timeout_s, metadata)
 
 
-class Admin:
+class Admin(Tenants, ApiKeys, Limits):
     """What operators do, from threads. As `AsyncAdmin`."""
-
-    def __init__(self, channel: grpc.Channel, defaults: CallDefaults) -> None:
-        self._stub = AdminServiceStub(channel)
-        self._defaults = defaults
 
     def get_config_status(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ConfigStatus:
         """Tells which configuration is in force, and since when."""
