@@ -8,8 +8,11 @@ from trunkline_cli.chat import chat
 from trunkline_cli.check import check
 from trunkline_cli.db import app as db_app
 from trunkline_cli.explain import explain
+from trunkline_cli.keys import build_app as build_keys
 from trunkline_cli.models import models
 from trunkline_cli.serve import app as serve_app
+from trunkline_cli.tenants import build_app as build_tenants
+from trunkline_cli.users import build_app as build_users
 from trunkline_cli.version import version
 
 _INTERRUPTED = 130
@@ -30,6 +33,9 @@ def build_app() -> typer.Typer:
     app.command()(models)
     app.command()(explain)
     app.add_typer(db_app, name="db")
+    app.add_typer(build_tenants(), name="tenants")
+    app.add_typer(build_users(), name="users")
+    app.add_typer(build_keys(), name="keys")
     app.command()(version)
     return app
 
