@@ -45,6 +45,7 @@ def open_postgresql(address: Address, bounds: Bounds) -> AsyncEngine:
         async_creator=connect,
         pool_size=bounds.connections,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=_FOREVER_S,  # who waits has a deadline of its own
         pool_recycle=_RECYCLE_S,
         pool_pre_ping=True,

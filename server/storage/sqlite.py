@@ -49,6 +49,7 @@ def open_sqlite(address: Address, bounds: Bounds, begin: str, connections: int, 
         poolclass=AsyncAdaptedQueuePool,
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=_FOREVER_S,  # who waits has a deadline of its own
     )
 

@@ -143,3 +143,11 @@ async def test_redis_begins_with_nothing(redis_url: str) -> None:
 
 def _tenant(name: str) -> dict[str, object]:
     return {"id": name, "display_name": "A", "enabled": True, "create_time": 1, "update_time": 1}
+
+
+async def test_a_failure_tells_no_values_of_its_row(database: Database) -> None:
+    await add(database, "a")
+    with pytest.raises(IntegrityError) as refused:
+        async with database.begin() as connection:
+            await connection.execute(insert(TENANTS), {**_tenant("a"), "display_name": "secret"})
+    assert "secret" not in str(refused.value)
