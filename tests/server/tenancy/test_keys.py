@@ -1,5 +1,6 @@
 """Keys of the database let their holders in, and stop to within two seconds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
@@ -183,3 +184,19 @@ async def test_what_is_kept_has_a_bound(small_world: World) -> None:
     assert stored.cached(small_world.acme.digest) is None
     assert stored.cached(small_world.umbrella.digest) is not None
     await stored.close()
+
+
+async def test_who_comes_while_a_key_is_looked_up_waits_for_the_same_answer(world: World, keys: StoredKeys) -> None:
+    waiting = [asyncio.ensure_future(keys.find(world.acme.digest)) for _ in range(20)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    answers = await asyncio.gather(*waiting[1:])
+    assert {id(answer) for answer in answers} == {id(keys.cached(world.acme.digest))}
+
+
+async def test_a_look_up_ends_with_the_keys(world: World, keys: StoredKeys) -> None:
+    waiting = asyncio.ensure_future(keys.find(world.acme.digest))
+    await asyncio.sleep(0)
+    await keys.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -1,0 +1,172 @@
+"""Tenants, users, keys, quotas and budgets over REST, from their making to their end, for operators and for a tenant."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.gateway_http.serving import ECHO, KEY, Answer, Running, call, running
+
+Json = dict[str, object]
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Running]:
+    async with running(tmp_path, ECHO) as started:
+        yield started
+
+
+async def send(gateway: Running, method: str, path: str, body: object = None, key: str = KEY, status: int = 200) -> Answer:
+    """An answer of the expected status."""
+    answer = await call(gateway.port, method, path, body, key=key)
+    assert answer.status == status, answer.body
+    return answer
+
+
+async def household(gateway: Running, tenant: str, **fields: object) -> tuple[Json, str]:
+    """Makes a tenant with a user and a key; gives what is known of the key, and the key."""
+    await send(gateway, "POST", f"/v1/tenants?tenant_id={tenant}", {"display_name": tenant.title()})
+    user = (await send(gateway, "POST", "/v1/users", {"tenant": f"tenants/{tenant}"})).json()
+    body = (await send(gateway, "POST", "/v1/api_keys", {"user": user["name"], **fields})).json()
+    return cast(Json, body["api_key"]), cast(str, body["key"])
+
+
+async def test_a_new_key_lets_its_holder_in_and_a_deleted_one_does_not(gateway: Running) -> None:
+    known, key = await household(gateway, "acme")
+    assert set(known) == {
+        *("name", "tenant", "user", "display_name", "prefix", "permissions", "allowed_models", "allowed_providers"),
+        *("enabled", "create_time", "update_time", "former_keys"),
+    }
+    assert (known["tenant"], known["permissions"], known["enabled"]) == ("tenants/acme", ["completion"], True)
+    chat = {"model": "echo", "messages": [{"role": "user", "content": "Hi"}]}
+    await send(gateway, "POST", "/v1/chat/completions", chat, key=key)
+    denied = await send(gateway, "GET", "/v1/users", key=key, status=403)
+    assert denied.error["code"] == "insufficient_permissions"
+
+
+async def test_a_disabled_key_is_refused_and_says_so(gateway: Running) -> None:
+    known, key = await household(gateway, "acme")
+    changed = await send(gateway, "PATCH", f"/v1/{known['name']}", {"enabled": False})
+    assert (changed.json()["enabled"], changed.json()["permissions"]) == (False, ["completion"])
+    refused = await send(gateway, "GET", "/v1/models", key=key, status=401)
+    assert (refused.error["code"], refused.error["message"]) == ("invalid_api_key", "This API key is disabled.")
+
+
+async def test_an_update_sets_what_its_mask_names(gateway: Running) -> None:
+    known, _ = await household(gateway, "acme", allowed_models=["gpt-*"], expire_time="2100-01-01T00:00:00Z")
+    path = f"/v1/{known['name']}"
+    changed = (await send(gateway, "PATCH", f"{path}?update_mask=expire_time,allowed_models", {"enabled": False})).json()
+    assert ("expire_time" in changed, changed["allowed_models"], changed["enabled"]) == (False, [], True)
+    assert (await send(gateway, "GET", path)).json() == changed
+    refused = await send(gateway, "PATCH", f"{path}?update_mask=user", {"user": "users/x"}, status=400)
+    assert refused.error["param"] == "update_mask"
+
+
+async def test_a_rotation_gives_another_key_of_the_same_name(gateway: Running) -> None:
+    known, old = await household(gateway, "acme")
+    body = (await send(gateway, "POST", f"/v1/{known['name']}/rotate", {"overlap": 3600})).json()
+    rotated, new = cast(Json, body["api_key"]), cast(str, body["key"])
+    assert rotated["name"] == known["name"]
+    assert [each["prefix"] for each in cast(list[Json], rotated["former_keys"])] == [known["prefix"]]
+    for key in (old, new):
+        await send(gateway, "GET", "/v1/models", key=key)
+
+
+async def test_quotas_and_budgets_are_made_changed_and_listed(gateway: Running) -> None:
+    known, _ = await household(gateway, "acme")
+    quota = {"subject": known["user"], "token_limit": 2**53 + 1, "period": "monthly"}
+    made = (await send(gateway, "POST", "/v1/quotas", quota)).json()
+    assert {name: made[name] for name in quota} == quota
+    assert (await send(gateway, "POST", "/v1/quotas", quota, status=409)).error["code"] == "already_exists"
+    for subject in ("global", "models/gpt-4o", "tenants/acme", known["name"]):
+        budget = {"subject": subject, "limit_usd_micros": 5_000_000, "period": "daily"}
+        made = (await send(gateway, "POST", "/v1/budgets", budget)).json()
+        assert (made["subject"], made["enforced"], made["thresholds"]) == (subject, True, [50, 80, 100])
+    path = f"/v1/{made['name']}"
+    changed = (await send(gateway, "PATCH", path, {"limit_usd_micros": 7, "enforced": False, "thresholds": [90]})).json()
+    assert (changed["limit_usd_micros"], changed["enforced"], changed["thresholds"]) == (7, False, [90])
+    listed = (await send(gateway, "GET", "/v1/budgets?subject=models/gpt-4o")).json()
+    assert len(cast(list[Json], listed["budgets"])) == 1
+    await send(gateway, "DELETE", path)
+    await send(gateway, "GET", path, status=404)
+
+
+async def test_a_tenants_admin_sees_the_tenant_alone(gateway: Running) -> None:
+    _, admin = await household(gateway, "acme", permissions=["admin"])
+    other, _ = await household(gateway, "umbrella")
+    for collection, field in (("tenants", "name"), ("users", "tenant"), ("api_keys", "tenant"), ("audit", "tenant")):
+        listed = (await send(gateway, "GET", f"/v1/{collection}", key=admin)).json()
+        rows = next(cast(list[Json], value) for value in listed.values() if isinstance(value, list))
+        assert {row[field] for row in rows} == {"tenants/acme"}
+    for name in (other["user"], other["name"], "users/nobody"):
+        await send(gateway, "GET", f"/v1/{name}", key=admin, status=404)
+        await send(gateway, "PATCH", f"/v1/{name}", {"enabled": False}, key=admin, status=404)
+        await send(gateway, "DELETE", f"/v1/{name}", key=admin, status=404)
+    await send(gateway, "GET", "/v1/tenants/umbrella", key=admin, status=404)
+    await send(gateway, "PATCH", "/v1/tenants/umbrella", {"display_name": "Mine"}, key=admin, status=404)
+    await send(gateway, "DELETE", "/v1/tenants/umbrella", key=admin, status=403)
+    made = (await send(gateway, "POST", "/v1/users", {"display_name": "New"}, key=admin)).json()
+    assert made["tenant"] == "tenants/acme"
+    for path in ("/v1/faults", "/v1/config/status", "/v1/alerts"):
+        await send(gateway, "GET", path, key=admin, status=403)
+    await send(gateway, "POST", "/v1/tenants", {}, key=admin, status=403)
+
+
+async def test_pages_lead_through_all_rows(gateway: Running) -> None:
+    for number in range(5):
+        await send(gateway, "POST", f"/v1/tenants?tenant_id=t-{number}", {})
+    seen, token = [], ""
+    for _ in range(3):
+        body = (await send(gateway, "GET", f"/v1/tenants?page_size=2&page_token={token}")).json()
+        seen += [row["name"] for row in cast(list[Json], body["tenants"])]
+        token = cast(str, body["next_page_token"])
+    assert (sorted(cast(list[str], seen)), token) == ([f"tenants/t-{number}" for number in range(5)], "")
+
+
+async def test_changes_are_told_with_who_made_them(gateway: Running) -> None:
+    known, admin = await household(gateway, "acme", permissions=["admin"])
+    changed = await send(gateway, "PATCH", f"/v1/{known['user']}", {"display_name": "Ada"}, key=admin)
+    body = (await send(gateway, "GET", f"/v1/audit?resource={known['user']}&page_size=1")).json()
+    entry = cast(list[Json], body["audit_entries"])[0]
+    assert (entry["actor"], entry["action"], entry["resource"]) == (known["name"], "UpdateUser", known["user"])
+    assert entry["request_id"] == changed.headers["x-request-id"]
+    assert json.loads(cast(str, entry["after"]))["display_name"] == "Ada"
+
+
+async def test_a_key_stands_in_no_log_and_no_change(gateway: Running) -> None:
+    _, key = await household(gateway, "acme")
+    await send(gateway, "GET", "/v1/models", key=key)
+    everything = (await send(gateway, "GET", "/v1/audit")).body + (await send(gateway, "GET", "/v1/api_keys")).body
+    assert key not in everything.decode() + gateway.log_text()
+
+
+FAULTS: dict[str, tuple[str, Json, str]] = {
+    "a tenant's id": ("/v1/tenants?tenant_id=A", {}, "tenant_id"),
+    "a name that is too long": ("/v1/tenants", {"display_name": "x" * 201}, "display_name"),
+    "a name with a control character": ("/v1/tenants", {"display_name": "a\u0000b"}, "display_name"),
+    "no tenant": ("/v1/users", {}, "tenant"),
+    "no user": ("/v1/api_keys", {}, "user"),
+    "a permission": ("/v1/api_keys", {"user": "users/a", "permissions": ["root"]}, "permissions"),
+    "a model's pattern": ("/v1/api_keys", {"user": "users/a", "allowed_models": ["ok", "a b"]}, "allowed_models[1]"),
+    "a provider's pattern": ("/v1/api_keys", {"user": "users/a", "allowed_providers": [""]}, "allowed_providers[0]"),
+    "too many patterns": ("/v1/api_keys", {"user": "users/a", "allowed_models": ["x"] * 101}, "allowed_models"),
+    "a time before there were keys": (
+        "/v1/api_keys",
+        {"user": "users/a", "expire_time": "1960-01-01T00:00:00Z"},
+        "expire_time",
+    ),
+    "a subject": ("/v1/quotas", {"subject": "global", "period": "daily"}, "subject"),
+    "a period": ("/v1/quotas", {"subject": "users/a", "token_limit": 1}, "period"),
+    "a negative limit": ("/v1/quotas", {"subject": "users/a", "token_limit": -1, "period": "daily"}, "token_limit"),
+    "a budget's subject": ("/v1/budgets", {"subject": "models/a b", "period": "daily"}, "subject"),
+    "a threshold": ("/v1/budgets", {"subject": "global", "period": "daily", "thresholds": [0]}, "thresholds"),
+    "an overlap": ("/v1/api_keys/a/rotate", {"overlap": 31 * 24 * 3600}, "overlap"),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "param"), FAULTS.values(), ids=FAULTS)
+async def test_what_makes_no_sense_is_refused_with_its_field(gateway: Running, path: str, body: Json, param: str) -> None:
+    answer = await send(gateway, "POST", path, body, status=400)
+    assert (answer.error["code"], answer.error["param"]) == ("invalid_request", param)
