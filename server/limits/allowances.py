@@ -46,10 +46,6 @@ class Allowance:
     enforced: bool = True
     thresholds: tuple[int, ...] = ()
 
-    def amount(self, request: Request) -> int:
-        """How much of it a request wants."""
-        return request.tokens if self.unit is Unit.TOKENS else request.micros
-
     @property
     def subject(self) -> str:
         """Whose it is, for a reader."""
@@ -67,20 +63,20 @@ class Sums:
 class Due:
     """An allowance in one of its periods: one counter."""
 
-    __slots__ = ("allowance", "key", "span")
+    __slots__ = ("_limit", "allowance", "key", "span")
 
     def __init__(self, allowance: Allowance, span: Span) -> None:
         self.allowance = allowance
         self.span = span
+        self._limit = allowance.limit if allowance.enforced else NO_LIMIT
         self.key = ":".join(
             (allowance.unit, allowance.id, allowance.scope, allowance.scope_id, allowance.period, str(span.start))
         )
 
-    def claim(self, request: Request, now: int) -> Claim:
+    def claim(self, request: Request) -> Claim:
         """What a request claims of it."""
-        allowance = self.allowance
-        limit = allowance.limit if allowance.enforced else NO_LIMIT
-        return Claim(self.key, allowance.amount(request), limit, self.expires_s(now), seeded=True)
+        amount = request.tokens if self.allowance.unit is Unit.TOKENS else request.micros
+        return Claim(self.key, amount, self._limit, None, 0.0, 0, True)
 
     def expires_s(self, now: int) -> float:
         """When its counter may be forgotten; the rows are there to find out again."""
@@ -95,12 +91,10 @@ class Allowances:
     """
 
     def __init__(self, allowances: Iterable[Allowance] = ()) -> None:
-        self._by_scope: dict[str, dict[str, list[Allowance]]] = {}
-        self._dues: dict[str, Due] = {}
-        self.count = 0
+        self._by_scope: dict[str, dict[str, list[Due]]] = {}
         for allowance in allowances:
-            self._by_scope.setdefault(allowance.scope, {}).setdefault(allowance.scope_id, []).append(allowance)
-            self.count += 1
+            due = Due(allowance, find_span(allowance.period, 0))
+            self._by_scope.setdefault(allowance.scope, {}).setdefault(allowance.scope_id, []).append(due)
 
     def of(self, request: Request, time: int) -> Sequence[Due]:
         """What counts a request that begins at a time."""
@@ -108,18 +102,22 @@ class Allowances:
             return ()
         found: list[Due] = []
         for scope, by_id in self._by_scope.items():
-            found += [self._due(allowance, time) for allowance in by_id.get(request.of(scope), ())]
+            dues = by_id.get(request.of(scope))
+            if dues is not None:
+                found += _turned(dues, time)
         return found
 
     def dues(self, time: int) -> Iterator[Due]:
         """All of them at a time."""
         for by_id in self._by_scope.values():
-            for allowances in by_id.values():
-                yield from (self._due(allowance, time) for allowance in allowances)
+            for dues in by_id.values():
+                yield from _turned(dues, time)
 
-    def _due(self, allowance: Allowance, time: int) -> Due:
-        key = f"{allowance.unit}{allowance.id}"
-        due = self._dues.get(key)
-        if due is None or time not in due.span:
-            due = self._dues[key] = Due(allowance, find_span(allowance.period, time))
-        return due
+
+def _turned(dues: list[Due], time: int) -> Sequence[Due]:
+    """The same allowances in the periods that a time is in."""
+    for index, due in enumerate(dues):
+        span = due.span
+        if time < span.start or (span.end is not None and time >= span.end):
+            dues[index] = Due(due.allowance, find_span(due.allowance.period, time))
+    return tuple(dues)

@@ -5,8 +5,7 @@ and forgotten without harm. A window holds what was claimed in the last so many 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SLOTS = 240
 """In how many parts a window forgets. A part is forgotten when all of it is too old, so never more than the limit passes in
@@ -21,8 +20,7 @@ class CountersError(Exception):
     """The counters cannot be reached, or not in time. What was asked for may have been done all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What somebody wants of one counter.
 
     Attributes:
@@ -44,8 +42,7 @@ class Claim:
     seeded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """What came of claims.
 
     Attributes:
@@ -63,8 +60,7 @@ class Taken:
     wait_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A correction of what was claimed.
 
     Attributes:

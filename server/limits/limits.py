@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -68,6 +69,8 @@ class Limits:
             StorageError: the database failed.
         """
         await self.refresh()
+        with suppress(CountersError):  # they are dropped later
+            await self._book.drop_stale()
         if self._database is not None:
             self._watch = asyncio.ensure_future(self._book.watch())
 
@@ -109,7 +112,7 @@ class Limits:
         if not claims and not dues:
             return Reservation(self, request, time)
         rates = len(claims)
-        claims += [due.claim(request, time) for due in dues]
+        claims += [due.claim(request) for due in dues]
         try:
             taken = await self._take(claims, dues, rates)
         except CountersError:
@@ -136,6 +139,16 @@ class Limits:
         except CountersError:
             return None if self._fail_open else _RETRY_S
         return None if taken.refused is None else taken.wait_s or 0.0
+
+    async def counted(self, request: Request) -> dict[str, int]:
+        """Tells what the quotas and budgets of a request count now, by their ids; those nobody asked yet are left out.
+
+        Raises:
+            CountersError: the counters are out of reach.
+        """
+        dues = self._book.allowances.of(request, request.begin_time or self._now())
+        found = [(due.allowance.id, await self._counters.value(due.key)) for due in dues]
+        return {allowance: value for allowance, value in found if value is not None}
 
     async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         """Makes what a reservation holds what was used. For reservations."""

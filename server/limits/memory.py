@@ -33,22 +33,19 @@ class MemoryCounters:
         if now >= self._sweep:
             self._forget(now)
         cells: list[_Plain | _Window] = []
-        absent: list[int] = []
-        for index, claim in enumerate(claims):
+        refused: int | None = None
+        for claim in claims:
             cell = self._window(claim, now) if claim.window_s else self._counter(claim, now)
             if cell is None:
-                absent.append(index)
-            else:
-                cells.append(cell)
-        if absent:
-            marks = tuple(self._seed_mark(claim.key, now) if index in absent else 0 for index, claim in enumerate(claims))
-            return Taken(None, tuple(absent), (), marks)
-        for index, cell in enumerate(cells):
-            if not cell.fits(claims[index], now):
-                left = tuple(cell.left(claim) for cell, claim in zip(cells, claims, strict=True))
-                return Taken(index, (), left, (), cell.wait_s(claims[index], now))
-        taken = tuple(cell.add(claim, now) for cell, claim in zip(cells, claims, strict=True))
-        return Taken(None, (), tuple(cell.left(claim) for cell, claim in zip(cells, claims, strict=True)), taken)
+                return self._absent(claims, now)
+            if refused is None and claim.amount and not cell.fits(claim, now):
+                refused = len(cells)
+            cells.append(cell)
+        if refused is not None:
+            wait_s = cells[refused].wait_s(claims[refused], now)
+            return Taken(refused, (), tuple(map(_left, cells, claims)), (), wait_s)
+        marks = tuple([cell.add(claim, now) for cell, claim in zip(cells, claims, strict=True)])
+        return Taken(None, (), tuple(map(_left, cells, claims)), marks)
 
     async def claim(self, claims: Sequence[Claim]) -> int | None:
         """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
@@ -89,6 +86,12 @@ class MemoryCounters:
 
     async def close(self) -> None:
         """Does nothing."""
+
+    def _absent(self, claims: Sequence[Claim], now: float) -> Taken:
+        """Tells of which counters a seed is wanted."""
+        absent = [index for index, claim in enumerate(claims) if not claim.window_s and self._counter(claim, now) is None]
+        marks = [self._seed_mark(claim.key, now) if index in absent else 0 for index, claim in enumerate(claims)]
+        return Taken(None, tuple(absent), (), tuple(marks))
 
     def _counter(self, claim: Claim, now: float) -> "_Plain | None":
         cell = self._plain.get(claim.key)
@@ -150,10 +153,7 @@ class _Plain:
         self.expires = expires
 
     def fits(self, claim: Claim, now: float) -> bool:
-        return not claim.amount or claim.limit == NO_LIMIT or self.value + claim.amount <= claim.limit
-
-    def left(self, claim: Claim) -> int:
-        return max(0, claim.limit - self.value)
+        return claim.limit == NO_LIMIT or self.value + claim.amount <= claim.limit
 
     def wait_s(self, claim: Claim, now: float) -> float | None:
         return None
@@ -166,14 +166,14 @@ class _Plain:
 class _Window:
     """What was claimed in the last so many seconds, by slots; and when an even flow would have got as far as it is."""
 
-    __slots__ = ("_even_time", "_slot_s", "_slots", "_sum", "last", "window_s")
+    __slots__ = ("_even_time", "_slot_s", "_slots", "last", "value", "window_s")
 
     def __init__(self, window_s: float) -> None:
         self.window_s = window_s
         self.last = 0.0
         self._slot_s = window_s / SLOTS
         self._slots: deque[list[int]] = deque()
-        self._sum = 0
+        self.value = 0
         self._even_time = 0.0
 
     def turn(self, now: float) -> None:
@@ -181,18 +181,13 @@ class _Window:
         self.last = now
         first = int(now / self._slot_s) - SLOTS
         while self._slots and self._slots[0][0] < first:
-            self._sum -= self._slots.popleft()[1]
+            self.value -= self._slots.popleft()[1]
 
     def fits(self, claim: Claim, now: float) -> bool:
-        if not claim.amount:
-            return True
-        return self._sum + claim.amount <= claim.limit and self._too_early_s(claim, now) <= 0.0
-
-    def left(self, claim: Claim) -> int:
-        return max(0, claim.limit - self._sum)
+        return self.value + claim.amount <= claim.limit and (not claim.burst or self._too_early_s(claim, now) <= 0.0)
 
     def wait_s(self, claim: Claim, now: float) -> float | None:
-        over = self._sum + claim.amount - claim.limit
+        over = self.value + claim.amount - claim.limit
         if claim.amount > claim.limit:
             return None
         wait_s = self._too_early_s(claim, now)
@@ -209,7 +204,7 @@ class _Window:
             self._slots[-1][1] += claim.amount
         else:
             self._slots.append([slot, claim.amount])
-        self._sum += claim.amount
+        self.value += claim.amount
         if claim.burst:
             self._even_time = max(self._even_time, now) + claim.amount * self.window_s / claim.limit
         return self._slots[-1][0]
@@ -218,7 +213,7 @@ class _Window:
         for counted in reversed(self._slots):
             if counted[0] == change.mark:
                 counted[1] += change.delta
-                self._sum += change.delta
+                self.value += change.delta
                 return
 
     def _too_early_s(self, claim: Claim, now: float) -> float:
@@ -228,6 +223,11 @@ class _Window:
         ahead = (max(claim.amount, claim.burst) - claim.amount) * self.window_s / claim.limit
         early_s = self._even_time - now - ahead
         return early_s if early_s > _ROUNDING_S else 0.0
+
+
+def _left(cell: _Plain | _Window, claim: Claim) -> int:
+    left = claim.limit - cell.value
+    return left if left > 0 else 0
 
 
 def _end(now: float, expires_s: float | None) -> float:

