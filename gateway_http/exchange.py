@@ -69,7 +69,7 @@ class Exchange:
 
     Attributes:
         request_id: the request's id.
-        metadata: what goes with the RPC: the request's id, the API key and the idempotency key.
+        metadata: what goes with the RPC: the request's id, the API key, the idempotency key and the lane.
         timeout_s: how long the answer may take.
     """
 
@@ -90,6 +90,8 @@ class Exchange:
         idempotency_key = headers.get("idempotency-key")
         if idempotency_key is not None:
             self.metadata.append(("idempotency-key", _plain(idempotency_key)))
+        if headers.get("x-trunkline-priority") == "batch":
+            self.metadata.append(("x-trunkline-priority", "batch"))
         self.timeout_s = _timeout(headers, settings.timeout_s)
 
     async def json(self) -> Json:

@@ -1,6 +1,11 @@
 """A look at chunks in a vendor's JSON: their texts and calls, a tenth as costly as reading them whole."""
 
+from typing import Annotated
+
 import msgspec
+
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999; there are vendors who count milliseconds."""
 
 
 class FunctionLook(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +45,7 @@ class ChunkLook(msgspec.Struct, frozen=True):
     """A chunk."""
 
     id: str = ""
-    created: int = 0
+    created: Annotated[int, msgspec.Meta(ge=0, le=_LAST_SECOND)] = 0
     choices: list[ChoiceLook] = []
 
 

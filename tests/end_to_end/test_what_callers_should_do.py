@@ -77,3 +77,18 @@ async def test_who_is_turned_away_may_come_back(small: Running, vendor: Scripted
     assert (response.headers["Retry-After"], response.headers["retry-after-ms"]) == ("1", "1000")
     assert (raised.value.reason, raised.value.retry_after_s) == ("overloaded", 1)
     assert len(vendor.requests) == 1
+
+
+async def test_the_batch_lane_leaves_room_for_others(tmp_path: Path, vendor: ScriptedVendor) -> None:
+    vendor.add(Text("Hello").with_fault(Stall()))
+    document = config([row("first", vendor, ["gpt-4o"])], server={"max_in_flight": 2})
+    batch = {"X-Trunkline-Priority": "batch"}
+    async with (
+        run_gateway(tmp_path, document, "whole") as running,
+        aiohttp.ClientSession(running.url, headers={"X-API-Key": KEY}) as http,
+    ):
+        first = asyncio.ensure_future(http.post(CHAT, json=BODY, headers=batch))
+        await vendor.stalled()
+        statuses = [(await http.post(CHAT, json=BODY, headers=headers)).status for headers in (batch, {})]
+        vendor.release()
+        assert ((await first).status, statuses) == (200, [503, 200])

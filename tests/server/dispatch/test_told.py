@@ -165,3 +165,12 @@ def test_usage_passes_while_nothing_else_does() -> None:
     left = Rest(answer(content("Hello there"))).of(known)
     assert left is not None
     assert (left.usage.input_tokens, len(left.chunks)) == (5, 0)  # type: ignore[union-attr]
+
+
+def test_a_time_that_is_none_costs_nobody_the_answer() -> None:
+    told = Told()
+    line = b'{"id":"1","created":1700000000000,"choices":[{"index":0,"delta":{"content":"Hello"}}]}'
+    told.add(StreamChatCompletionResponse(chunks_json=[line]))
+    answer = told.answer()
+    assert answer is not None
+    assert answer.texts == {"content": "Hello"}
