@@ -301,9 +301,12 @@ class _GrpcHost:
 
 
 def _holders(settings: Settings, first_key: bytes | None) -> Mapping[bytes, Caller]:
-    holders = {key.digest: Caller(key.name, frozenset(cast(Sequence[str], key.roles))) for key in settings.auth.api_keys}
+    holders = {
+        key.digest: Caller(key.name, frozenset(cast(Sequence[str], key.roles)), key_id=key.name)
+        for key in settings.auth.api_keys
+    }
     if first_key is not None:
-        holders[first_key] = Caller("first-key", frozenset({ADMIN, COMPLETION}))
+        holders[first_key] = Caller("first-key", frozenset({ADMIN, COMPLETION}), key_id="first-key")
     return holders
 
 
