@@ -4,7 +4,7 @@ There are two kinds of counters. A plain one holds a sum that comes from the dat
 and forgotten without harm. A window holds what was claimed in the last so many seconds, and needs no seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 SLOTS = 240
@@ -80,7 +80,17 @@ class Change(NamedTuple):
 
 
 class Counters(Protocol):
-    """Counters that several callers, or several processes, share."""
+    """Counters that several callers, or several processes, share.
+
+    Attributes:
+        on_trouble: called with True when they are out of reach, with False when they are back.
+        failures: how often they did not answer.
+        troubled: whether they are out of reach now.
+    """
+
+    on_trouble: Callable[[bool], None]
+    failures: int
+    troubled: bool
 
     async def take(self, claims: Sequence[Claim]) -> Taken:
         """Claims all or nothing, atomically. No two claims may be of one counter.

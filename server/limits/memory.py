@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from server.clock import Clock
@@ -20,6 +20,9 @@ class MemoryCounters:
     """
 
     def __init__(self, clock: Clock) -> None:
+        self.on_trouble: Callable[[bool], None] = lambda troubled: None
+        self.failures = 0
+        self.troubled = False
         self._clock = clock
         self._plain: dict[str, _Plain] = {}
         self._windows: dict[str, _Window] = {}

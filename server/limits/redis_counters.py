@@ -50,11 +50,6 @@ class RedisCounters:
         clock: tells when to try a Redis again that failed.
         timeout_s: how long one message may take.
         now: the time in microseconds that windows go by; None: the Redis server's, which all its callers share.
-
-    Attributes:
-        on_trouble: called with True when Redis is out of reach, with False when it is back.
-        failures: how many messages failed.
-        troubled: whether it is out of reach now.
     """
 
     def __init__(self, client: Redis, clock: Clock, timeout_s: float = 0.05, now: Callable[[], int] | None = None) -> None:
@@ -195,6 +190,11 @@ class RedisCounters:
         for each in pending:
             if not each.answer.done():
                 each.answer.set_exception(CountersError("the counters are out of reach"))
+
+
+def build_redis_counters(settings: RedisSettings, clock: Clock) -> RedisCounters:
+    """Makes the counters of a configuration."""
+    return RedisCounters(build_redis(settings), clock, settings.timeout)
 
 
 def build_redis(settings: RedisSettings) -> Redis:

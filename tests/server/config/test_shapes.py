@@ -85,3 +85,25 @@ def test_a_fault_in_a_flat_value_is_told_by_its_flat_name(fail_text):
 def test_a_section_with_nothing_under_it_is_absent(load_text):
     settings = load_text("server:\nrate_limit:\nlogging:\n  rotation:\n").settings
     assert (settings.server.port, settings.rate_limit, settings.logging.rotation) == (8000, None, None)
+
+
+def test_a_flat_rate_has_the_defaults_of_the_section(load_text):
+    rates = load_text("rate_limit_rpm: 60").settings.rate_limit
+    assert (rates.requests_per_window, rates.window_seconds, rates.burst_limit, rates.scopes) == (60, 60, 50, ())
+
+
+def test_rates_of_scopes_are_read(load_text):
+    text = "rate_limit: {scopes: [{scope: model, name: gpt-*, tokens_per_window: 5}]}"
+    row = load_text(text).settings.rate_limit.scopes[0]
+    assert (row.scope, row.name, row.tokens_per_window, row.requests_per_window) == ("model", "gpt-*", 5, None)
+
+
+def test_a_scope_without_a_limit_is_a_fault(fail_text):
+    error = fail_text("rate_limit: {scopes: [{scope: tenant}]}")
+    assert [fault.path for fault in error.faults] == ["rate_limit.scopes[0]"]
+
+
+def test_redis_lets_pass_what_it_cannot_count_unless_told_otherwise(load_text):
+    assert load_text("redis: {url: 'redis://127.0.0.1'}").settings.redis.on_failure == "fail_open"
+    text = "redis: {url: 'redis://127.0.0.1', on_failure: fail_closed}"
+    assert load_text(text).settings.redis.on_failure == "fail_closed"

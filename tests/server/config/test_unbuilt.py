@@ -10,9 +10,7 @@ ASKED = {
     "memory": "memory: {max_usage_percent: 50}",
     "health_check": "health_check: {memory: true}",
     "telemetry": "telemetry: {enabled: true}",
-    "rate_limit": "rate_limit_rpm: 5",
     "templates": "templates: {directory: t}",
-    "redis": "redis: {url: 'redis://127.0.0.1'}",
     "metrics_api": "metrics_api: {port: 8002}",
     "sanitize": "security: {sanitize: flag}",
     "public_analytics": "auth: {public_analytics: true}",
@@ -28,9 +26,11 @@ routing: {strategy: priority, on_broken_stream: error, hedging: {enabled: false}
 telemetry: {enabled: false}
 chaos_engineering: {faults: [{type: delay}]}
 circuit_breaker: {enabled: false}
-rate_limit:
+templates:
+rate_limit: {burst_limit: 5}
+redis: {url: 'redis://127.0.0.1'}
 logging: {store_bodies: no}
-providers: [{name: a, type: echo, http2: false, dialect: current, max_retries: 0, rate_limit: null}]
+providers: [{name: a, type: echo, http2: false, dialect: current, max_retries: 0, rate_limit: 5}]
 """
 
 
@@ -48,8 +48,8 @@ def test_what_needs_nothing_built_is_not_said(load_text):
 
 
 def test_a_notice_says_where(load_text):
-    notice = next(n for n in load_text("debug: true\nrate_limit_rpm: 5\n").notices if n.code == "rate_limit")
-    assert (notice.path, notice.line, notice.severity) == ("rate_limit_rpm", 2, "warning")
+    notice = next(n for n in load_text("debug: true\ntemplates: {}\n").notices if n.code == "templates")
+    assert (notice.path, notice.line, notice.severity) == ("templates", 2, "warning")
 
 
 def test_a_file_without_providers_is_remarked(load_text):
@@ -57,7 +57,7 @@ def test_a_file_without_providers_is_remarked(load_text):
 
 
 def test_a_feature_of_several_rows_is_said_at_the_first(load_text):
-    rows = ["", "rate_limit: 5", "rate_limit: 5"]
+    rows = ["", "cost_per_1k_input_tokens: 5", "cost_per_1k_input_tokens: 5"]
     text = "".join(f"  - {{name: p{number}, type: echo, {row}}}\n" for number, row in enumerate(rows))
     loaded = load_text("providers:\n" + text)
-    assert [(notice.path, notice.line) for notice in loaded.notices] == [("providers[1].rate_limit", 3)]
+    assert [(notice.path, notice.line) for notice in loaded.notices] == [("providers[1].cost_per_1k_input_tokens", 3)]
