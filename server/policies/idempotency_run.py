@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 import grpc
@@ -28,6 +29,7 @@ REPLAYED = "trunkline-replayed"
 """The metadata key that says `true` where the answer is another call's."""
 
 _REQUEST_ID = "x-request-id"
+_OF_ANSWER = "trunkline-"
 _BATCHES: Mapping[Operation, Callable[[bytes], Batch]] = {
     Operation.CHAT: StreamChatCompletionResponse.FromString,
     Operation.TEXT: StreamTextCompletionResponse.FromString,
@@ -82,9 +84,7 @@ class Run:
             GatewayError: as `begin` does.
         """
         first, record = self._first, self.record
-        call = Call(first.method, _Context(first, record), first.metadata, first.request_id, first.caller, first.begin)
-        call.trailers.append((_REQUEST_ID, first.request_id))
-        call.notes = first.notes
+        call = replace(first, context=_Context(first, record), trailers=[(_REQUEST_ID, first.request_id)])
         try:
             async with aclosing(begin(ask, call)) as batches:
                 async for batch in batches:
@@ -105,13 +105,13 @@ class Run:
             while (message := await _in_time(reader, call)) is not None:
                 if not begun:
                     begun = True
-                    head = ((_REQUEST_ID, call.request_id), *self.record.head, *self._replayed(call))
-                    await call.context.send_initial_metadata(head)
+                    head = self._told(call, self.record.head)
+                    await call.context.send_initial_metadata(((_REQUEST_ID, call.request_id), *head))
                 yield parse(message)
         finally:
             self.leave(reader)
             if self.record.ended:
-                call.trailers.extend((*self.record.trailers, *self._replayed(call)))
+                call.trailers.extend(self._told(call, self.record.trailers))
 
     def leave(self, reader: Reader) -> None:
         """A caller reads no more; after the last one nobody needs an answer that is not whole."""
@@ -125,11 +125,12 @@ class Run:
         assert self.task is not None
         self.task.cancel()
 
-    def _replayed(self, call: Call) -> Told:
+    def _told(self, call: Call, told: Told) -> Told:
+        """What a caller is told: who answered, and of limits only the first one, who used them up."""
         if call is self._first and not self.old:
-            return ()
+            return told
         call.notes["replayed"] = True
-        return ((REPLAYED, "true"),)
+        return [*(pair for pair in told if pair[0].startswith(_OF_ANSWER)), (REPLAYED, "true")]
 
 
 class _Context:

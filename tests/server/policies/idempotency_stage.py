@@ -109,9 +109,13 @@ class Dispatched:
             for place, text in enumerate(self.texts):
                 await self._wait_at(place)
                 if place == 0:
-                    told = (("x-request-id", call.request_id), ("trunkline-provider", "first"))
+                    told = (
+                        ("x-request-id", call.request_id),
+                        ("trunkline-provider", "first"),
+                        ("x-ratelimit-remaining", "7"),
+                    )
                     await call.context.send_initial_metadata(told)
-                    call.trailers.append(("trunkline-provider", "first"))
+                    call.trailers.extend(told[1:])
                 yield says(text)
             await self._wait_at(len(self.texts))
             if self.error is not None:

@@ -60,7 +60,7 @@ async def rows(database: Database) -> list[str]:
 async def test_the_first_call_is_answered_as_it_would_be_without_a_key(asker: Asker) -> None:
     heard = await asker.hear()
     assert heard.texts == ["a", "b"]
-    assert heard.head == {"x-request-id": "req_test", "trunkline-provider": "first"}
+    assert heard.head == {"x-request-id": "req_test", "trunkline-provider": "first", "x-ratelimit-remaining": "7"}
     assert heard.trailers == heard.head
     assert asker.call.notes == {"model": "m", "provider": "first"}
 

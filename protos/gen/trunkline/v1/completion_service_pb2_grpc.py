@@ -35,11 +35,12 @@ class CompletionServiceStub:
     provider and the attempts, and adds `trunkline-model`, `trunkline-input-tokens` and `trunkline-output-tokens` where known.
 
     A call with the metadata `idempotency-key`, 1 to 255 visible ASCII characters, is made once: whoever repeats it within 24
-    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while it
-    runs join it. Their initial and trailing metadata is the first call's, but for the request's id, and `trunkline-replayed` is
-    `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the next repeat is a new call.
-    A call that all its callers have left is ended and forgotten. The key of another request is ALREADY_EXISTS, and so is that
-    of an answer of more than 16 MB, which is not kept; without the database calls with a key are UNAVAILABLE (OVERLOADED).
+    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while
+    it runs join it. What their initial and trailing metadata tells of the answer is the first call's, and
+    `trunkline-replayed` is `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the
+    next repeat is a new call. A call that all its callers have left is ended and forgotten. A key of another request is
+    ALREADY_EXISTS, and so is that of an answer of more than 16 MB, which is not kept; without the database calls with a key
+    are UNAVAILABLE (OVERLOADED).
 
     Any call may fail with INVALID_ARGUMENT (INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, CONTENT_FILTERED), UNAUTHENTICATED
     (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), ALREADY_EXISTS
@@ -100,11 +101,12 @@ class CompletionServiceServicer:
     provider and the attempts, and adds `trunkline-model`, `trunkline-input-tokens` and `trunkline-output-tokens` where known.
 
     A call with the metadata `idempotency-key`, 1 to 255 visible ASCII characters, is made once: whoever repeats it within 24
-    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while it
-    runs join it. Their initial and trailing metadata is the first call's, but for the request's id, and `trunkline-replayed` is
-    `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the next repeat is a new call.
-    A call that all its callers have left is ended and forgotten. The key of another request is ALREADY_EXISTS, and so is that
-    of an answer of more than 16 MB, which is not kept; without the database calls with a key are UNAVAILABLE (OVERLOADED).
+    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while
+    it runs join it. What their initial and trailing metadata tells of the answer is the first call's, and
+    `trunkline-replayed` is `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the
+    next repeat is a new call. A call that all its callers have left is ended and forgotten. A key of another request is
+    ALREADY_EXISTS, and so is that of an answer of more than 16 MB, which is not kept; without the database calls with a key
+    are UNAVAILABLE (OVERLOADED).
 
     Any call may fail with INVALID_ARGUMENT (INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, CONTENT_FILTERED), UNAUTHENTICATED
     (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), ALREADY_EXISTS
@@ -220,11 +222,12 @@ class CompletionService:
     provider and the attempts, and adds `trunkline-model`, `trunkline-input-tokens` and `trunkline-output-tokens` where known.
 
     A call with the metadata `idempotency-key`, 1 to 255 visible ASCII characters, is made once: whoever repeats it within 24
-    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while it
-    runs join it. Their initial and trailing metadata is the first call's, but for the request's id, and `trunkline-replayed` is
-    `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the next repeat is a new call.
-    A call that all its callers have left is ended and forgotten. The key of another request is ALREADY_EXISTS, and so is that
-    of an answer of more than 16 MB, which is not kept; without the database calls with a key are UNAVAILABLE (OVERLOADED).
+    hours with the same API key, method and request gets the same answer, and nobody is asked again. Repeats that come while
+    it runs join it. What their initial and trailing metadata tells of the answer is the first call's, and
+    `trunkline-replayed` is `true`. Failures are not kept, also where a provider had begun to answer and has to be paid: the
+    next repeat is a new call. A call that all its callers have left is ended and forgotten. A key of another request is
+    ALREADY_EXISTS, and so is that of an answer of more than 16 MB, which is not kept; without the database calls with a key
+    are UNAVAILABLE (OVERLOADED).
 
     Any call may fail with INVALID_ARGUMENT (INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, CONTENT_FILTERED), UNAUTHENTICATED
     (INVALID_API_KEY), PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS), NOT_FOUND (MODEL_NOT_FOUND), ALREADY_EXISTS
