@@ -99,6 +99,15 @@ async def test_certificates_that_cannot_be_read_are_faults(tmp_path: Path) -> No
     assert "cert_file" not in ended.out
 
 
+async def test_limits_of_several_workers_without_redis_are_a_fault(tmp_path: Path) -> None:
+    limited = "server:\n  workers: 3\nrate_limit:\n  requests_per_window: 5\n"
+    ended = await check(tmp_path, limited)
+
+    assert ended.code == 1
+    assert "fault: 3 workers cannot hold to limits together without Redis (rate_limit)" in ended.out
+    assert (await check(tmp_path, limited + "redis:\n  url: redis://127.0.0.1\n")).code == 0
+
+
 async def test_a_data_folder_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     ended = await check(tmp_path)

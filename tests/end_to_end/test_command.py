@@ -154,3 +154,12 @@ async def test_workers_whose_port_is_taken_end_with_a_line_that_says_so(tmp_path
     assert process.returncode == 1
     assert port in errors.decode()
     assert "starting another" not in errors.decode()
+
+
+async def test_workers_with_limits_and_nothing_to_share_them_do_not_start(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("rate_limit:\n  requests_per_window: 5\n")
+    process = await start(tmp_path, "--config", str(file), "--workers", "2", "--port", "8000", "--grpc-port", "8001")
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert "set `redis.url`, or start one worker" in " ".join(errors.decode().split())
