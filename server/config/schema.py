@@ -35,7 +35,7 @@ from server.config.frozen_map import FrozenMap
 from server.config.provider_settings import HttpClientSettings, ProviderSettings
 from server.config.section import Section
 
-Role = Literal["completion", "admin"]
+Role = Literal["completion", "models:read", "metrics:read", "admin"]
 
 
 def _digest(value: object) -> object:
@@ -343,9 +343,23 @@ class RedisSettings(Section):
 
 
 class StorageSettings(Section):
-    """The database; None is SQLite in the data folder."""
+    """The database; no `url` is SQLite in the data folder.
+
+    While it fails, rows of completions wait in the data folder (`spool`), or requests are refused (`refuse`). Completions are
+    kept for `retention_days`, and no more than fit into `max_size_mb`; their bodies for `body_retention_days`. None: no limit.
+    """
 
     url: SecretUrl | None = None
+    on_failure: Literal["spool", "refuse"] = "spool"
+    retention_days: Float | None = Field(default=None, gt=0, le=100_000)
+    body_retention_days: Float | None = Field(default=None, gt=0, le=100_000)
+    max_size_mb: Float | None = Field(default=None, gt=0, le=100_000_000)
+
+
+class LedgerSettings(Section):
+    """Whether every completion is written down: what it was, used and cost. Quotas and budgets need it."""
+
+    enabled: bool = True
 
 
 class MetricsApiSettings(Section):
@@ -377,5 +391,6 @@ class Settings(Section):
     rate_limit: RateLimitSettings | None = None
     templates: TemplatesSettings | None = None
     redis: RedisSettings | None = None
-    storage: StorageSettings | None = None
+    storage: StorageSettings = StorageSettings()
+    ledger: LedgerSettings = LedgerSettings()
     metrics_api: MetricsApiSettings | None = None

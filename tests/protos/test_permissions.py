@@ -20,7 +20,7 @@ from tests.protos.test_completeness import METHODS, OPEN, status
 from trunkline.v1.tenancy_pb2 import ApiKey, Tenant, User
 from trunkline_client import AsyncClient
 
-OPERATOR_KEY = "sk-test-operator"
+OPERATOR_KEY, READER_KEY = "sk-test-operator", "sk-test-reader"
 PERMISSIONS = (COMPLETION, MODELS_READ, METRICS_READ, ADMIN)
 DENIED = {grpc.StatusCode.PERMISSION_DENIED}
 REFUSED = DENIED | {grpc.StatusCode.UNAUTHENTICATED}
@@ -28,9 +28,10 @@ REFUSED = DENIED | {grpc.StatusCode.UNAUTHENTICATED}
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[Core]:
-    """A server with a key of the configuration."""
+    """A server with two keys of the configuration."""
     path = tmp_path / "config.yaml"
-    keys = [{"name": "all", "key": OPERATOR_KEY}]
+    reader = {"name": "reader", "key": READER_KEY, "roles": [MODELS_READ, METRICS_READ]}
+    keys = [{"name": "all", "key": OPERATOR_KEY}, reader]
     path.write_text(yaml.safe_dump({"auth": {"api_keys": keys}, "providers": [{"name": "echo", "type": "echo"}]}))
     core = Core(load(path, {}, provider_kinds()), None, "0", Redaction())
     await core.start(None)
@@ -77,3 +78,10 @@ async def test_nobody_is_let_in_without_a_key_or_with_an_unknown_one(core: Core,
     for key in (None, "llm_00000000-0000-4000-8000-000000000000"):
         code = await status(core, method, key)
         assert (code is grpc.StatusCode.UNAUTHENTICATED) == (method not in OPEN)
+
+
+async def test_a_key_of_the_configuration_may_read_alone(core: Core) -> None:
+    assert await status(core, "/trunkline.v1.ModelsService/ListModels", READER_KEY) is grpc.StatusCode.OK
+    assert await status(core, "/trunkline.v1.MetricsService/ListProviders", READER_KEY) is grpc.StatusCode.OK
+    for method in ("CompletionService/CreateChatCompletion", "AdminService/ListUsers", "AlertsService/ListAlerts"):
+        assert await status(core, f"/trunkline.v1.{method}", READER_KEY) in DENIED

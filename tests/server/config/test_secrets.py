@@ -134,7 +134,7 @@ def test_a_default_name_gives_way_to_a_given_one(load_text):
         pytest.param("{sha256: abc}", "64 hexadecimal", id="half a digest"),
         pytest.param("{key_env: ABSENT}", "`ABSENT` is not set", id="an unset variable"),
         pytest.param("{key: a, roles: []}", "at least 1", id="no roles"),
-        pytest.param("{key: a, roles: [owner]}", "'completion' or 'admin'", id="an unknown role"),
+        pytest.param("{key: a, roles: [owner]}", "'metrics:read' or 'admin'", id="an unknown role"),
     ],
 )
 def test_an_unusable_key_is_a_fault(entry, said, fail_text):
