@@ -33,6 +33,9 @@ _LOOKUP_S = 1.0
 _PAUSE_S = 1.0
 """How long the database is left alone once it failed."""
 
+_TRIAL_S = 0.1
+"""How long somebody waits for it after that who could be let in without it."""
+
 _NOT_KNOWN = "This API key is not known."
 _EXPIRED = "This API key has expired."
 
@@ -133,6 +136,7 @@ class StoredKeys:
         self._unknown: OrderedDict[bytes, _Kept] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[Standing | None]] = {}
         self._pause_end = 0.0
+        self._failing = False
         self._query = _query()
 
     def cached(self, digest: bytes) -> Standing | None:
@@ -156,7 +160,11 @@ class StoredKeys:
             if lookup is None:
                 lookup = self._lookups[digest] = asyncio.create_task(self._look_up(digest))
                 lookup.add_done_callback(lambda _: self._lookups.pop(digest, None))
-            standing = await asyncio.shield(lookup)
+            standing = self._last(digest) if self._failing else None
+            if standing is None:
+                standing = await asyncio.shield(lookup)
+            elif (await asyncio.wait({lookup}, timeout=_TRIAL_S))[0]:
+                standing = lookup.result()
         if standing is None:
             raise unavailable()
         return standing
@@ -175,10 +183,11 @@ class StoredKeys:
             async with self._database.read(_LOOKUP_S) as connection:
                 row = (await connection.execute(self._query, {"digest": digest})).mappings().first()
         except StorageError as error:
-            if self._clock.monotonic() >= self._pause_end:
+            if not self._failing:
                 structlog.get_logger("trunkline.tenancy").error("key_lookup_failed", error=str(error))
-            self._pause_end = self._clock.monotonic() + _PAUSE_S
+            self._failing, self._pause_end = True, self._clock.monotonic() + _PAUSE_S
             return self._last(digest)
+        self._failing = False
         if row is None:
             self._known.pop(digest, None)
             kept = _Kept(Standing(digest, ANONYMOUS, _NOT_KNOWN), begin, begin + _UNKNOWN_S, None)

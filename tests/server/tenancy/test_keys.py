@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from server.caller import Caller
 from server.errors import GatewayError
+from server.storage.database import Database
 from server.tenancy.keys import ConfiguredKeys, Standing, StoredKeys
-from tests.server.tenancy.world import OPERATOR, World
+from tests.server.tenancy.world import OPERATOR, World, settle
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 CONFIGURED = sha256(b"configured").digest()
@@ -200,3 +201,19 @@ async def test_a_look_up_ends_with_the_keys(world: World, keys: StoredKeys) -> N
     await keys.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_while_the_database_is_slow_who_was_let_in_is_let_in(postgresql_database: Database) -> None:
+    world = await settle(postgresql_database)
+    keys = StoredKeys(ConfiguredKeys({}), world.database, world.clock)
+    first = await keys.find(world.acme.digest)
+    async with world.database.begin() as connection:
+        await connection.execute(text("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE"))
+        for _ in range(3):
+            world.clock.time += KNOWN_S
+            assert await keys.find(world.acme.digest) == first
+    await world.tenancy.api_keys.update(OPERATOR, world.acme.key.id, {"enabled": False})
+    await keys.close()
+    world.clock.time += KNOWN_S
+    assert "disabled" in (await keys.find(world.acme.digest)).refusal
+    await keys.close()
