@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import cast
 from urllib.parse import unquote
 
@@ -29,6 +30,7 @@ from server.dispatch.means import Means
 from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetStates
 from server.dispatch.strategies import Strategy
+from server.governance import Governance
 from server.inprocess import InProcessChannel
 from server.interceptors.access_log import AccessLog
 from server.interceptors.auth import Auth
@@ -125,6 +127,9 @@ class Core:
         self._stopping = False
         self._checks: asyncio.Future[None] | None = None
         self._health = HealthService()
+        self._states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
+        self._governance: Governance | None = None
+        self._passing_dir: TemporaryDirectory[str] | None = None
         self._server: grpc.aio.Server | None = None
         self._runtime = self._build(loaded)
         self._configured_keys = ConfiguredKeys(_holders(loaded.settings, first_key))
@@ -150,6 +155,7 @@ class Core:
             AccessLog(self._clock, structlog.get_logger("trunkline.access").bind()),
             Auth(keys),
         )
+        await self._govern(database)
         hosts: list[Host] = [self.channel]
         if listen is not None:
             self._server = self._grpc_server(listen)
@@ -164,6 +170,17 @@ class Core:
             self._add_ports(self._server, listen)
             await self._server.start()
         self._watch_health()
+
+    async def _govern(self, database: Database) -> None:
+        """Lets completions be counted, limited and written down from here on."""
+        if self._data_dir is None:
+            self._passing_dir = TemporaryDirectory(prefix="trunkline-")
+        data_dir = self._data_dir or Path(cast(TemporaryDirectory[str], self._passing_dir).name)
+        governance = self._governance = await Governance.start(
+            self._settings, database, data_dir, self._states, self._clock, self._redaction.text
+        )
+        means = replace(self._runtime.means, accounts=governance.accounts)
+        self._runtime = replace(self._runtime, means=means, dispatcher=Dispatcher(means))
 
     def _watch_health(self) -> None:
         """Begins to check the providers where the configuration asks for it."""
@@ -201,13 +218,17 @@ class Core:
         self._gate.close()
         self._runtime.means.watch.close()
         await asyncio.gather(*(http.close() for http in self._https))
+        if self._governance is not None:
+            await self._governance.close()
         if self._keys is not None:
             await self._keys.close()
         if self._database is not None:
             await self._database.close()
+        if self._passing_dir is not None:
+            self._passing_dir.cleanup()
 
     def _build(self, loaded: Loaded) -> Runtime:
-        states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
+        states = self._states
         health = ProviderHealth(states, self._clock)
         built: list[Row] = []
         rows: dict[str, ProviderRow] = {}
@@ -311,7 +332,7 @@ def _holders(settings: Settings, first_key: bytes | None) -> Mapping[bytes, Call
 
 
 def _storage_url(settings: Settings) -> str | None:
-    url = settings.storage.url if settings.storage is not None else None
+    url = settings.storage.url
     return None if url is None else url.get_secret_value()
 
 

@@ -345,8 +345,9 @@ class RedisSettings(Section):
 class StorageSettings(Section):
     """The database; no `url` is SQLite in the data folder.
 
-    While it fails, rows of completions wait in the data folder (`spool`), or requests are refused (`refuse`). Completions are
-    kept for `retention_days`, and no more than fit into `max_size_mb`; their bodies for `body_retention_days`. None: no limit.
+    While it fails, rows of completions wait in the data folder (`spool`), or requests are refused (`refuse`). Completions
+    are kept for `retention_days`, no more than fit into `max_size_mb`, and their bodies for `body_retention_days`; None:
+    no limit.
     """
 
     url: SecretUrl | None = None

@@ -31,16 +31,6 @@ UNBUILT = (
     Unbuilt("public_analytics", (("auth", "public_analytics"),)),
     Unbuilt("reload", (("server", "reload"),)),
     Unbuilt("log_rotation", (("logging", "rotation"),)),
-    Unbuilt("store_bodies", (("logging", "store_bodies"),)),
-    Unbuilt(
-        "costs",
-        (
-            (*_PROVIDER, "cost_per_1k_input_tokens"),
-            (*_PROVIDER, "cost_per_1k_output_tokens"),
-            (*_PROVIDER, "electricity_cost_per_hour"),
-        ),
-        (None, 0),
-    ),
 )
 
 

@@ -41,6 +41,7 @@ class Attempt:
         "_batches",
         "_begin_time",
         "_clock",
+        "_end_time",
         "_hurried",
         "_life",
         "_open",
@@ -66,10 +67,17 @@ class Attempt:
         self._life = Life(ask.streamed, first_chunk_s, idle_s)
         self._watchdog = Watchdog(timeout_s, watch)
         self._begin_time = clock.monotonic()
+        self._end_time: float | None = None
         self._batches = target.provider.stream(ask) if begin is None else begin()
         self._hurried = timeout_s < settings.timeout
         self._open = True
         self._tried = target.state.begin()
+
+    @property
+    def latency_s(self) -> float:
+        """How long it has taken; once it is over, how long it took."""
+        end_time = self._clock.monotonic() if self._end_time is None else self._end_time
+        return end_time - self._begin_time
 
     async def begin(self) -> None:
         """Waits for the first batch.
@@ -102,7 +110,7 @@ class Attempt:
                     self._blame(error)
                 raise
         if self._ends():
-            self.target.state.succeeded(self._tried, self._clock.monotonic())
+            self.target.state.succeeded(self._tried, self._begin_time + self.latency_s)
         return None
 
     async def close(self) -> None:
@@ -124,6 +132,7 @@ class Attempt:
         """Ends the watch; false where it had ended before."""
         was_open, self._open = self._open, False
         if was_open:
+            self._end_time = self._clock.monotonic()
             self._watchdog.close()
             if self.on_close is not None:
                 self.on_close()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from server.call import Call
+from server.caller import Caller
 from server.catalogue.selections import NO_DEFAULTS
 from server.dispatch.affinity import unbound
 from server.dispatch.attempt import Attempt
@@ -20,6 +21,7 @@ from server.dispatch.telling import replace_trailers
 from server.errors import GatewayError
 from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
+from server.tenancy.allowances import may_use_provider, require_model, require_provider
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
@@ -67,11 +69,16 @@ class Course:
         self._means = means
         self._ask = ask
         self._call = call
-        self._plan = plan(means, ask)
+        self._plan = plan(means, ask, call.caller)
         self._pending = list(self._plan.targets)
         self.failures: list[Failure] = []
         self.attempts = 0
         self.chaos: list[str] = []
+
+    @property
+    def first(self) -> Target:
+        """Who is asked first, as things stand."""
+        return self._plan.targets[0]
 
     async def start(self) -> Attempt:
         """Asks targets until one begins to answer.
@@ -111,17 +118,17 @@ class Course:
                 return attempt
             except ProviderError as error:
                 await attempt.close()
-                self.note(target, error)
+                self.note(attempt, error)
             except BaseException:
                 await attempt.close()
                 raise
         return None
 
-    def note(self, target: Target, error: ProviderError) -> None:
+    def note(self, attempt: Attempt, error: ProviderError) -> None:
         """Tells log and trailers of an attempt that failed, whatever comes of the next one."""
-        self.failures.append(Failure(target, error))
+        self.failures.append(Failure(attempt.target, error, attempt.latency_s))
         notes = self._call.notes
-        notes["provider"] = target.settings.name
+        notes["provider"] = attempt.target.settings.name
         notes["attempts"] = self.attempts
         notes["failures"] = [
             f"{failure.target.settings.name}: {failure.error.fault.error_type}" for failure in self.failures
@@ -155,7 +162,7 @@ class Course:
                 return await self._begin(attempt)
             except ProviderError as error:
                 await attempt.close()
-                self.note(target, error)
+                self.note(attempt, error)
                 left_s = self.time_left_s()
                 then, delay_s = after(error, self._situation(target, retries, left_s), means.chance)
                 if then is Then.AGAIN and not means.budget.take():
@@ -191,7 +198,7 @@ class Course:
         ended = await race(attempt, delay_s, self._hedge)
         for failed_one, error in ended.failures:
             if failed_one is not attempt:
-                self.note(failed_one.target, error)
+                self.note(failed_one, error)
         if ended.lost is not None:
             self._call.notes["hedge_lost"] = ended.lost.target.settings.name
         if ended.winner is None:
@@ -328,18 +335,24 @@ class Course:
         ]
 
 
-def plan(means: Means, ask: Ask) -> Plan:
-    """Whom to ask for a request, as things stand.
+def plan(means: Means, ask: Ask, caller: Caller) -> Plan:
+    """Whom to ask for a caller's request, as things stand.
 
     Raises:
-        GatewayError: MODEL_NOT_FOUND; NOT_IMPLEMENTED when no target has the operation.
+        GatewayError: MODEL_NOT_FOUND; NOT_IMPLEMENTED when no target has the operation; INSUFFICIENT_PERMISSIONS when the
+            caller may not use the model, or no provider of it.
     """
     route = means.router.route(ask.model)
+    if caller.models:
+        require_model(caller, ask.model, route.model)
     now = means.clock.monotonic()
     targets = list(means.strategy.order(route.targets, now))
     for fallback in route.fallbacks:
         targets.extend(means.strategy.order(fallback, now))
     targets = able(targets, ask, ask.model)
+    if caller.providers:
+        require_provider(caller, ask.model, [target.settings.name for target in targets])
+        targets = [target for target in targets if may_use_provider(caller, target.settings.name)]
     if len(targets) < 2 or (loop := means.affinity.loop(ask)) is None:
         return Plan(route, targets)
     held = means.affinity.target(loop, ask)

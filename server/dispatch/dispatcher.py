@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 
 from server.call import Call
+from server.dispatch.accounts import Account
 from server.dispatch.attempt import Attempt
 from server.dispatch.course import Course
 from server.dispatch.failure import broken
@@ -10,6 +11,7 @@ from server.dispatch.gate import Lane
 from server.dispatch.means import Means
 from server.dispatch.recovery import Recovery
 from server.dispatch.telling import note_usage, replace_trailers
+from server.dispatch.told import Told
 from server.interceptors.request_id import KEY as REQUEST_ID
 from server.providers.base import Ask, Batch
 from server.providers.errors import ProviderError
@@ -42,30 +44,45 @@ class Dispatcher:
         call.notes["model"] = ask.model
         means.gate.enter(_lane(call))
         means.budget.request_begins()
+        told = Told() if ask.streamed else None
+        account: Account | None = None
         attempt: Attempt | None = None
+        course: Course | None = None
         try:
             course = Course(means, ask, call)
+            if means.accounts is not None:
+                account = await means.accounts.open(ask, call, course.first)
             attempt = await course.start()
-            await _commit(call, course, attempt)
+            await _commit(call, course, attempt, account)
+            recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None
             batch = attempt.batch
-            recovery = Recovery(course, call) if ask.streamed and means.routing.on_broken_stream == "recover" else None
             while batch is not None:
                 note_usage(call, batch)
-                if recovery is not None:
-                    recovery.told(batch)
+                if told is not None:
+                    told.add(batch)
+                if account is not None:
+                    account.batch(batch)
                 yield batch
                 try:
                     batch = await (attempt.next() if recovery is None else recovery.next(attempt))
                 except ProviderError as error:
-                    course.note(attempt.target, error)
+                    course.note(attempt, error)
                     course.time_left_s("the answer's end")
                     if recovery is None:
                         raise broken(attempt.target, error) from error
                     attempt, batch = await recovery.mend(attempt, error)
                     _tell(call, course, attempt)
+            if account is not None:
+                await account.complete(course.failures, attempt, told)
+        except Exception as error:
+            if account is not None and course is not None:
+                await account.fail(error, course.failures, attempt, told)
+            raise
         finally:
             means.budget.request_ends()
             means.gate.leave()
+            if account is not None and course is not None:
+                account.leave(course.failures, attempt, told)
             if attempt is not None:
                 await attempt.close()
 
@@ -74,9 +91,12 @@ def _lane(call: Call) -> Lane:
     return Lane.BATCH if call.metadata.get(PRIORITY) == Lane.BATCH.value else Lane.INTERACTIVE
 
 
-async def _commit(call: Call, course: Course, attempt: Attempt) -> None:
+async def _commit(call: Call, course: Course, attempt: Attempt, account: Account | None) -> None:
     """The commit barrier: says who answers, and from here on no other answer can take this one's place."""
-    await call.context.send_initial_metadata(((REQUEST_ID, call.request_id), *_tell(call, course, attempt)))
+    metadata = [(REQUEST_ID, call.request_id), *_tell(call, course, attempt)]
+    if account is not None:
+        metadata += account.headers()
+    await call.context.send_initial_metadata(metadata)
 
 
 def _tell(call: Call, course: Course, attempt: Attempt) -> Sequence[tuple[str, str]]:

@@ -39,10 +39,11 @@ def operation_name(operation: Operation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An attempt that failed before its first batch."""
+    """An attempt that failed, and after how many seconds."""
 
     target: Target
     error: ProviderError
+    latency_s: float = 0.0
 
 
 def able(targets: Sequence[Target], ask: Ask, model: str) -> list[Target]:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from server.catalogue.selections import NO_DEFAULTS, Defaults
 from server.clock import Clock
 from server.config.schema import RoutingSettings
+from server.dispatch.accounts import Accounts
 from server.dispatch.affinity import Affinity
 from server.dispatch.gate import Gate
 from server.dispatch.retry import RetryBudget
@@ -41,6 +42,7 @@ class Means:
         affinity: who holds the thoughts of a tool loop.
         window: how many tokens a target's prompt may have; None: not known.
         defaults: what a target's requests get where they say nothing.
+        accounts: limits and ledger; None: nothing is limited or written.
         chaos: trouble made on purpose; None: there is none.
     """
 
@@ -55,6 +57,7 @@ class Means:
     affinity: Affinity = field(default_factory=Affinity)
     window: Callable[[Target], int | None] = _unknown
     defaults: Callable[[Target], Defaults] = _no_defaults
+    accounts: Accounts | None = None
     chaos: Chaos | None = None
 
     def hedge_delay_s(self, model: str) -> float | None:

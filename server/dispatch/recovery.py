@@ -26,21 +26,18 @@ class Recovery:
     Args:
         course: the request's way.
         call: its call, whose trailers tell of it.
+        told: what the caller has; whoever hands it on adds to it.
     """
 
     __slots__ = ("_call", "_course", "_error", "_rest", "_told", "_tries")
 
-    def __init__(self, course: Course, call: Call) -> None:
+    def __init__(self, course: Course, call: Call, told: Told) -> None:
         self._course = course
         self._call = call
-        self._told = Told()
+        self._told = told
         self._rest: Rest | None = None
         self._error: tuple[Attempt, ProviderError] | None = None
         self._tries = 0
-
-    def told(self, batch: Batch) -> None:
-        """A batch goes out to the caller."""
-        self._told.add(batch)
 
     async def next(self, attempt: Attempt) -> Batch | None:
         """The attempt's next batch, without what the caller has; None after the end.
@@ -93,7 +90,7 @@ class Recovery:
                 batch = self._rest.of(attempt.batch) or await self.next(attempt)
             except ProviderError as failure:
                 await attempt.close()
-                self._course.note(attempt.target, failure)
+                self._course.note(attempt, failure)
                 self._course.allow(attempt.target)
                 restarting = restarting and not isinstance(failure, Differs)
                 continue

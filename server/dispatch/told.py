@@ -64,6 +64,12 @@ class Answer:
         """How long it is: where a recovery went on."""
         return sum(map(len, self.texts.values())) + sum(len(call.arguments) for call in self.calls.values())
 
+    @property
+    def byte_count(self) -> int:
+        """How many bytes of text it is in UTF-8: what its tokens can be guessed from."""
+        texts = *self.texts.values(), *(call.name + call.arguments for call in self.calls.values())
+        return sum(len(text.encode()) for text in texts)
+
     def copy(self) -> "Answer":
         """An answer that stays as this one is now."""
         calls = {index: replace(call) for index, call in self.calls.items()}

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.limits.counters import NO_LIMIT, Claim
+from server.limits.counters import NO_LIMIT, Change, Claim
 from server.limits.periods import Period, Span, find_span
 from server.limits.request import Request
 
 _DAY_S = 86_400.0
 _WEEK_S = 7 * _DAY_S
 _SECOND = 1_000_000
+_NOBODYS = -1
+"""A mark that no counter has."""
 
 
 class Unit(StrEnum):
@@ -77,6 +79,19 @@ class Due:
         """What a request claims of it."""
         amount = request.tokens if self.allowance.unit is Unit.TOKENS else request.micros
         return Claim(self.key, amount, self._limit, None, 0.0, 0, True)
+
+    def correction(self, request: Request, tokens: int, micros: int, mark: int = _NOBODYS) -> Change:
+        """What makes what a request was to use what it used.
+
+        Args:
+            request: as it was when it was counted.
+            tokens: what it used.
+            micros: what it cost.
+            mark: of the counter that it was claimed of.
+        """
+        of_tokens = self.allowance.unit is Unit.TOKENS
+        used, reserved = (tokens, request.tokens) if of_tokens else (micros, request.micros)
+        return Change(self.key, used - reserved, mark, used)
 
     def expires_s(self, now: int) -> float:
         """When its counter may be forgotten; the rows are there to find out again."""

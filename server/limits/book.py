@@ -20,6 +20,7 @@ LOOK_AGAIN_S = 1.0
 """How often the rows are looked at: a change is in force everywhere within twice that."""
 
 _PATIENCE_S = 1.0
+_LONGEST_DOUBT_S = 60.0
 _PRIME = 999_999_937
 _MICROS = 1_000_000
 
@@ -45,6 +46,8 @@ class Book:
         self._stamp: Stamp = ()
         self._known: frozenset[Allowance] = frozenset()
         self._stale: set[str] = set()
+        self._doubted: set[str] = set()
+        self._doubted_since = 0.0
         self._failed_until = 0.0
         self._seeds: dict[str, asyncio.Task[bool]] = {}
         self._log = structlog.get_logger("trunkline.limits")
@@ -85,6 +88,18 @@ class Book:
     def forget(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again whose value is in doubt."""
         self._stale.update(keys)
+
+    def doubt(self, keys: Sequence[str]) -> None:
+        """Lets counters be seeded again as soon as nothing is under way that the rows may or may not have yet."""
+        if not self._doubted:
+            self._doubted_since = self._clock.monotonic()
+        self._doubted.update(keys)
+
+    def end_doubts(self, under_way: int) -> None:
+        """Does so, if nothing is under way, or something has been all the time for long."""
+        if self._doubted and (not under_way or self._clock.monotonic() - self._doubted_since > _LONGEST_DOUBT_S):
+            self._stale |= self._doubted
+            self._doubted = set()
 
     async def drop_stale(self) -> None:
         """Drops the counters in doubt.

@@ -66,8 +66,8 @@ class Change(NamedTuple):
     Attributes:
         key: the counter's.
         delta: what is added to it; negative: given back.
-        mark: from `Taken.marks`; ANY_MARK: whatever the counter is now. A plain counter that is another one than that is
-            dropped: whoever seeds it next finds the truth in the rows.
+        mark: from `Taken.marks`; ANY_MARK: whatever the counter is now. A plain counter that was seeded since is changed
+            too, since its rows most likely had what was claimed, but that is told.
         settled: how much more is known to be used, of a plain counter.
         window_s: as in the claim.
     """
@@ -103,7 +103,10 @@ class Counters(Protocol):
         """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
-        """Corrects; gives of each plain counter how much of it is settled, None: it is gone, or a window."""
+        """Corrects; gives of each plain counter how much of it is settled.
+
+        None: it is a window, or a counter that is gone, or was seeded since: what it holds is in doubt.
+        """
 
     async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
         """Adds to a plain counter, which begins at nothing where it is absent."""

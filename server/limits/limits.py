@@ -24,8 +24,6 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 _MICROS = 1_000_000
 _SEEDINGS = 5
 _RETRY_S = 1.0
-_NOBODYS = -1
-"""A mark that no counter has."""
 
 
 class Limits:
@@ -58,6 +56,7 @@ class Limits:
         self._fail_open = fail_open
         self._book = Book(database, counters, clock)
         self._watch: asyncio.Task[None] | None = None
+        self._under_way = 0
         self._raised: set[tuple[str, int, int]] = set()
         self._recording: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("trunkline.limits")
@@ -110,7 +109,7 @@ class Limits:
         claims = self._rates.claims(request)
         dues = self._book.allowances.of(request, time)
         if not claims and not dues:
-            return Reservation(self, request, time)
+            return self._reserved(request, time)
         rates = len(claims)
         claims += [due.claim(request) for due in dues]
         try:
@@ -118,12 +117,12 @@ class Limits:
         except CountersError:
             self._book.forget([due.key for due in dues])  # it may have been granted, and nobody knows
             if self._fail_open:
-                return Reservation(self, request, time)
+                return self._reserved(request, time)
             raise _out_of_reach() from None
         if taken.refused is not None:
             raise self._refusal(claims, dues, rates, taken)
         headers = find_headers(claims, taken, self._clock.now()) if rates else None
-        return Reservation(self, request, time, claims, dues, taken.marks, headers)
+        return self._reserved(request, time, claims, dues, taken.marks, headers)
 
     async def claim_provider(self, provider: ProviderSettings) -> float | None:
         """Claims one attempt of a provider's own rate.
@@ -152,11 +151,12 @@ class Limits:
 
     async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         """Makes what a reservation holds what was used. For reservations."""
+        self._under_way -= 1
         request, changes = reservation.request, reservation.changes(tokens, micros)
         dues = self._book.allowances.of(request, reservation.time)
-        claimed = {change.key for change in changes}
-        # Rows that are newer than the request, or that nobody could count it for: they are counted anew.
-        changes += [Change(due.key, 0, _NOBODYS) for due in dues if due.key not in claimed]
+        claimed = {due.key for due in reservation.dues}
+        # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
+        changes += [due.correction(request, tokens, micros) for due in dues if due.key not in claimed]
         if not changes:
             return
         try:
@@ -165,10 +165,29 @@ class Limits:
         except CountersError:
             self._book.forget([due.key for due in (*dues, *reservation.dues)])
             return
-        spent = {change.key: value for change, value in zip(changes, settled, strict=True) if value is not None}
+        found = {change.key: value for change, value in zip(changes, settled, strict=True)}
+        doubted = [due.key for due in dues if found[due.key] is None]
+        if doubted:
+            self._book.doubt(doubted)
+        self._book.end_doubts(self._under_way)
+        with suppress(CountersError):  # they are dropped later
+            await self._book.drop_stale()
         for due in dues:
-            if due.allowance.unit is Unit.MICROS and due.key in spent:
-                self._tell_crossed(due, spent[due.key])
+            spent = found[due.key]
+            if spent is not None and due.allowance.unit is Unit.MICROS:
+                self._tell_crossed(due, spent)
+
+    def _reserved(
+        self,
+        request: Request,
+        time: int,
+        claims: Sequence[Claim] = (),
+        dues: Sequence[Due] = (),
+        marks: Sequence[int] = (),
+        headers: Headers | None = None,
+    ) -> "Reservation":
+        self._under_way += 1
+        return Reservation(self, request, time, claims, dues, marks, headers)
 
     async def _take(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int) -> Taken:
         for _ in range(_SEEDINGS):
@@ -230,10 +249,10 @@ class Reservation:
         limits: Limits,
         request: Request,
         time: int,
-        claims: Sequence[Claim] = (),
-        dues: Sequence[Due] = (),
-        marks: Sequence[int] = (),
-        headers: Headers | None = None,
+        claims: Sequence[Claim],
+        dues: Sequence[Due],
+        marks: Sequence[int],
+        headers: Headers | None,
     ) -> None:
         self.request = request
         self.time = time
@@ -269,8 +288,7 @@ class Reservation:
         first_due = len(self._claims) - len(self.dues)
         for index, (claim, mark) in enumerate(zip(self._claims, self._marks, strict=True)):
             if index >= first_due:
-                used = tokens if self.dues[index - first_due].allowance.unit is Unit.TOKENS else micros
-                changes.append(Change(claim.key, used - claim.amount, mark, used))
+                changes.append(self.dues[index - first_due].correction(self.request, tokens, micros, mark))
             elif is_of_tokens(claim) and tokens != claim.amount:
                 changes.append(Change(claim.key, tokens - claim.amount, mark, 0, claim.window_s))
         return changes

@@ -55,7 +55,7 @@ class MemoryCounters:
         return (await self.take(claims)).refused
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
-        """Corrects; gives of each plain counter how much of it is settled, None: it is gone, or a window."""
+        """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
         return tuple(self._change(change) for change in changes)
 
     async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
@@ -85,7 +85,8 @@ class MemoryCounters:
     async def drop(self, keys: Sequence[str]) -> None:
         """Forgets plain counters, whoever is seeding them."""
         for key in keys:
-            self._drop(key)
+            self._plain.pop(key, None)
+            self._seeding.pop(key, None)
 
     async def close(self) -> None:
         """Does nothing."""
@@ -126,16 +127,11 @@ class MemoryCounters:
                 window.change(change)
             return None
         cell = self._plain.get(change.key)
-        if cell is None or change.mark not in (ANY_MARK, cell.mark):
-            self._drop(change.key)
+        if cell is None:
             return None
         cell.value += change.delta
         cell.settled += change.settled
-        return cell.settled
-
-    def _drop(self, key: str) -> None:
-        self._plain.pop(key, None)
-        self._seeding.pop(key, None)
+        return cell.settled if change.mark in (ANY_MARK, cell.mark) else None
 
     def _forget(self, now: float) -> None:
         self._sweep = now + _SWEEP_S

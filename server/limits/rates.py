@@ -20,6 +20,7 @@ _PATHS = {
     "text": "/v1/completions",
     "embeddings": "/v1/embeddings",
     "images": "/v1/images/generations",
+    "videos": "/v1/videos/generations",
 }
 """Where an operation would have come in by, had it not come by gRPC."""
 

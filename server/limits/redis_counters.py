@@ -79,7 +79,7 @@ class RedisCounters:
         return (await self.take(claims)).refused
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
-        """Corrects; gives of each plain counter how much of it is settled, None: it is gone, or a window."""
+        """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
         settled = await self._ask(lambda number: ["change", [_change(change, number) for change in changes]])
         return tuple(each if type(each) is int else None for each in settled) if isinstance(settled, list) else ()
 

@@ -160,11 +160,10 @@ local function change(ask)
       end
     else
       local now_mark = tonumber(redis.call('HGET', key, 'g'))
-      if now_mark and (mark == 0 or mark == now_mark) then
+      if now_mark then
         redis.call('HINCRBY', key, 'v', text(delta))
-        settled[index] = redis.call('HINCRBY', key, 'u', text(used))
-      else
-        redis.call('DEL', key)
+        local all = redis.call('HINCRBY', key, 'u', text(used))
+        settled[index] = (mark == 0 or mark == now_mark) and all
       end
     end
   end

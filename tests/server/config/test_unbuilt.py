@@ -16,8 +16,6 @@ ASKED = {
     "public_analytics": "auth: {public_analytics: true}",
     "reload": "server: {reload: true}",
     "log_rotation": "logging: {rotation: {max_files: 2}}",
-    "store_bodies": "logging: {store_bodies: true}",
-    "costs": "providers: [{name: a, type: echo, cost_per_1k_input_tokens: 0.5}]",
 }
 QUIET = """\
 server: {reload: false}

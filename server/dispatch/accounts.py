@@ -1,0 +1,331 @@
+"""What a completion is allowed, and what comes of it: limits and ledger, asked before and told after.
+
+An account is opened before the first attempt: what the request may use is held back, and the intent is in the ledger. It is
+closed when all is known, which is before the caller has the last of the answer.
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import Coroutine, Sequence
+from decimal import Decimal
+
+import structlog
+from google.protobuf.message import Message
+
+from server.call import Call
+from server.clock import Clock
+from server.dispatch.attempt import Attempt
+from server.dispatch.bodies import answer_text, request_text, told_text
+from server.dispatch.failure import Failure
+from server.dispatch.router import Target
+from server.dispatch.telling import replace_trailers, usage_of
+from server.dispatch.told import Told
+from server.errors import GatewayError
+from server.ledger.billing import Billing, broken_usage
+from server.ledger.cost import cost_micros
+from server.ledger.entry import Intent, Settlement, Status, Tried
+from server.ledger.estimate import estimate, estimate_micros
+from server.ledger.ledger import Ledger
+from server.ledger.prices import Prices
+from server.limits.limits import Limits, Reservation
+from server.limits.request import Request
+from server.providers.base import Ask, Batch
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Usage
+from trunkline.v1.completion_service_pb2 import CreateImagesResponse
+
+ORIGIN = "x-trunkline-origin"
+"""The metadata key by which the front tells the caller's address."""
+
+_PARAMETERS = frozenset(
+    {
+        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "presence_penalty", "frequency_penalty"),
+        *("seed", "reasoning_effort", "dimensions", "size", "quality"),
+    }
+)
+"""What of a request is in its row."""
+
+_FINISH_REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
+_RATE_LIMIT_KEYS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+_MICROS = 1_000_000
+
+
+class Accounts:
+    """Opens an account for each completion.
+
+    Args:
+        limits: what callers may use.
+        ledger: where every completion is written; None: nowhere.
+        prices: what models cost.
+        clock: tells the time.
+        bodies: whether requests and answers are kept in the ledger.
+    """
+
+    def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool = False) -> None:
+        self._limits = limits
+        self._ledger = ledger
+        self._prices = prices
+        self._clock = clock
+        self.bodies = bodies and ledger is not None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def open(self, ask: Ask, call: Call, target: Target) -> "Account":
+        """Holds back what a request may use, and writes its intent.
+
+        Args:
+            ask: the request.
+            call: its call.
+            target: who is asked first, whose price counts.
+
+        Raises:
+            GatewayError: RATE_LIMITED, QUOTA_EXCEEDED, BUDGET_EXCEEDED.
+        """
+        begin_time = _micros(self._clock)
+        expected = estimate(ask.request)
+        price = self._prices.price(target.settings, target.model, begin_time)
+        micros = estimate_micros(expected, price) or 0
+        request = Request(call.caller, ask.operation.value, "", ask.model, expected.tokens, micros, begin_time)
+        reservation = await self._limits.reserve(request)
+        account = Account(self, ask, call, reservation, begin_time, expected.input_tokens)
+        if self._ledger is not None:
+            try:
+                await self._ledger.intent(account.intent(expected.tokens, micros))
+            except BaseException:
+                self.later(reservation.release())
+                raise
+        return account
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Writes what came of a completion."""
+        if self._ledger is not None:
+            await self._ledger.settle(settlement)
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return _micros(self._clock)
+
+    def cost(self, target: Target, usage: Usage, at: int, seconds: float, image_count: int) -> int | None:
+        """What a completion cost, in millionths of a US dollar; None: the price is not known."""
+        price = self._prices.price(target.settings, target.model, at)
+        return cost_micros(usage, price, Decimal(repr(seconds)), image_count)
+
+    def later(self, closing: Coroutine[object, object, None]) -> None:
+        """Closes an account whose caller does not wait for it."""
+        task = asyncio.ensure_future(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closed)
+
+    async def close(self) -> None:
+        """Waits until all accounts are closed."""
+        while self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    def _closed(self, task: "asyncio.Task[None]") -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            structlog.get_logger("trunkline.ledger").error("account_not_closed", exc_info=error)
+
+
+class Account:
+    """One completion's account: told what happens, then closed once.
+
+    Args:
+        accounts: whose it is.
+        ask: the request.
+        call: its call.
+        reservation: what limits hold back.
+        begin_time: microseconds since the epoch.
+        input_tokens: of the prompt, as estimated.
+    """
+
+    __slots__ = (
+        "_accounts",
+        "_ask",
+        "_begin_time",
+        "_body",
+        "_call",
+        "_finish_reason",
+        "_first_chunk_time",
+        "_id",
+        "_images",
+        "_input_tokens",
+        "_open",
+        "_reservation",
+        "_usage",
+    )
+
+    def __init__(
+        self, accounts: Accounts, ask: Ask, call: Call, reservation: Reservation, begin_time: int, input_tokens: int
+    ) -> None:
+        self._accounts = accounts
+        self._ask = ask
+        self._call = call
+        self._reservation = reservation
+        self._begin_time = begin_time
+        self._input_tokens = input_tokens
+        self._id = f"{random.getrandbits(128):032x}"
+        self._first_chunk_time: int | None = None
+        self._usage: Usage | None = None
+        self._images = 0
+        self._body: str | None = None
+        self._finish_reason = ""
+        self._open = True
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """What a caller is told of its rates, as metadata."""
+        told = self._reservation.headers()
+        return () if told is None else tuple(zip(_RATE_LIMIT_KEYS, map(str, told), strict=True))
+
+    def intent(self, tokens: int, micros: int) -> Intent:
+        """What is about to be done."""
+        ask, call = self._ask, self._call
+        request, caller = ask.request, call.caller
+        origin = call.metadata.get(ORIGIN)
+        return Intent(
+            id=self._id,
+            request_id=call.request_id,
+            tenant_id=caller.tenant_id,
+            user_id=caller.user_id,
+            key_id=caller.key_id or caller.name,
+            operation=ask.operation.value,
+            model=ask.model,
+            streamed=ask.streamed,
+            origin=origin if isinstance(origin, str) else call.context.peer(),
+            message_count=len(request.messages) if isinstance(request, ChatCompletionRequest) else 0,
+            parameters=_parameters(request),
+            begin_time=self._begin_time,
+            reserved_tokens=tokens,
+            reserved_micros=micros,
+            request_body=request_text(ask) if self._accounts.bodies else None,
+        )
+
+    def batch(self, batch: Batch) -> None:
+        """A batch goes out to the caller."""
+        if self._first_chunk_time is None:
+            self._first_chunk_time = self._accounts.now()
+        if self._accounts.bodies and not self._ask.streamed:
+            self._body = answer_text(batch)
+        usage = usage_of(batch)
+        if usage is not None:
+            self._usage = usage
+        if getattr(batch, "finishing", False):
+            self._finish_reason = _finish_reason(batch) or self._finish_reason
+        if isinstance(batch, CreateImagesResponse):
+            self._images = len(batch.images.data)
+            self._usage = Usage(
+                input_tokens=batch.images.usage.input_tokens,
+                output_tokens=batch.images.usage.output_tokens,
+                total_tokens=batch.images.usage.total_tokens,
+                extra_json=batch.images.usage.extra_json,
+            )
+
+    async def complete(self, failures: Sequence[Failure], attempt: Attempt, told: Told | None) -> None:
+        """The answer is whole: closes the account, and tells the cost in the trailers."""
+        await self._close(Status.COMPLETED, "", failures, attempt, told)
+
+    async def fail(self, error: Exception, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None) -> None:
+        """The call ends with an error."""
+        status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+        reason = error.reason_name if isinstance(error, GatewayError) else "internal"
+        await self._close(status, reason, failures, attempt, told)
+
+    def leave(self, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None) -> None:
+        """The caller left, or its deadline passed, if the account is still open: closes it without anybody waiting."""
+        if not self._open:
+            return
+        left = self._call.context.time_remaining()
+        status, reason = Status.CANCELLED, ""
+        if left is not None and left <= 0:
+            reason = "deadline_exceeded"
+            status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+        self._accounts.later(self._close(status, reason, failures, attempt, told))
+
+    async def _close(
+        self, status: Status, reason: str, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None
+    ) -> None:
+        if not self._open:
+            return
+        self._open = False
+        end_time = self._accounts.now()
+        usage, exact = self._used(status, attempt, told)
+        cost: int | None = 0
+        if usage is not None and attempt is not None:
+            seconds = (end_time - self._begin_time) / _MICROS
+            cost = self._accounts.cost(attempt.target, usage, end_time, seconds, self._images)
+        settlement = Settlement(
+            id=self._id,
+            status=status,
+            end_time=end_time,
+            first_chunk_time=self._first_chunk_time,
+            provider=attempt.target.settings.name if attempt is not None else "",
+            provider_model=attempt.target.model if attempt is not None else "",
+            error_reason=reason,
+            finish_reason=self._finish_reason,
+            attempts=_tried(failures, attempt),
+            usage=usage,
+            cost_micros=cost,
+            exact=exact,
+            answer_body=self._answer_body(told) if self._accounts.bodies else None,
+        )
+        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
+        try:
+            await self._accounts.settle(settlement)
+        finally:
+            await self._reservation.settle(tokens, cost or 0)
+        if cost is not None and usage is not None:
+            replace_trailers(self._call, (("trunkline-cost-usd-micros", str(cost)),))
+            self._call.notes["cost_usd_micros"] = cost
+
+    def _answer_body(self, told: Told | None) -> str | None:
+        answer = told.answer() if told is not None else None
+        return self._body if answer is None else told_text(answer)
+
+    def _used(self, status: Status, attempt: Attempt | None, told: Told | None) -> tuple[Usage | None, bool]:
+        """What was used, and whether that is what the provider said."""
+        if attempt is None or self._first_chunk_time is None:
+            return None, True
+        if status is Status.COMPLETED and self._usage is not None:
+            return self._usage, True
+        answer = told.answer() if told is not None else None
+        told_bytes = 0 if answer is None else answer.byte_count
+        policy = Billing(attempt.target.settings.broken_stream_billing)
+        if status is Status.COMPLETED:  # a provider that tells no usage
+            return broken_usage(Billing.ESTIMATE, None, told_bytes, self._input_tokens)
+        return broken_usage(policy, self._usage, told_bytes, self._input_tokens)
+
+
+def _micros(clock: Clock) -> int:
+    return int(clock.now() * _MICROS)
+
+
+def _parameters(request: Message) -> dict[str, object]:
+    return {field.name: value for field, value in request.ListFields() if field.name in _PARAMETERS}
+
+
+def _finish_reason(batch: object) -> str:
+    """The last finish reason of a batch."""
+    for text in reversed(getattr(batch, "chunks_json", ())):
+        found = _FINISH_REASON.findall(text)
+        if found:
+            return str(found[-1].decode())
+    for chunk in reversed(getattr(batch, "chunks", ())):
+        for choice in chunk.choices:
+            if choice.finish_reason:
+                return str(choice.finish_reason)
+    return ""
+
+
+def _tried(failures: Sequence[Failure], attempt: Attempt | None) -> list[Tried]:
+    tried = [
+        Tried(
+            failure.target.settings.name,
+            failure.target.model,
+            failure.error.fault.error_type,
+            failure.error.status,
+            failure.latency_s,
+        )
+        for failure in failures
+    ]
+    if attempt is not None:
+        tried.append(Tried(attempt.target.settings.name, attempt.target.model, latency_s=attempt.latency_s))
+    return tried

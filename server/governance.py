@@ -1,0 +1,130 @@
+"""What counts, limits and writes down completions, with one life: from a database's opening to its closing."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Self
+
+import structlog
+from redis.asyncio import Redis
+
+from server.clock import Clock
+from server.config import Settings
+from server.config.provider_settings import ProviderSettings
+from server.dispatch.accounts import Accounts
+from server.dispatch.shared_breakers import SharedBreakers
+from server.dispatch.standing import TargetStates
+from server.ledger.ledger import Ledger, LedgerSettings
+from server.ledger.prices import Prices
+from server.ledger.recovery import find_worker_id
+from server.ledger.retention import Retention, RetentionSettings
+from server.limits.choice import build_counters
+from server.limits.limits import Limits
+from server.limits.redis_counters import build_redis
+from server.storage.database import Database
+from server.storage.errors import StorageError
+
+_SWEEP_S = 3600.0
+_MB = 1024 * 1024
+
+
+class Governance:
+    """Limits, ledger, prices, and what runs beside them. `start` makes it, `close` ends it, in one and the same loop.
+
+    Attributes:
+        limits: what callers may use.
+        accounts: opens an account for each completion.
+    """
+
+    def __init__(self, limits: Limits, ledger: Ledger | None, accounts: Accounts) -> None:
+        self.limits = limits
+        self.accounts = accounts
+        self._ledger = ledger
+        self._tasks: list[asyncio.Task[None]] = []
+        self._redis: Redis | None = None
+
+    @classmethod
+    async def start(
+        cls,
+        settings: Settings,
+        database: Database,
+        data_dir: Path,
+        states: TargetStates,
+        clock: Clock,
+        redact: Callable[[str], str],
+    ) -> Self:
+        """Recovers what a dead process left, counts what was used, and begins.
+
+        Args:
+            settings: the configuration.
+            database: where rows are.
+            data_dir: where rows wait while the database fails.
+            states: the targets' records, whose breakers are shared where there is a Redis.
+            clock: tells the time.
+            redact: takes secrets out of a text.
+
+        Raises:
+            StorageError: the database failed.
+        """
+        redis, storage = settings.redis, settings.storage
+        fail_open = redis is None or redis.on_failure == "fail_open"
+        limits = Limits(settings.rate_limit, build_counters(redis, clock), database, clock, fail_open)
+        ledger: Ledger | None = None
+        if settings.ledger.enabled:
+            ledger_settings = LedgerSettings(on_failure=storage.on_failure)
+            ledger = Ledger(database, clock, find_worker_id(), data_dir / "spool", ledger_settings, redact)
+        prices = Prices()
+        accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
+        governance = cls(limits, ledger, accounts)
+        try:
+            if ledger is not None:
+                await ledger.recover()
+            await limits.start()
+        except BaseException:
+            await governance.close()
+            raise
+        governance._begin(asyncio.to_thread(prices.load, _asked(settings.providers)))
+        if ledger is not None:
+            governance._begin(_forget(Retention(database, clock, _retention(settings))))
+        if redis is not None:
+            governance._redis = build_redis(redis)
+            governance._begin(SharedBreakers(governance._redis, states, clock).run())
+        return governance
+
+    async def close(self) -> None:
+        """Ends all of it; what is open is written first."""
+        await self.accounts.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.limits.close()
+        if self._ledger is not None:
+            await self._ledger.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        self._tasks.append(asyncio.ensure_future(work))
+
+
+def _asked(providers: Sequence[ProviderSettings]) -> list[ProviderSettings]:
+    return [row for row in providers if row.enabled]
+
+
+def _retention(settings: Settings) -> RetentionSettings:
+    storage = settings.storage
+    max_bytes = None if storage.max_size_mb is None else int(storage.max_size_mb * _MB)
+    return RetentionSettings(storage.retention_days, storage.body_retention_days, max_bytes)
+
+
+async def _forget(retention: Retention) -> None:
+    """Forgets what is too old or too much, every hour."""
+    while True:
+        try:
+            forgotten = await retention.sweep()
+            if forgotten.completions or forgotten.bodies:
+                log = structlog.get_logger("trunkline.ledger")
+                log.info("forgotten", completions=forgotten.completions, bodies=forgotten.bodies)
+        except StorageError as error:
+            structlog.get_logger("trunkline.ledger").warning("retention_failed", error=str(error))
+        await asyncio.sleep(_SWEEP_S)

@@ -1,0 +1,76 @@
+"""Rows that wait while the database takes none: in the spool, and where the disk fails too, in memory."""
+
+import asyncio
+from collections import deque
+
+import structlog
+
+from server.ledger.delivery import Delivery
+from server.ledger.record import Batch
+from server.ledger.spool import Spool, SpoolError
+
+_ROWS = 500
+"""So many are read, and written in one transaction."""
+
+
+class Backlog:
+    """This worker's waiting rows, in order.
+
+    What cannot be refused any more, as it was done already, is kept in memory where the spool takes it not.
+
+    Args:
+        spool: the file.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._kept: deque[Batch] = deque()
+        self._turn = asyncio.Lock()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._spool.empty and not self._kept
+
+    async def add(self, batch: Batch) -> bool:
+        """Takes rows; False: it cannot, and has none of them."""
+        async with self._turn:
+            try:
+                await asyncio.to_thread(self._spool.append, batch)
+            except SpoolError as error:
+                structlog.get_logger("trunkline.ledger").error("spool_failed", error=str(error), rows=len(batch))
+                return False
+        return True
+
+    async def keep(self, batch: Batch) -> None:
+        """Takes rows whatever happens."""
+        if len(batch) and not await self.add(batch):
+            self._kept.append(batch)
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Writes the oldest rows to the database.
+
+        Raises:
+            StorageError: the database failed; the rows are still here.
+            OSError: the disk did.
+        """
+        if self._spool.empty:
+            if self._kept:
+                await delivery.write(self._kept[0])
+                self._kept.popleft()
+            return
+        read = await asyncio.to_thread(self._spool.read, _ROWS)
+        if read.damaged:
+            structlog.get_logger("trunkline.ledger").error("spool_damaged", lines=read.damaged)
+        if len(read.batch):
+            await delivery.write(read.batch)
+        async with self._turn:
+            self._spool.forget(read.end)
+
+    async def close(self) -> None:
+        """Lets go of the file; what is in it arrives when another worker finds it."""
+        while self._kept:
+            batch = self._kept.popleft()
+            if not await self.add(batch):
+                structlog.get_logger("trunkline.ledger").critical("ledger_rows_lost", ids=batch.ids())
+        await asyncio.to_thread(self._spool.close)

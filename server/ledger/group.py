@@ -1,0 +1,54 @@
+"""Rows that go into one transaction together, and who waits for it."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from server.ledger.record import Batch, Row
+
+
+@dataclass(slots=True)
+class Group:
+    """What came while the last transaction ran.
+
+    Attributes:
+        intents: by the completion's id.
+        settlements: likewise.
+        wholes: likewise; their intent and settlement came together.
+        waiters: who waits for which row; an intent's is among `intents`, or was.
+    """
+
+    intents: dict[str, Row] = field(default_factory=dict)
+    settlements: dict[str, Row] = field(default_factory=dict)
+    wholes: dict[str, Row] = field(default_factory=dict)
+    waiters: list[tuple["asyncio.Future[None]", str]] = field(default_factory=list)
+
+    def begin(self, row: Row, waiter: "asyncio.Future[None]") -> None:
+        """Takes an intent."""
+        id = str(row[0])
+        self.intents[id] = row
+        self.waiters.append((waiter, id))
+
+    def end(self, row: Row, waiter: "asyncio.Future[None]") -> None:
+        """Takes a settlement; what was settled first stays."""
+        id = str(row[-1])
+        intent = self.intents.pop(id, None)
+        if intent is not None:
+            self.wholes[id] = intent + row[:-1]
+        elif id not in self.wholes:
+            self.settlements.setdefault(id, row)
+        self.waiters.append((waiter, id))
+
+    def batch(self) -> Batch:
+        """All of its rows."""
+        return Batch(list(self.intents.values()), list(self.settlements.values()), list(self.wholes.values()))
+
+    def waiting(self, id: str) -> "Iterator[asyncio.Future[None]]":
+        """Who waits for a completion's row."""
+        return (waiter for waiter, theirs in self.waiters if theirs == id)
+
+    def done(self) -> None:
+        """Tells all who still wait that it is written."""
+        for waiter, _ in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,195 @@
+"""A completion as the database takes it: plain tuples, and the statements that they go to.
+
+In come intents and settlements, out go tuples in the order of the statements' places. Knows nothing of connections.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+
+from server.ledger.entry import Intent, Settlement, Tried
+
+Value = str | int | bool | None
+Row = tuple[Value, ...]
+
+INTENT_COLUMNS = (
+    *("id", "request_id", "worker", "tenant_id", "user_id", "key_id", "operation", "model", "streamed", "origin"),
+    *("message_count", "parameters", "begin_time", "reserved_tokens", "reserved_micros", "request_body"),
+)
+SETTLEMENT_COLUMNS = (
+    *("status", "error_reason", "provider", "provider_model", "attempts", "finish_reason", "first_chunk_time", "end_time"),
+    *("input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens", "cost_micros", "exact"),
+    "answer_body",
+)
+"""A settlement's tuple has the id after these."""
+
+_WHILE_OPEN = dict.fromkeys(("status", "error_reason", "provider", "provider_model", "finish_reason"), "''") | {
+    "state": "'open'",
+    "attempts": "'[]'",
+    "exact": "true",
+}
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes.
+
+    Attributes:
+        intents: new completions.
+        settlements: what came of completions that are there already.
+        wholes: completions that were over before they were written: an intent, then a settlement without its id.
+    """
+
+    intents: list[Row] = field(default_factory=list)
+    settlements: list[Row] = field(default_factory=list)
+    wholes: list[Row] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """How many rows it has."""
+        return len(self.intents) + len(self.settlements) + len(self.wholes)
+
+    def singles(self) -> "list[Batch]":
+        """The same rows, each by itself."""
+        return [
+            *(Batch(intents=[row]) for row in self.intents),
+            *(Batch(wholes=[row]) for row in self.wholes),
+            *(Batch(settlements=[row]) for row in self.settlements),
+        ]
+
+    def ids(self) -> list[str]:
+        """The completions that it is about."""
+        firsts = [row[0] for row in (*self.intents, *self.wholes)]
+        return [str(id) for id in (*firsts, *(row[-1] for row in self.settlements))]
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What the tuples of a batch go to; each may be repeated without another effect.
+
+    Attributes:
+        intent: inserts a completion if it is not there.
+        settlement: settles one, unless it is settled.
+        whole: inserts one that is settled, or settles it where it is there.
+    """
+
+    intent: str
+    settlement: str
+    whole: str
+
+
+def statements(dialect: Literal["sqlite", "postgresql"]) -> Statements:
+    """The statements with the driver's places: `?` or `$1`."""
+    place: Callable[[int], str] = (lambda _: "?") if dialect == "sqlite" else (lambda number: f"${number}")
+    begun = (*INTENT_COLUMNS, *_WHILE_OPEN)
+    changed = ", ".join(f"{name} = {place(number)}" for number, name in enumerate(SETTLEMENT_COLUMNS, 1))
+    every = (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS)
+    taken = ", ".join(f"{name} = excluded.{name}" for name in SETTLEMENT_COLUMNS)
+    # Names and literals of this file, nothing from outside.
+    return Statements(
+        f"INSERT INTO completions ({', '.join(begun)}) "  # noqa: S608
+        f"VALUES ({_places(place, len(INTENT_COLUMNS))}, {', '.join(_WHILE_OPEN.values())}) ON CONFLICT (id) DO NOTHING",
+        f"UPDATE completions SET state = 'settled', {changed} "  # noqa: S608
+        f"WHERE id = {place(len(SETTLEMENT_COLUMNS) + 1)} AND state <> 'settled'",
+        f"INSERT INTO completions ({', '.join(every)}, state) VALUES ({_places(place, len(every))}, 'settled') "  # noqa: S608
+        f"ON CONFLICT (id) DO UPDATE SET state = 'settled', {taken} WHERE completions.state <> 'settled'",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """How much of requests and answers is kept.
+
+    Attributes:
+        max_bytes: of each; what is longer is cut, and then is no whole JSON.
+        redact: takes secrets out of a text.
+    """
+
+    max_bytes: int
+    redact: Callable[[str], str]
+
+    def keep(self, body: str | None) -> str | None:
+        """What is kept of a body."""
+        if body is None:
+            return None
+        # Cut before too, or a large body would be read whole; with room, so that no half secret is left at the end.
+        kept = _fit(self.redact(body[: 2 * self.max_bytes]), self.max_bytes)
+        return kept if len(kept) * 4 <= self.max_bytes else kept.encode()[: self.max_bytes].decode(errors="ignore")
+
+
+def intent_row(intent: Intent, worker: str, bodies: Bodies) -> Row:
+    """An intent as a tuple."""
+    return (
+        _fit(intent.id, 64),
+        _fit(intent.request_id, 128),
+        worker,
+        _fit(intent.tenant_id, 64),
+        _fit(intent.user_id, 64),
+        _fit(intent.key_id, 64),
+        intent.operation[:16],
+        _fit(intent.model, 200),
+        intent.streamed,
+        _fit(intent.origin, 64),
+        intent.message_count,
+        _json(intent.parameters) if intent.parameters else "{}",
+        intent.begin_time,
+        intent.reserved_tokens,
+        intent.reserved_micros,
+        None if intent.request_body is None else bodies.keep(intent.request_body),
+    )
+
+
+def settlement_row(settlement: Settlement, bodies: Bodies) -> Row:
+    """A settlement as a tuple."""
+    return (
+        settlement.status.value,
+        settlement.error_reason[:64],
+        _fit(settlement.provider, 64),
+        _fit(settlement.provider_model, 200),
+        _attempts(settlement.attempts),
+        _fit(settlement.finish_reason, 32),
+        settlement.first_chunk_time,
+        settlement.end_time,
+        *_tokens(settlement),
+        settlement.cost_micros,
+        settlement.exact,
+        None if settlement.answer_body is None else bodies.keep(settlement.answer_body),
+        _fit(settlement.id, 64),
+    )
+
+
+def _tokens(settlement: Settlement) -> tuple[int | None, int | None, int | None, int | None, int | None]:
+    usage = settlement.usage
+    if usage is None:
+        return None, None, None, None, None
+    cached = written = reasoning = 0
+    if usage.HasField("input_tokens_details"):
+        cached, written = usage.input_tokens_details.cached_tokens, usage.input_tokens_details.cache_write_tokens
+    if usage.HasField("output_tokens_details"):
+        reasoning = usage.output_tokens_details.reasoning_tokens
+    return usage.input_tokens, cached, written, usage.output_tokens, reasoning
+
+
+def _attempts(attempts: Sequence[Tried]) -> str:
+    return orjson.dumps(attempts if type(attempts) in (list, tuple) else list(attempts)).decode() if attempts else "[]"
+
+
+def _json(value: object) -> str:
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:  # a number without end, half a character: nothing to lose a completion for
+        return "{}"
+
+
+def _fit(text: str, size: int) -> str:
+    """The text as any database takes it: no longer than its column, without NUL and half characters."""
+    if len(text) > size:
+        text = text[:size]
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
+def _places(place: Callable[[int], str], count: int) -> str:
+    return ", ".join(place(number) for number in range(1, count + 1))

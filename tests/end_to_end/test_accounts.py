@@ -1,0 +1,299 @@
+"""What a completion is allowed and what is written of it: rows, rates, quotas, budgets and keys, by REST and by gRPC."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+import pytest
+from sqlalchemy import select
+
+from server.storage.tables import BUDGET_EVENTS, COMPLETIONS
+from tests.end_to_end.running import KEY, Running, config, row, run_gateway
+from tests.fakes.answers import Scripted, Status, Text, Usage
+from tests.fakes.faults import Cut, Stall
+from tests.fakes.vendor import ScriptedVendor
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline_client import AsyncClient
+
+CHAT = "/v1/chat/completions"
+ANSWER = Text("Hello there all of you", usage=Usage(1000, 100))
+PRICE = {"cost_per_1k_input_tokens": 0.01, "cost_per_1k_output_tokens": 0.02}
+COST = 12_000
+"""What the answer costs, in millionths of a dollar."""
+
+Json = dict[str, object]
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, vendor: ScriptedVendor, fields: Mapping[str, object] | None = None, **sections: object
+) -> AsyncIterator[Running]:
+    """A gateway with one provider whose price is known."""
+    provider = row("first", vendor, ["gpt-4o", "other"], **{**PRICE, **(fields or {})})
+    async with run_gateway(folder, {**config([provider]), **sections}, "whole") as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def calling(gateway: Running, key: str = KEY) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(gateway.url, headers={"Authorization": f"Bearer {key}"}) as session:
+        yield session
+
+
+def body(streamed: bool = False, model: str = "gpt-4o", **fields: object) -> Json:
+    return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": streamed, **fields}
+
+
+async def rows(gateway: Running) -> list[Mapping[str, object]]:
+    """The ledger's rows, oldest first, once nothing is open any more."""
+    core = gateway.gateways[0]._core
+    assert core is not None
+    assert core._governance is not None
+    await core._governance.accounts.close()
+    assert core._database is not None
+    async with core._database.read() as connection:
+        found = await connection.execute(select(COMPLETIONS).order_by(COMPLETIONS.c.begin_time))
+        return [dict(one._mapping) for one in found]
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[ScriptedVendor]:
+    async with ScriptedVendor(default=lambda _: ANSWER) as scripted:
+        yield scripted
+
+
+# Rows
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_an_answer_is_one_settled_row_with_its_cost(vendor: ScriptedVendor, tmp_path: Path, streamed: bool) -> None:
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed, temperature=0.5)) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    expected = {
+        "state": "settled",
+        "status": "completed",
+        "key_id": "all",
+        "model": "gpt-4o",
+        "provider": "first",
+        "streamed": streamed,
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "cost_micros": COST,
+        "exact": True,
+        "finish_reason": "stop",
+        "message_count": 1,
+        "parameters": '{"temperature":0.5}',
+        "request_body": None,
+        "request_id": response.headers["x-request-id"],
+    }
+    assert {key: written[key] for key in expected} == expected
+    times = [cast(int, written[name]) for name in ("begin_time", "first_chunk_time", "end_time")]
+    assert times == sorted(times)
+
+
+async def test_grpc_is_told_the_cost(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    request = ChatCompletionRequest(model="gpt-4o", messages=[Message(role="user", content="Hello")])
+    async with (
+        running(tmp_path, vendor) as gateway,
+        AsyncClient(gateway.target, api_key=KEY) as client,
+        client.completions.stream_chat_completion(request) as stream,
+    ):
+        _ = [message async for message in stream]
+        trailers = dict(await stream.trailing_metadata())
+    assert trailers["trunkline-cost-usd-micros"] == str(COST)
+
+
+async def test_a_failover_is_one_row_that_names_both_attempts(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with ScriptedVendor(default=lambda _: Status(500)) as broken:
+        providers = [row("broken", broken, ["gpt-4o"], priority=1), row("first", vendor, ["gpt-4o"], priority=2, **PRICE)]
+        async with run_gateway(tmp_path, config(providers), "whole") as gateway, calling(gateway) as session:
+            async with session.post(CHAT, json=body()) as response:
+                await response.read()
+            [written] = await rows(gateway)
+    assert (written["provider"], written["cost_micros"]) == ("first", COST)
+    assert [name in str(written["attempts"]) for name in ("broken", "server_error", "first")] == [True, True, True]
+
+
+async def test_a_failed_request_is_a_row_that_cost_nothing(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(Status(400, message="No."))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body()) as response:
+            assert response.status == 400
+        [written] = await rows(gateway)
+    assert (written["status"], written["error_reason"], written["cost_micros"]) == ("failed", "invalid_request", 0)
+
+
+async def test_a_broken_stream_is_paid_for_by_an_estimate_that_says_so(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(ANSWER.with_fault(Cut(after_events=3), Stall(after_events=3)))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed=True)) as response:
+            await response.content.readuntil(b"\n\n")
+            vendor.release()
+            await response.read()
+        [written] = await rows(gateway)
+    assert (written["status"], written["exact"]) == ("incomplete", False)
+    assert 0 < cast(int, written["output_tokens"]) < 100
+    assert 0 < cast(int, written["cost_micros"]) < COST
+
+
+async def test_a_caller_that_leaves_is_a_cancelled_row(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(ANSWER.with_fault(Stall(after_events=3)))
+    async with running(tmp_path, vendor) as gateway:
+        async with calling(gateway) as session:
+            response = await session.post(CHAT, json=body(streamed=True))
+            await response.content.readuntil(b"\n\n")
+            response.close()
+        await gateway.calls_ended()
+        [written] = await rows(gateway)
+    assert (written["state"], written["status"], written["exact"]) == ("settled", "cancelled", False)
+
+
+async def test_an_unknown_price_is_no_price(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    provider = row("first", vendor, ["nobody-sells-this"])
+    async with run_gateway(tmp_path, config([provider]), "whole") as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(model="nobody-sells-this")) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    assert (written["cost_micros"], written["input_tokens"]) == (None, 1000)
+
+
+async def test_bodies_are_kept_where_that_is_asked_for(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    logging = {"level": "ERROR", "store_bodies": True}
+    async with running(tmp_path, vendor, logging=logging) as gateway, calling(gateway) as session:
+        for streamed in (False, True):
+            async with session.post(CHAT, json=body(streamed)) as response:
+                await response.read()
+        written = await rows(gateway)
+    assert ["Hello" in str(one["request_body"]) for one in written] == [True, True]
+    assert ["Hello there all of you" in str(one["answer_body"]) for one in written] == [True, True]
+
+
+async def test_without_a_ledger_nothing_is_written(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with running(tmp_path, vendor, ledger={"enabled": False}) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body()) as response:
+            assert response.status == 200
+        assert await rows(gateway) == []
+
+
+# Rates
+
+
+async def test_past_its_rate_a_key_is_told_when_to_come_back(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    rate = {"requests_per_window": 2, "window_seconds": 60, "burst_limit": 0}
+    async with running(tmp_path, vendor, rate_limit=rate) as gateway, calling(gateway) as session:
+        for left in (1, 0):
+            async with session.post(CHAT, json=body()) as response:
+                assert response.status == 200
+                assert (response.headers["X-RateLimit-Limit"], response.headers["X-RateLimit-Remaining"]) == ("2", str(left))
+                assert int(response.headers["X-RateLimit-Reset"]) > 1_700_000_000
+        async with session.post(CHAT, json=body()) as response:
+            refused = (await response.json())["error"]
+    assert (response.status, refused["type"], refused["code"]) == (429, "rate_limit_error", "rate_limited")
+    assert response.headers["X-RateLimit-Remaining"] == "0"
+    assert int(response.headers["Retry-After"]) == refused["retry_after"] > 0
+    assert response.headers["x-should-retry"] == "true"
+    assert len(vendor.requests) == 2
+
+
+# Tenants
+
+
+async def create(session: aiohttp.ClientSession, path: str, value: Json) -> Json:
+    async with session.post(path, json=value) as response:
+        created = cast(Json, await response.json())
+        assert response.status == 200, created
+        return created
+
+
+async def new_key(session: aiohttp.ClientSession, **fields: object) -> tuple[str, Json]:
+    """A key of a new user of a new tenant, and its resource."""
+    tenant = await create(session, "/v1/tenants", {"display_name": "Acme"})
+    user = await create(session, "/v1/users", {"tenant": tenant["name"], "display_name": "Jo"})
+    key = await create(
+        session,
+        "/v1/api_keys",
+        {"user": user["name"], "display_name": "Jo's", "permissions": ["completion"], **fields},
+    )
+    return cast(str, key["key"]), cast(Json, key["api_key"])
+
+
+async def test_a_key_asks_only_for_what_it_is_allowed(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as admin:
+        key, _ = await new_key(admin, allowed_models=["gpt-*"])
+        elsewhere, _ = await new_key(admin, allowed_providers=["second"])
+        async with calling(gateway, key) as session:
+            async with session.post(CHAT, json=body()) as response:
+                assert response.status == 200
+            async with session.post(CHAT, json=body(model="other")) as response:
+                assert (response.status, (await response.json())["error"]["code"]) == (403, "insufficient_permissions")
+        async with calling(gateway, elsewhere) as session, session.post(CHAT, json=body()) as response:
+            assert response.status == 403
+        [written] = await rows(gateway)
+    assert written["tenant_id"]
+    assert written["key_id"]
+
+
+async def test_a_used_up_quota_is_403(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as admin:
+        key, resource = await new_key(admin)
+        await create(admin, "/v1/quotas", {"subject": resource["name"], "token_limit": 1500, "period": "daily"})
+        await limits_read(gateway)
+        async with calling(gateway, key) as session:
+            async with session.post(CHAT, json=body(max_tokens=100)) as response:
+                assert response.status == 200
+            async with session.post(CHAT, json=body(max_tokens=1000)) as response:
+                refused = (await response.json())["error"]
+    assert (response.status, refused["type"], refused["code"]) == (403, "insufficient_quota", "quota_exceeded")
+    assert len(vendor.requests) == 1
+
+
+async def limits_read(gateway: Running) -> None:
+    """Lets rows that were changed take effect at once."""
+    core = gateway.gateways[0]._core
+    assert core is not None
+    assert core._governance is not None
+    await core._governance.limits.refresh()
+
+
+async def test_a_budget_is_never_exceeded_by_a_race(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    def costly(_: object) -> Scripted:
+        return Text("Hi", usage=Usage(10_000, 0))  # a tenth of a dollar
+
+    async with ScriptedVendor(default=costly) as dear:
+        price = {"cost_per_1k_input_tokens": 0.01, "cost_per_1k_output_tokens": 0.0999}
+        async with running(tmp_path, dear, price) as gateway, calling(gateway) as admin:
+            await create(
+                admin,
+                "/v1/budgets",
+                {
+                    "display_name": "All",
+                    "subject": "global",
+                    "limit_usd_micros": 5_000_000,
+                    "period": "daily",
+                    "enforced": True,
+                },
+            )
+            await limits_read(gateway)
+
+            async def ask() -> int:
+                async with admin.post(CHAT, json=body(max_tokens=1000)) as response:
+                    await response.read()
+                    return response.status
+
+            statuses = await asyncio.gather(*(ask() for _ in range(120)))
+            written = await rows(gateway)
+            core = gateway.gateways[0]._core
+            assert core is not None
+            assert core._database is not None
+            async with core._database.read() as connection:
+                events = [dict(one._mapping) for one in await connection.execute(select(BUDGET_EVENTS))]
+    spent = sum(cast(int, one["cost_micros"] or 0) for one in written)
+    assert spent <= 5_000_000
+    assert statuses.count(200) == len(dear.requests) == len(written)
+    assert set(statuses) == {200, 403}
+    assert sorted(cast(int, event["threshold"]) for event in events)[:2] == [50, 80]
