@@ -1,5 +1,6 @@
 """Quotas and budgets: what they refuse, what they count, and that they equal the rows."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -215,6 +216,21 @@ async def test_after_a_restart_the_counters_are_what_they_were(database: Databas
     assert await held(second, ask()) == [740, 3550]
     for limits in (first, second):
         await limits.close()
+
+
+async def test_rows_that_come_amid_requests_count_exactly_in_the_end(limits: Limits, sqlite_database: Database) -> None:
+    async def one(number: int) -> None:
+        if number in (10, 30):
+            await add_budget(sqlite_database, 10**6, "global" if number == 10 else "tenant", "" if number == 10 else "acme")
+            await limits.refresh()
+        reservation = await limits.reserve(ask(micros=100))
+        row = await open_row(sqlite_database, NOW, 0, 100)
+        await settle_row(sqlite_database, row, 0, number)
+        await reservation.settle(0, number)
+
+    await asyncio.gather(*(one(number) for number in range(50)))
+    assert await refusal(limits, ask()) is None
+    assert await held(limits, ask()) == [sum(range(50))] * 2
 
 
 async def test_what_others_changed_is_counted_anew(limits: Limits, sqlite_database: Database) -> None:
