@@ -175,7 +175,7 @@ class Course:
                     return None
                 retries += 1
                 await self._wait(delay_s)
-                if not target.state.breaker.lets_through(means.clock.monotonic()):  # others failed in the meantime
+                if target.state.standing(means.clock.monotonic()) >= Standing.FULL:  # others failed in the meantime
                     means.budget.give_back()
                     return None
             except BaseException:
