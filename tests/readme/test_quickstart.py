@@ -27,7 +27,7 @@ PRINTED = {
 }
 """What each block that is run as it stands prints."""
 
-CONFIGURATIONS = ("config", "routing", "chaos", "compatible")
+CONFIGURATIONS = ("config", "routing", "chaos", "limits", "compatible")
 FILES = (*CONFIGURATIONS, "provider")
 """The blocks that are files."""
 
