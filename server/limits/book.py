@@ -66,10 +66,11 @@ class Book:
                 return
             rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
         allowances = Allowances(rows)
-        # What ran until now was not counted for new rows: let them be counted anew, from the rows of completions.
-        new = {(each.unit, each.id) for each in rows} - {(each.unit, each.id) for each in self._known}
-        now = round(self._clock.now() * _MICROS)
-        self._stale |= {due.key for due in allowances.dues(now) if (due.allowance.unit, due.allowance.id) in new}
+        if self._stamp:
+            # What runs now was not counted for new rows, and may end before this process knows them.
+            known = {(each.unit, each.id) for each in self._known}
+            dues = allowances.dues(round(self._clock.now() * _MICROS))
+            self.doubt([due.key for due in dues if (due.allowance.unit, due.allowance.id) not in known])
         self.allowances, self._known, self._stamp = allowances, rows, stamp
 
     async def watch(self) -> None:
@@ -91,7 +92,7 @@ class Book:
 
     def doubt(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again as soon as nothing is under way that the rows may or may not have yet."""
-        if not self._doubted:
+        if keys and not self._doubted:
             self._doubted_since = self._clock.monotonic()
         self._doubted.update(keys)
 

@@ -62,14 +62,12 @@ class Limits:
         self._log = structlog.get_logger("trunkline.limits")
 
     async def start(self) -> None:
-        """Reads the rows and begins to watch them. What is counted is counted anew: call it after the ledger's recovery.
+        """Reads the rows and begins to watch them. Where the ledger recovered something, `recount` comes next.
 
         Raises:
             StorageError: the database failed.
         """
         await self.refresh()
-        with suppress(CountersError):  # they are dropped later
-            await self._book.drop_stale()
         if self._database is not None:
             self._watch = asyncio.ensure_future(self._book.watch())
 
@@ -86,7 +84,7 @@ class Limits:
         self._rates = Rates(settings)
 
     def recount(self) -> None:
-        """Lets quotas and budgets be counted anew from the rows of completions, after these were changed by others."""
+        """Lets quotas and budgets be counted anew from the rows: somebody settled what a dead process held."""
         self._book.forget([due.key for due in self._book.allowances.dues(self._now())])
 
     async def close(self) -> None:

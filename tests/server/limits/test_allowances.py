@@ -111,21 +111,27 @@ async def test_what_was_not_used_is_given_back_once(limits: Limits, sqlite_datab
     await add_budget(sqlite_database, 100)
     await limits.refresh()
     first, second = [await limits.reserve(ask(tokens=500, micros=50)) for _ in range(2)]
+    rows = [await open_row(sqlite_database, NOW, 500, 50) for _ in range(2)]
+    await settle_row(sqlite_database, rows[0], 20, 30)
     await first.settle(20, 30)
     await first.settle(0, 0)
     await first.release()
     assert await held(limits, ask()) == [80, 520]
+    await settle_row(sqlite_database, rows[1], 0, 0)
     await second.release()
+    assert await refusal(limits, ask()) is None
     assert await held(limits, ask()) == [20, 30]
 
 
 async def test_more_than_was_reserved_is_counted_too(limits: Limits, sqlite_database: Database) -> None:
     await add_budget(sqlite_database, 100)
     await limits.refresh()
-    await (await limits.reserve(ask(micros=10))).settle(0, 150)
-    assert await held(limits, ask()) == [150]
+    reservation = await limits.reserve(ask(micros=10))
+    await settle_row(sqlite_database, await open_row(sqlite_database, NOW, 0, 10), 0, 150)
+    await reservation.settle(0, 150)
     assert await refusal(limits, ask(micros=0)) is None
     assert await refusal(limits, ask(micros=1)) is not None
+    assert await held(limits, ask()) == [150]
 
 
 async def test_a_new_period_begins_with_nothing(limits: Limits, sqlite_database: Database, clock: TurnedClock) -> None:

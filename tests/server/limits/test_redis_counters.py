@@ -80,6 +80,30 @@ async def test_a_thousand_at_four_workers_never_pass_a_budget(four: list[Limits]
     assert await four[0].counted(ask()) == {budget: 5_000_000}
 
 
+async def test_a_worker_that_begins_changes_nothing_of_what_is_counted(
+    four: list[Limits], redis_url: str, sqlite_database: Database, clock: TurnedClock
+) -> None:
+    await add_budget(sqlite_database, 100)
+    await refresh(four)
+    assert await refusal(four[0], ask(micros=100)) is None
+    fifth = Limits(None, connect(redis_url, clock), sqlite_database, clock)
+    await fifth.start()
+    assert await refusal(fifth, ask(micros=1)) is not None
+    await fifth.close()
+
+
+async def test_what_a_dead_worker_held_is_free_after_a_recount(four: list[Limits], sqlite_database: Database) -> None:
+    budget = await add_budget(sqlite_database, 100)
+    await refresh(four)
+    assert await refusal(four[0], ask(micros=100)) is None
+    row = await open_row(sqlite_database, NOW, 0, 100)
+    await settle_row(sqlite_database, row, 0, 40, "interrupted")
+    assert await refusal(four[1], ask(micros=60)) is not None
+    four[1].recount()
+    assert await refusal(four[1], ask(micros=60)) is None
+    assert await four[2].counted(ask()) == {budget: 100}
+
+
 async def test_workers_share_a_window(four: list[Limits]) -> None:
     assert len(await admitted(four, ask(), 300)) == 1000
     assert [len(await admitted([limits], ask(), 5)) for limits in four] == [0] * FOUR
