@@ -47,6 +47,12 @@ class Group:
         """Who waits for a completion's row."""
         return (waiter for waiter, theirs in self.waiters if theirs == id)
 
+    def fail(self, error: Exception) -> None:
+        """Tells all who still wait that it went wrong."""
+        for waiter, _ in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+
     def done(self) -> None:
         """Tells all who still wait that it is written."""
         for waiter, _ in self.waiters:

@@ -190,7 +190,11 @@ class Ledger:
             group, self._group = self._group, Group()
             self._room.set()
             if group.waiters:
-                await self._place(group)
+                try:
+                    await self._place(group)
+                except Exception as error:  # the ledger goes on whatever comes
+                    _log().exception("ledger_failed")
+                    group.fail(error)
 
     async def _place(self, group: Group) -> None:
         """Brings a group's rows to where they are safe, and tells who waits."""

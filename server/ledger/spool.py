@@ -29,7 +29,7 @@ _KINDS: dict[str, Sequence[str]] = {
 
 
 class SpoolError(Exception):
-    """The file takes no more: it is as large as it may be, or the disk fails. Nothing of the batch is in it."""
+    """The file takes it not: it is as large as it may be, the disk fails, or a row is none. Nothing of the batch is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,10 @@ class Spool:
         Raises:
             SpoolError: it takes no more.
         """
-        lines = b"".join(_lines(batch))
+        try:
+            lines = b"".join(_lines(batch))
+        except orjson.JSONEncodeError as error:
+            raise SpoolError(f"a row is none: {error}") from error
         limit = self._max_bytes if batch.intents else 2 * self._max_bytes
         if self._end + len(lines) > limit:
             raise SpoolError(f"{self._path} is as large as it may be")

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Protocol
 
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from server.ledger.record import Batch, Row, Statements, statements
 from server.storage.database import Database
@@ -90,7 +90,7 @@ class SharedWriter:
         except IntegrityError as error:
             raise RowError(str(error.orig)) from error
         except StorageError as error:
-            if isinstance(error.__cause__, DataError):
+            if isinstance(error.__cause__, DBAPIError) and _is_of_data(error.__cause__):
                 raise RowError(str(error)) from error
             raise
 
@@ -191,6 +191,11 @@ def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
         done.set_result(None)
     else:
         done.set_exception(error)
+
+
+def _is_of_data(error: DBAPIError) -> bool:
+    """Whether a row is at fault, and no other try will help; SQLSTATE's class 22."""
+    return isinstance(error, DataError) or str(getattr(error.orig, "sqlstate", "")).startswith("22")
 
 
 def _parts(prepared: Statements, batch: Batch) -> list[tuple[str, list[Row]]]:
