@@ -53,12 +53,12 @@ STREAM = Expectation(stream=True, mark=answers.CHUNK_MARK, mark_count=answers.TE
 SLOW_STREAM = Expectation(stream=True, mark=b"data: ", mark_count=3, at_least=True)
 
 
-def chat_request(model: str, stream: bool, prompt: str = "Hello!") -> bytes:
+def chat_request(model: str, stream: bool, prompt: str = "Hello!", api_key: str = API_KEY) -> bytes:
     """Returns a whole HTTP request for a chat completion."""
     body = orjson.dumps({"model": model, "messages": [{"role": "user", "content": prompt}], "stream": stream})
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n"
-        f"Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Authorization: Bearer {api_key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -131,7 +131,7 @@ async def _load(scenario: Scenario, program: Running, requests: int) -> load_res
         prompt = ("The quick brown fox jumps over the lazy dog. " * (scenario.prompt_bytes // 45 + 1))[
             : scenario.prompt_bytes
         ]
-        request = load_rest.chat_request(scenario.model, scenario.stream, prompt or "Hello!")
+        request = load_rest.chat_request(scenario.model, scenario.stream, prompt or "Hello!", program.api_key)
         expectation = load_rest.STREAM if scenario.stream else load_rest.UNARY
         return await load_rest.load(program.program.port, request, expectation, requests, scenario.concurrency)
     except load_rest.WrongAnswer as error:

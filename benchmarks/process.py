@@ -58,11 +58,16 @@ class Program:
 
 
 class Running:
-    """One started program."""
+    """One started program.
+
+    Attributes:
+        api_key: the key that it is loaded with.
+    """
 
     def __init__(self, program: Program, process: subprocess.Popen[bytes], log: Path, started_at: float) -> None:
         """Takes what start() made."""
         self.program = program
+        self.api_key = load_rest.API_KEY
         self._process = process
         self._log = log
         self._started_at = started_at

@@ -7,7 +7,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from benchmarks.process import Program, free_ports
 
 FLOOR = "floor"
 GATEWAY = "gateway"
+GOVERNED = "governed"
 PROVIDER = "provider"
 RIVALS = ("nginx", "litellm")
 
@@ -27,6 +28,7 @@ _SOURCE = ("server", "gateway_http", "clients", "protos")
 _PYTHON_PATH = {"PYTHONPATH": str(_ROOT)}
 # The gateway may hold as many connections to the provider as the floor, which has no limit.
 _CONNECTIONS = 4096
+_NEVER_REACHED = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,20 @@ def floor_grpc(provider_port: int) -> Program:
 
 
 def gateway(provider_port: int) -> Program:
-    """Returns `trunkline serve` with keys checked and everything else as it is by default."""
+    """Returns `trunkline serve` with keys checked, without a ledger, and everything else as it is by default."""
+    return _gateway(GATEWAY, provider_port, {"ledger": {"enabled": False}})
+
+
+def governed(provider_port: int) -> Program:
+    """Returns `trunkline serve` with its ledger, a rate limit that nobody reaches, and prices for budgets to count."""
+    rate_limit = {"requests_per_window": _NEVER_REACHED, "burst_limit": 0}
+    prices = {"cost_per_1k_input_tokens": 0.01, "cost_per_1k_output_tokens": 0.02}
+    return _gateway(GOVERNED, provider_port, {"rate_limit": rate_limit}, prices)
+
+
+def _gateway(
+    name: str, provider_port: int, sections: Mapping[str, object], provider_fields: Mapping[str, object] | None = None
+) -> Program:
     port, grpc_port = free_ports(2)
     config = {
         "server": {"host": "127.0.0.1", "port": port, "grpc_port": grpc_port},
@@ -72,13 +87,15 @@ def gateway(provider_port: int) -> Program:
                 "models": list(answers.MODELS),
                 "max_connections": _CONNECTIONS,
                 "max_keepalive_connections": _CONNECTIONS,
+                **(provider_fields or {}),
             }
         ],
+        **sections,
     }
     script = Path(sys.executable).parent / "trunkline"
     start = (str(script),) if script.exists() else _module("trunkline_cli.main")
     command = (*start, "serve", "--config", "config.yaml")
-    return Program(GATEWAY, command, port, grpc_port, files={"config.yaml": yaml.safe_dump(config, sort_keys=False)})
+    return Program(name, command, port, grpc_port, files={"config.yaml": yaml.safe_dump(config, sort_keys=False)})
 
 
 def nginx(provider_port: int) -> Program:
@@ -142,10 +159,10 @@ def gateway_source() -> frozenset[tuple[str, int, int]]:
 
 def missing(name: str, litellm_python: str | None) -> str | None:
     """Says why a program cannot be started here, or None where it can."""
-    if name == GATEWAY and (
+    if name in (GATEWAY, GOVERNED) and (
         importlib.util.find_spec("trunkline_cli") is None or importlib.util.find_spec("trunkline_cli.main") is None
     ):
-        return "gateway: left out, there is no trunkline_cli.main in this environment"
+        return f"{name}: left out, there is no trunkline_cli.main in this environment"
     if name == "nginx" and shutil.which("nginx") is None:
         return "nginx: left out, there is no such program on the PATH"
     if name == "litellm":

@@ -10,7 +10,7 @@ from statistics import median
 import orjson
 
 from benchmarks.measure import HELD_STREAMS, Sample
-from benchmarks.programs import PROVIDER
+from benchmarks.programs import GATEWAY, GOVERNED, PROVIDER
 from benchmarks.verdicts import Results, Verdict
 
 
@@ -35,7 +35,7 @@ def json(results: Results, verdicts: Sequence[Verdict], run: Mapping[str, object
 def _loads(results: Results) -> str:
     head = (
         *("load", "program", "req/s", "p50 ms", "p99 ms", "added p50", "added p99"),
-        *("CPU us/request", "CPU us/chunk", "x floor"),
+        *("CPU us/request", "CPU us/chunk", "x base"),
     )
     rows = [
         _load_row(results, face, scenario, program)
@@ -48,11 +48,13 @@ def _load_row(results: Results, face: str, scenario: str, program: str) -> list[
     samples = results.of(face, scenario, program)
     ratios = results.ratios(face, scenario, program)
 
+    base = GATEWAY if face == GOVERNED else PROVIDER
+
     def middle(value: Callable[[Sample], float]) -> float:
         return median(value(sample) for sample in samples)
 
     def added(value: Callable[[Sample], float]) -> str:
-        return "" if program == PROVIDER else _number(results.added_ms(face, scenario, program, value), 2)
+        return "" if program == base else _number(results.added_ms(face, scenario, program, value), 2)
 
     return [
         *(f"{face} {scenario}", program, f"{middle(lambda sample: sample.requests_per_s):,.0f}"),

@@ -1,6 +1,6 @@
 """The benchmark command: starts everything, measures the parts asked for, prints the report, ends everything.
 
-    python -m benchmarks.run [--quick] [--only rest,grpc,memory,start] [--rounds N] [--requests N] [--json FILE]
+    python -m benchmarks.run [--quick] [--only rest,grpc,memory,start,governed] [--rounds N] [--requests N] [--json FILE]
 
 Exit status: 0; 1 when an answer was wrong or a program did not start, under --strict also when a limit was missed or could
 not be measured; 130 when it was interrupted.
@@ -21,13 +21,13 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import measure, programs, report, scenarios
+from benchmarks import governing, measure, programs, report, scenarios
 from benchmarks.load_rest import WrongAnswer
 from benchmarks.process import Cores, NotStarted, Program, Running, allow_many_connections, choose_cores, pin, started
 from benchmarks.programs import Kind
 from benchmarks.verdicts import MISSED, Results, Verdict, judge
 
-PARTS = ("rest", "grpc", "memory", "start")
+PARTS = ("rest", "grpc", "memory", "start", "governed")
 _FAILURES = (WrongAnswer, NotStarted, OSError)
 
 
@@ -62,6 +62,7 @@ class Benchmark:
         self._provider = provider
         self._home = home
         self._gateway = self._present(Kind(programs.GATEWAY, programs.gateway))
+        self._governed = self._present(Kind(programs.GOVERNED, programs.governed)) if "governed" in options.parts else []
         litellm = functools.partial(programs.litellm, options.litellm_python or "")
         rivals: dict[str, Callable[[int], Program]] = {"nginx": programs.nginx, "litellm": litellm}
         self._rivals = [each for name in options.rivals for each in self._present(Kind(name, rivals[name]))]
@@ -81,6 +82,9 @@ class Benchmark:
         if "grpc" in options.parts:
             with self._noting_failures():
                 await self._loads(scenarios.grpc(options.requests), grpc, samples)
+        if "governed" in options.parts:
+            with self._noting_failures():
+                await self._loads(scenarios.governed(options.requests), [*self._gateway, *self._governed], samples)
         for kind in rest if "memory" in options.parts else []:
             with self._noting_failures():
                 memories.append(await measure.memory(kind, *common, options.after_s, _say))
@@ -180,6 +184,8 @@ async def _ready(program: Running, face: str) -> Running:
         await program.wait_for_answer()
     if face == "grpc":
         await program.wait_for_grpc()
+    if program.program.name == programs.GOVERNED:
+        program.api_key = await governing.govern(program.program.port)
     return program
 
 

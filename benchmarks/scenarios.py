@@ -10,7 +10,10 @@ _CONCURRENCIES = (1, 16, 64, 256)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One load. `face` is `rest` or `grpc`; `direct`: the provider is loaded too, without anything before it."""
+    """One load. `face` is `rest`, `grpc`, or `governed`, which is the REST face too.
+
+    `direct`: the provider is loaded too, without anything before it.
+    """
 
     name: str
     face: str
@@ -50,6 +53,14 @@ def grpc(requests: int) -> list[Scenario]:
         *(_scenario("unary", "grpc", answers.UNARY_MODEL, c, requests // 2) for c in _CONCURRENCIES),
         *(_scenario("stream at once", "grpc", answers.BURST_MODEL, c, requests // 8) for c in _CONCURRENCIES),
         _scenario("stream each 5 ms", "grpc", answers.PACED_MODEL, 16, requests // 20),
+    ]
+
+
+def governed(requests: int) -> list[Scenario]:
+    """Lists the scenarios by which the governed lane, on the REST face, is compared with the ungoverned one."""
+    return [
+        *(_scenario("unary", "governed", answers.UNARY_MODEL, c, requests) for c in (1, 16, 64)),
+        _scenario("stream at once", "governed", answers.BURST_MODEL, 64, requests // 4),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the gateway has to keep to, and whether it did.
+"""What the gateway has to keep to, and whether it did: beside the floor, and governed beside ungoverned.
 
 In: the samples of one run. Out: one verdict for each limit; a limit whose part was not run is `not measured`.
 """
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.measure import HELD_STREAMS, Memory, Sample, Start
-from benchmarks.programs import FLOOR, GATEWAY, PROVIDER
+from benchmarks.programs import FLOOR, GATEWAY, GOVERNED, PROVIDER
 
 HELD = "held"
 MISSED = "MISSED"
 NOT_MEASURED = "not measured"
 
 _RATIO = 1.6
+_GOVERNED_RATIO = 1.25
 _P50_MS = 1.0
 _P99_MS = 3.0
 _START_S = 2.0
@@ -38,13 +39,18 @@ class Results:
         return sorted(found, key=lambda each: each.round)
 
     def ratios(self, face: str, scenario: str, program: str) -> list[float]:
-        """Returns how many times the floor's CPU time a program took, in each round."""
-        pairs = zip(self.of(face, scenario, program), self.of(face, scenario, FLOOR), strict=False)
-        return [sample.cpu_us_per_request / floor.cpu_us_per_request for sample, floor in pairs if floor.cpu_us_per_request]
+        """Returns how many times the CPU time of the floor, or of the ungoverned lane, a program took, in each round."""
+        base = GATEWAY if face == GOVERNED else FLOOR
+        pairs = zip(self.of(face, scenario, program), self.of(face, scenario, base), strict=False)
+        return [sample.cpu_us_per_request / least.cpu_us_per_request for sample, least in pairs if least.cpu_us_per_request]
 
     def added_ms(self, face: str, scenario: str, program: str, value: Callable[[Sample], float]) -> float | None:
-        """Returns what a program adds to a latency over the provider called directly, the median over the rounds."""
-        pairs = zip(self.of(face, scenario, program), self.of(face, scenario, PROVIDER), strict=False)
+        """Returns what a program adds to a latency over the provider called directly, or over the ungoverned lane.
+
+        It is the median over the rounds.
+        """
+        base = GATEWAY if face == GOVERNED else PROVIDER
+        pairs = zip(self.of(face, scenario, program), self.of(face, scenario, base), strict=False)
         added = [value(sample) - value(direct) for sample, direct in pairs]
         return median(added) if added else None
 
@@ -76,18 +82,23 @@ def judge(results: Results) -> list[Verdict]:
         _by_ratio(results, "grpc", "stream each 5 ms c=16", "CPU per chunk, one each 5 ms"),
         *_by_memory(results),
         _by_start(results),
+        _by_ratio(results, GOVERNED, "unary c=16", "CPU per small unstreamed request"),
+        _by_ratio(results, GOVERNED, "unary c=64", "CPU per small unstreamed request"),
+        _by_ratio(results, GOVERNED, "stream at once c=64", "CPU per chunk, 64 in one write"),
+        _by_added(results),
     ]
 
 
 def _by_ratio(results: Results, face: str, scenario: str, what: str) -> Verdict:
-    ratios = results.ratios(face, scenario, GATEWAY)
+    program, most, base = (GOVERNED, _GOVERNED_RATIO, "ungoverned") if face == GOVERNED else (GATEWAY, _RATIO, "floor")
+    ratios = results.ratios(face, scenario, program)
     concurrency = scenario.rsplit(" ", 1)[1]
-    name, must = f"{face}: {what}, {concurrency}", f"<= {_RATIO} x floor"
+    name, must = f"{face}: {what}, {concurrency}", f"<= {most} x {base}"
     if not ratios:
         return Verdict(name, face, must)
     # The rounds' spread says how far the machine can be trusted today.
     measured = f"{median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
-    return _verdict(name, face, must, measured, median(ratios) <= _RATIO)
+    return _verdict(name, face, must, measured, median(ratios) <= most)
 
 
 def _by_latency(results: Results, name: str, value: Callable[[Sample], float], limit_ms: float) -> Verdict:
@@ -95,6 +106,16 @@ def _by_latency(results: Results, name: str, value: Callable[[Sample], float], l
     what, must = f"rest: latency added to the provider's, {name}, c=1", f"<= {limit_ms:.0f} ms"
     return (
         Verdict(what, "rest", must) if added is None else _verdict(what, "rest", must, f"{added:.2f} ms", added <= limit_ms)
+    )
+
+
+def _by_added(results: Results) -> Verdict:
+    added = results.added_ms(GOVERNED, "unary c=1", GOVERNED, lambda sample: sample.p50_ms)
+    what, must = "governed: latency added to the ungoverned lane's, p50, c=1", f"<= {_P50_MS:.0f} ms"
+    return (
+        Verdict(what, GOVERNED, must)
+        if added is None
+        else _verdict(what, GOVERNED, must, f"{added:.2f} ms", added <= _P50_MS)
     )
 
 
