@@ -72,14 +72,23 @@ class Governance:
         ledger: Ledger | None = None
         if settings.ledger.enabled:
             ledger_settings = LedgerSettings(on_failure=storage.on_failure)
-            ledger = Ledger(database, clock, find_worker_id(), data_dir / "spool", ledger_settings, redact)
+            ledger = Ledger(
+                database,
+                clock,
+                find_worker_id(),
+                data_dir / "spool",
+                ledger_settings,
+                redact,
+                on_recovered=lambda _: limits.recount(),
+            )
         prices = Prices()
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
         governance = cls(limits, ledger, accounts)
         try:
-            if ledger is not None:
-                await ledger.recover()
+            recovered = 0 if ledger is None else await ledger.recover()
             await limits.start()
+            if recovered:
+                limits.recount()
         except BaseException:
             await governance.close()
             raise

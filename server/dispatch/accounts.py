@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from server.call import Call
 from server.clock import Clock
+from server.config.provider_settings import ProviderSettings
 from server.dispatch.attempt import Attempt
 from server.dispatch.bodies import answer_text, request_text, told_text
 from server.dispatch.failure import Failure
@@ -94,6 +95,10 @@ class Accounts:
                 self.later(reservation.release())
                 raise
         return account
+
+    async def claim(self, provider: ProviderSettings) -> float | None:
+        """Claims an attempt of a provider's own rate. None: it may be made; else in how many seconds it may."""
+        return await self._limits.claim_provider(provider)
 
     async def settle(self, settlement: Settlement) -> None:
         """Writes what came of a completion."""

@@ -157,6 +157,8 @@ class Course:
         """
         means, retries = self._means, 0
         while True:
+            if target.settings.rate_limit is not None and not await self._claimed(target):
+                return None
             attempt = self._extra(target) if retries else self._attempt(target)
             try:
                 return await self._begin(attempt)
@@ -181,6 +183,15 @@ class Course:
             except BaseException:
                 await attempt.close()
                 raise
+
+    async def _claimed(self, target: Target) -> bool:
+        """Whether the provider's own rate allows another attempt; where it does not, that is told as its failure."""
+        accounts = self._means.accounts
+        wait_s = None if accounts is None else await accounts.claim(target.settings)
+        if wait_s is not None:
+            error = ProviderError(Fault.RATE_LIMITED, "The provider's configured rate is used up.", retry_after_s=wait_s)
+            self.failures.append(Failure(target, error))
+        return wait_s is None
 
     async def _wait(self, delay_s: float) -> None:
         try:

@@ -64,6 +64,7 @@ class Ledger:
         redact: takes secrets out of bodies.
         on_trouble: told when the database begins to fail (True), and when all that waited has arrived (False); raises not.
         on_commit: told how many rows each transaction had; raises not.
+        on_recovered: told how many completions of workers that died meanwhile are interrupted now; raises not.
         writer: writes; closed by the ledger. None: the one for the database.
     """
 
@@ -77,6 +78,7 @@ class Ledger:
         redact: Callable[[str], str] = str,
         on_trouble: Callable[[bool], None] = lambda _: None,
         on_commit: Callable[[int], None] = lambda _: None,
+        on_recovered: Callable[[int], None] = lambda _: None,
         writer: Writer | None = None,
     ) -> None:
         self._settings = settings or LedgerSettings()
@@ -86,6 +88,7 @@ class Ledger:
         self._spool_dir = spool_dir
         self._on_trouble = on_trouble
         self._on_commit = on_commit
+        self._on_recovered = on_recovered
         self._bodies = Bodies(self._settings.max_body_bytes, redact)
         self._recovery = Recovery(database, clock, worker, self._settings.lease_s)
         self._backlog = Backlog(Spool(spool_dir, worker, self._settings.max_spool_bytes))
@@ -273,7 +276,8 @@ class Ledger:
             await asyncio.sleep(self._settings.lease_s / 4)
             try:
                 await self._recovery.beat()
-                await self._look()
+                if recovered := await self._look():
+                    self._on_recovered(recovered)
             except (StorageError, OSError) as error:
                 _log().warning("ledger_beat_failed", error=str(error))
 

@@ -200,6 +200,18 @@ async def test_past_its_rate_a_key_is_told_when_to_come_back(vendor: ScriptedVen
     assert len(vendor.requests) == 2
 
 
+async def test_past_a_providers_own_rate_the_next_one_is_asked(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with ScriptedVendor(default=lambda _: ANSWER) as second:
+        rows_ = [row("first", vendor, ["gpt-4o"], rate_limit=2), row("second", second, ["gpt-4o"], rate_limit=1)]
+        async with run_gateway(tmp_path, config(rows_), "whole") as gateway, calling(gateway) as session:
+            statuses = []
+            for _ in range(4):
+                async with session.post(CHAT, json=body()) as response:
+                    statuses.append(response.status)
+        assert (statuses, len(vendor.requests), len(second.requests)) == ([200, 200, 200, 429], 2, 1)
+        assert int(response.headers["Retry-After"]) > 0
+
+
 # Tenants
 
 
