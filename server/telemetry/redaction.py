@@ -21,8 +21,11 @@ _LABELS = (
 )
 """What stands before a secret, in any case."""
 
-_LABEL_HINTS = ("?", "&", "@", "bearer", "basic", "auth", "api", "passw", "secret", "access")
+_LABEL_HINTS = ("?", "&", "@", "bearer", "basic", "auth", "passw", "secret", "access")
 """A text with a label has one of these in lower case; most have none, and finding that out is cheap."""
+
+_API_KEY_HINT = re.compile(r"api[-_]?key(?!s/)")
+"""Or it has this one; `api_keys/` and an id is the name of a caller, which most lines have."""
 
 _VALUE = r"(?!(?:bearer|basic)\b)[^\s\"'`\\,;&<>(){}\[\]]{6,}"
 _URL_VALUE = r"[^\s/@\"'\\]+(?=@)"
@@ -60,7 +63,7 @@ class Redaction:
         if self._known is not None:
             text = self._known.sub(MASK, text)
         lowered = text.lower()
-        if _has_any(lowered, _LABEL_HINTS):
+        if _has_any(lowered, _LABEL_HINTS) or _API_KEY_HINT.search(lowered):
             text = self._labelled.sub(_masked, text)
         if _has_any(lowered, _KEY_HINTS):
             text = self._keys.sub(MASK, text)
