@@ -29,7 +29,7 @@ _KINDS: dict[str, Sequence[str]] = {
 
 
 class SpoolError(Exception):
-    """The file takes it not: it is as large as it may be, the disk fails, or a row is none. Nothing of the batch is in it."""
+    """The file takes no more: it is full, the disk fails, or a row is none. Nothing of the batch is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,9 +115,7 @@ class FileWriter:
 
     def submit(self, batch: Batch) -> "asyncio.Future[None]":
         """See `Writer`."""
-        done = self._loop.create_future()
-        self._jobs.put((batch, done))
-        return done
+        return self._put(batch)
 
     async def tell(self, statement: str) -> None:
         """Runs a statement that is about the connection: a PRAGMA.
@@ -125,14 +123,20 @@ class FileWriter:
         Raises:
             StorageError: it failed.
         """
-        done = self._loop.create_future()
-        self._jobs.put((statement, done))
-        await done
+        await self._put(statement)
 
     async def close(self) -> None:
         """See `Writer`."""
         self._jobs.put(None)
         await self._over
+
+    def _put(self, work: Batch | str) -> "asyncio.Future[None]":
+        done = self._loop.create_future()
+        if self._over.done():
+            done.set_exception(StorageError("the writer is closed"))
+        else:
+            self._jobs.put((work, done))
+        return done
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -1,0 +1,51 @@
+"""Workers that are killed: for each line read, a URL and a spool's folder, a child tells a ledger of completions for ever.
+
+Says `pid N`, then what is sure (`intent ID`, `settled ID`), and `gone` once the child is.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from server.clock import SystemClock
+from server.ledger.ledger import Ledger, LedgerSettings
+from server.ledger.recovery import find_worker_id
+from server.storage.database import Database
+from tests.server.ledger.entries import intent, settlement
+
+
+def say(text: str) -> None:
+    os.write(1, f"{text}\n".encode())
+
+
+async def work(url: str, folder: Path) -> None:
+    database = await Database.open(url, None)
+    ledger = Ledger(database, SystemClock(), find_worker_id(), folder, LedgerSettings(deadline_s=0.2))
+    await ledger.recover()
+    say("ready")
+
+    async def complete(lane: int) -> None:
+        for number in range(1_000_000):
+            id = f"{os.getpid()}-{lane}-{number}"
+            await ledger.intent(intent(id))
+            say(f"intent {id}")
+            await ledger.settle(settlement(id))
+            say(f"settled {id}")
+
+    await asyncio.gather(*(complete(lane) for lane in range(8)))
+
+
+def main() -> None:
+    for line in sys.stdin:
+        url, _, folder = line.strip().partition(" ")
+        child = os.fork()
+        if child == 0:
+            asyncio.run(work(url, Path(folder)))
+            os._exit(0)
+        say(f"pid {child}")
+        os.waitpid(child, 0)
+        say("gone")
+
+
+main()
