@@ -155,6 +155,7 @@ class Account:
         "_images",
         "_input_tokens",
         "_open",
+        "_read_to_end",
         "_reservation",
         "_usage",
     )
@@ -175,6 +176,7 @@ class Account:
         self._body: str | None = None
         self._finish_reason = ""
         self._open = True
+        self._read_to_end = False
 
     def headers(self) -> Sequence[tuple[str, str]]:
         """What a caller is told of its rates, as metadata."""
@@ -243,7 +245,16 @@ class Account:
         if left is not None and left <= 0:
             reason = "deadline_exceeded"
             status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
-        self._accounts.later(self._close(status, reason, failures, attempt, told))
+        self._accounts.later(self._close_later(status, reason, failures, attempt, told))
+
+    async def _close_later(
+        self, status: Status, reason: str, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None
+    ) -> None:
+        """Closes the account, when the answer was read to its end where the provider charges for that."""
+        if attempt is not None and attempt.reading_on is not None:
+            self._usage = await attempt.reading_on.usage()
+            self._read_to_end = self._usage is not None
+        await self._close(status, reason, failures, attempt, told)
 
     async def _close(
         self, status: Status, reason: str, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None
@@ -294,6 +305,8 @@ class Account:
         answer = told.answer() if told is not None else None
         told_bytes = 0 if answer is None else answer.byte_count
         policy = Billing(attempt.target.settings.broken_stream_billing)
+        if policy is Billing.READ_TO_END and not self._read_to_end:
+            policy = Billing.ESTIMATE
         if status is Status.COMPLETED:  # a provider that tells no usage
             return broken_usage(Billing.ESTIMATE, None, told_bytes, self._input_tokens)
         return broken_usage(policy, self._usage, told_bytes, self._input_tokens)

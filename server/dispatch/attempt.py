@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from server.clock import Clock
 from server.dispatch.life import Life
+from server.dispatch.reading_on import ReadingOn
 from server.dispatch.router import Target
 from server.dispatch.watchdog import Watch, Watchdog
 from server.providers.base import Ask, Batch
@@ -18,8 +19,6 @@ IDLE_S = 120.0
 _FAIR_S = 30.0
 """A caller in more of a hurry than its target's row says nothing of the target by leaving earlier than this."""
 
-Begin = Callable[[], AsyncGenerator[Batch, None]]
-
 
 class Attempt:
     """One try. `begin` it, then ask for `next` until there is nothing more, and `close` it whatever happens.
@@ -30,10 +29,11 @@ class Attempt:
         timeout_s: how long it may take in all.
         clock: tells the time.
         watch: looks after its waits.
-        begin: makes the target's stream; None: the provider's own.
+        batches: the target's stream.
 
     Attributes:
         batch: the first batch, once it has begun.
+        reading_on: reads the stream to its end though the caller leaves; None: nobody does.
         on_close: called once when the attempt is over, however it ends.
     """
 
@@ -49,11 +49,12 @@ class Attempt:
         "_watchdog",
         "batch",
         "on_close",
+        "reading_on",
         "target",
     )
 
     def __init__(
-        self, target: Target, ask: Ask, timeout_s: float, clock: Clock, watch: Watch, begin: Begin | None = None
+        self, target: Target, ask: Ask, timeout_s: float, clock: Clock, watch: Watch, batches: AsyncGenerator[Batch, None]
     ) -> None:
         settings = target.settings
         first_chunk_s, idle_s = settings.first_chunk_timeout, settings.idle_timeout
@@ -63,12 +64,13 @@ class Attempt:
         self.target = target
         self.batch: Batch | None = None
         self.on_close: Callable[[], None] | None = None
+        self.reading_on: ReadingOn | None = None
         self._clock = clock
         self._life = Life(ask.streamed, first_chunk_s, idle_s)
         self._watchdog = Watchdog(timeout_s, watch)
         self._begin_time = clock.monotonic()
         self._end_time: float | None = None
-        self._batches = target.provider.stream(ask) if begin is None else begin()
+        self._batches = batches
         self._hurried = timeout_s < settings.timeout
         self._open = True
         self._tried = target.state.begin()

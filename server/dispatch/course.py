@@ -14,6 +14,7 @@ from server.dispatch.failure import Failure, able, failed
 from server.dispatch.gate import overloaded
 from server.dispatch.hedge import race
 from server.dispatch.means import Means
+from server.dispatch.reading_on import ReadingOn
 from server.dispatch.retry import Situation, Then, after
 from server.dispatch.router import Route, Target
 from server.dispatch.standing import Standing
@@ -257,15 +258,23 @@ class Course:
             timeout_s = min(timeout_s, left_s)
         ask = self._ask_of(target, prefix)
         self.attempts += 1
+        begin = target.provider.stream
         chaos = self._means.chaos
-        if chaos is None or not chaos.armed:
-            return Attempt(target, ask, timeout_s, self._means.clock, self._means.watch)
-        batches, fault = chaos.stream(target.settings.name, ask, self._call.caller.name, target.provider.stream)
-        if fault:
-            self.chaos.append(fault)
-            self._call.notes["chaos"] = ", ".join(self.chaos)
-            replace_trailers(self._call, (("trunkline-chaos", ", ".join(self.chaos)),))
-        return Attempt(target, ask, timeout_s, self._means.clock, self._means.watch, lambda: batches)
+        if chaos is not None and chaos.armed:
+            batches, fault = chaos.stream(target.settings.name, ask, self._call.caller.name, begin)
+            if fault:
+                self.chaos.append(fault)
+                self._call.notes["chaos"] = ", ".join(self.chaos)
+                replace_trailers(self._call, (("trunkline-chaos", ", ".join(self.chaos)),))
+        else:
+            batches = begin(ask)
+        reading_on: ReadingOn | None = None
+        if ask.streamed and target.settings.broken_stream_billing == "read_to_end":
+            reading_on = ReadingOn(batches)
+            batches = reading_on.batches()
+        attempt = Attempt(target, ask, timeout_s, self._means.clock, self._means.watch, batches)
+        attempt.reading_on = reading_on
+        return attempt
 
     def _ask_of(self, target: Target, prefix: str) -> Ask:
         ask = self._ask

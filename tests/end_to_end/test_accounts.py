@@ -153,6 +153,19 @@ async def test_a_caller_that_leaves_is_a_cancelled_row(vendor: ScriptedVendor, t
     assert (written["state"], written["status"], written["exact"]) == ("settled", "cancelled", False)
 
 
+async def test_a_stream_that_is_charged_to_its_end_is_read_to_its_end(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(ANSWER.with_fault(Stall(after_events=3)))
+    async with running(tmp_path, vendor, {"broken_stream_billing": "read_to_end"}) as gateway:
+        async with calling(gateway) as session:
+            response = await session.post(CHAT, json=body(streamed=True))
+            await response.content.readuntil(b"\n\n")
+            response.close()
+        await gateway.calls_ended()
+        vendor.release()
+        [written] = await rows(gateway)
+    assert (written["status"], written["exact"], written["cost_micros"]) == ("cancelled", True, COST)
+
+
 async def test_an_unknown_price_is_no_price(vendor: ScriptedVendor, tmp_path: Path) -> None:
     provider = row("first", vendor, ["nobody-sells-this"])
     async with run_gateway(tmp_path, config([provider]), "whole") as gateway, calling(gateway) as session:
