@@ -169,7 +169,7 @@ class Account:
         self._reservation = reservation
         self._begin_time = begin_time
         self._input_tokens = input_tokens
-        self._id = f"{random.getrandbits(128):032x}"
+        self._id = f"{begin_time:014x}{random.getrandbits(72):018x}"  # by time, so that rows go to one end of the index
         self._first_chunk_time: int | None = None
         self._usage: Usage | None = None
         self._images = 0
