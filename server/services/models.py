@@ -18,6 +18,7 @@ from server.services.model_messages import model_list, model_message, selection_
 from server.services.model_selection import refuse_locked, selected
 from server.services.requests import check_model, page
 from server.services.route_messages import explained
+from server.tenancy.allowances import may_use
 from trunkline.v1.error_reason_pb2 import ErrorReason
 from trunkline.v1.models_service_pb2 import (
     DeleteModelSelectionRequest,
@@ -69,6 +70,8 @@ class ModelsService:
             target = _first_target(runtime, alias)
             if target is not None:
                 models.append(_model(runtime, target, alias, alias_of=model))
+        if call.caller.models:
+            models = [model for model in models if may_use(call.caller, model.id)]
         models.sort(key=lambda model: model.id)
         models_of_page, token = page(models, request.page_size, request.page_token, _PAGE)
         return ListModelsResponse(models=models_of_page, next_page_token=token)

@@ -254,6 +254,8 @@ async def test_a_key_asks_only_for_what_it_is_allowed(vendor: ScriptedVendor, tm
         async with calling(gateway, key) as session:
             async with session.post(CHAT, json=body()) as response:
                 assert response.status == 200
+            async with session.get("/v1/models") as response:
+                assert [model["id"] for model in (await response.json())["data"]] == ["gpt-4o"]
             async with session.post(CHAT, json=body(model="other")) as response:
                 assert (response.status, (await response.json())["error"]["code"]) == (403, "insufficient_permissions")
         async with calling(gateway, elsewhere) as session, session.post(CHAT, json=body()) as response:
