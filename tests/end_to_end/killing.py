@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 
@@ -17,8 +16,9 @@ from sqlalchemy import func, insert, select
 
 from server.ledger.estimate import USUAL_OUTPUT, estimate
 from server.storage.database import Database
-from server.storage.tables import API_KEYS, BUDGETS, COMPLETIONS, QUOTAS, TENANTS, USERS
+from server.storage.tables import BUDGETS, COMPLETIONS, QUOTAS
 from tests.end_to_end.command import LIMIT_S, Command, run
+from tests.end_to_end.holders import TIMES, add_holder
 from tests.end_to_end.running import config, row, write_config
 from tests.fakes.answers import Scripted, Text, Usage
 from tests.fakes.dialect import Call
@@ -101,15 +101,8 @@ class Killing:
         database = await self._open()
         async with database.begin() as connection:
             for tenant in TENANTS_WITH:
-                times = {"create_time": 1, "update_time": 1}
-                same = {"display_name": tenant.id, "enabled": True, **times}
-                key = {"digest": sha256(tenant.key.encode()).digest(), "prefix": "llm_", "permissions": '["completion"]'}
-                lists = {"allowed_models": "[]", "allowed_providers": "[]"}
-                user = {"id": tenant.id, "tenant_id": tenant.id, **same}
-                await connection.execute(insert(TENANTS), {"id": tenant.id, **same})
-                await connection.execute(insert(USERS), user)
-                await connection.execute(insert(API_KEYS), {**user, "user_id": tenant.id, **key, **lists})
-                allowance = {"id": tenant.id, "scope": "tenant", "scope_id": tenant.id, "period": "total", **times}
+                await add_holder(connection, tenant.id, tenant.key)
+                allowance = {"id": tenant.id, "scope": "tenant", "scope_id": tenant.id, "period": "total", **TIMES}
                 if tenant.code == "quota_exceeded":
                     await connection.execute(insert(QUOTAS), {**allowance, "token_limit": LIMIT})
                 else:
