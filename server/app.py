@@ -146,6 +146,7 @@ class Core:
         Raises:
             OSError: the address is taken or not ours.
             StorageError: the database cannot be used.
+            UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
         """
         database = self._database = await Database.open(_storage_url(self._settings), self._data_dir)
         keys = self._keys = StoredKeys(self._configured_keys, database, self._clock)

@@ -21,6 +21,7 @@ from server.ledger.retention import Retention, RetentionSettings
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
 from server.limits.redis_counters import build_redis
+from server.limits.shared import check_shared
 from server.storage.database import Database
 from server.storage.errors import StorageError
 
@@ -64,8 +65,10 @@ class Governance:
             redact: takes secrets out of a text.
 
         Raises:
+            UnsharedLimitsError: there are limits, several processes, and nothing by which they could share them.
             StorageError: the database failed.
         """
+        await check_shared(settings, database)
         redis, storage = settings.redis, settings.storage
         fail_open = redis is None or redis.on_failure == "fail_open"
         limits = Limits(settings.rate_limit, build_counters(redis, clock), database, clock, fail_open)

@@ -1,6 +1,34 @@
 """Whether a configuration may do without counters that processes share."""
 
+from sqlalchemy import func, select
+
 from server.config.schema import Settings
+from server.storage.database import Database
+from server.storage.tables import BUDGETS, QUOTAS
+
+
+class UnsharedLimitsError(Exception):
+    """Several processes are to hold to limits that each of them would count by itself. Its text says what to do."""
+
+
+async def check_shared(settings: Settings, database: Database) -> None:
+    """Makes sure that all the processes that are to run count together.
+
+    Args:
+        settings: the configuration; `server.workers` is how many there are.
+        database: has the quotas and budgets.
+
+    Raises:
+        UnsharedLimitsError: they would not.
+        StorageError: the database failed.
+    """
+    if settings.server.workers < 2 or settings.redis is not None:
+        return
+    async with database.read() as connection:
+        counts = [await connection.scalar(select(func.count()).select_from(table)) for table in (QUOTAS, BUDGETS)]
+    fault = find_unshared(settings, settings.server.workers, sum(count or 0 for count in counts))
+    if fault is not None:
+        raise UnsharedLimitsError(fault)
 
 
 def find_unshared(settings: Settings, workers: int, rows: int = 0) -> str | None:

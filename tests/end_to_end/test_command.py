@@ -7,7 +7,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from sqlalchemy import insert
 
+from server.storage.database import Database
+from server.storage.tables import BUDGETS
 from tests.end_to_end import sse
 from tests.end_to_end.command import LIMIT_S, Command, free_port, run, start
 from tests.end_to_end.running import HOST, KEY, config, row, write_config
@@ -163,3 +166,23 @@ async def test_workers_with_limits_and_nothing_to_share_them_do_not_start(tmp_pa
     _, errors = await process.communicate()
     assert process.returncode == 1
     assert "set `redis.url`, or start one worker" in " ".join(errors.decode().split())
+
+
+async def test_workers_with_budgets_and_nothing_to_share_them_do_not_start(tmp_path: Path) -> None:
+    file, data = tmp_path / "config.yaml", tmp_path / "data"
+    file.write_text("{}\n")
+    data.mkdir()
+    database = await Database.open(None, data)
+    budget = {"id": "all", "display_name": "All", "scope": "global", "scope_id": "", "limit_micros": 5, "period": "total"}
+    async with database.begin() as connection:
+        await connection.execute(
+            insert(BUDGETS), {**budget, "enforced": True, "thresholds": "[]", "create_time": 1, "update_time": 1}
+        )
+    await database.close()
+    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
+    process = await start(tmp_path, "--config", str(file), "--workers", "2", *ports)
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    told = " ".join(errors.decode().split())
+    assert "without Redis (quotas and budgets in the database): set `redis.url`, or start one worker." in told
+    assert "starting another" not in told

@@ -80,6 +80,7 @@ class Gateway:
             OSError: an address is taken or not ours.
             SelectionFileError: a file in `data_dir` makes no sense.
             StorageError: the database cannot be used.
+            UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
         """
         settings = loaded.settings
         redaction = Redaction(secrets_of(settings))

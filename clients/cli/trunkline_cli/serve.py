@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
-from server.limits.shared import find_unshared
+from server.limits.shared import UnsharedLimitsError, find_unshared
 from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
@@ -121,6 +121,8 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     server = loaded.settings.server
     drain_s = server.drain_s if options.drain_s is None else options.drain_s
     workers = options.workers or server.workers
+    server = server.model_copy(update={"workers": workers})
+    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"server": server}))
     worker = os.environ.get(WORKER_VARIABLE)
     addresses = Addresses(
         host=options.host or server.host,
@@ -166,7 +168,7 @@ async def _serve(
         on_parent_death(stop.set)
     try:
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls, kept)
-    except (OSError, SelectionFileError, StorageError) as error:
+    except (OSError, SelectionFileError, StorageError, UnsharedLimitsError) as error:
         Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
         return CANNOT_START if quiet else 1
     if not quiet:
