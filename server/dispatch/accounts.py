@@ -67,6 +67,7 @@ class Accounts:
         self._ledger = ledger
         self._prices = prices
         self._clock = clock
+        self.writes = ledger is not None
         self.bodies = bodies and ledger is not None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -82,12 +83,14 @@ class Accounts:
             GatewayError: RATE_LIMITED, QUOTA_EXCEEDED, BUDGET_EXCEEDED.
         """
         begin_time = _micros(self._clock)
+        if self._ledger is None and self._limits.idle:
+            return Account(self, ask, call, None, begin_time)
         expected = estimate(ask.request)
         price = self._prices.price(target.settings, target.model, begin_time)
         micros = estimate_micros(expected, price) or 0
         request = Request(call.caller, ask.operation.value, "", ask.model, expected.tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
-        account = Account(self, ask, call, reservation, begin_time, expected.input_tokens)
+        account = Account(self, ask, call, reservation, begin_time)
         if self._ledger is not None:
             try:
                 await self._ledger.intent(account.intent(expected.tokens, micros))
@@ -112,7 +115,8 @@ class Accounts:
     def cost(self, target: Target, usage: Usage, at: int, seconds: float, image_count: int) -> int | None:
         """What a completion cost, in millionths of a US dollar; None: the price is not known."""
         price = self._prices.price(target.settings, target.model, at)
-        return cost_micros(usage, price, Decimal(repr(seconds)), image_count)
+        by_hour = price is not None and price.hour
+        return cost_micros(usage, price, Decimal(repr(seconds)) if by_hour else 0, image_count)
 
     def later(self, closing: Coroutine[object, object, None]) -> None:
         """Closes an account whose caller does not wait for it."""
@@ -138,9 +142,8 @@ class Account:
         accounts: whose it is.
         ask: the request.
         call: its call.
-        reservation: what limits hold back.
+        reservation: what limits hold back; None: nothing is limited.
         begin_time: microseconds since the epoch.
-        input_tokens: of the prompt, as estimated.
     """
 
     __slots__ = (
@@ -153,22 +156,18 @@ class Account:
         "_first_chunk_time",
         "_id",
         "_images",
-        "_input_tokens",
         "_open",
         "_read_to_end",
         "_reservation",
         "_usage",
     )
 
-    def __init__(
-        self, accounts: Accounts, ask: Ask, call: Call, reservation: Reservation, begin_time: int, input_tokens: int
-    ) -> None:
+    def __init__(self, accounts: Accounts, ask: Ask, call: Call, reservation: Reservation | None, begin_time: int) -> None:
         self._accounts = accounts
         self._ask = ask
         self._call = call
         self._reservation = reservation
         self._begin_time = begin_time
-        self._input_tokens = input_tokens
         self._id = f"{begin_time:014x}{random.getrandbits(72):018x}"  # by time, so that rows go to one end of the index
         self._first_chunk_time: int | None = None
         self._usage: Usage | None = None
@@ -180,7 +179,7 @@ class Account:
 
     def headers(self) -> Sequence[tuple[str, str]]:
         """What a caller is told of its rates, as metadata."""
-        told = self._reservation.headers()
+        told = None if self._reservation is None else self._reservation.headers()
         return () if told is None else tuple(zip(_RATE_LIMIT_KEYS, map(str, told), strict=True))
 
     def intent(self, tokens: int, micros: int) -> Intent:
@@ -268,7 +267,32 @@ class Account:
         if usage is not None and attempt is not None:
             seconds = (end_time - self._begin_time) / _MICROS
             cost = self._accounts.cost(attempt.target, usage, end_time, seconds, self._images)
-        settlement = Settlement(
+        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
+        try:
+            if self._accounts.writes:
+                await self._accounts.settle(
+                    self._settlement(status, reason, end_time, failures, attempt, told, usage, cost, exact)
+                )
+        finally:
+            if self._reservation is not None:
+                await self._reservation.settle(tokens, cost or 0)
+        if cost is not None and usage is not None:
+            replace_trailers(self._call, (("trunkline-cost-usd-micros", str(cost)),))
+            self._call.notes["cost_usd_micros"] = cost
+
+    def _settlement(
+        self,
+        status: Status,
+        reason: str,
+        end_time: int,
+        failures: Sequence[Failure],
+        attempt: Attempt | None,
+        told: Told | None,
+        usage: Usage | None,
+        cost: int | None,
+        exact: bool,
+    ) -> Settlement:
+        return Settlement(
             id=self._id,
             status=status,
             end_time=end_time,
@@ -283,14 +307,6 @@ class Account:
             exact=exact,
             answer_body=self._answer_body(told) if self._accounts.bodies else None,
         )
-        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
-        try:
-            await self._accounts.settle(settlement)
-        finally:
-            await self._reservation.settle(tokens, cost or 0)
-        if cost is not None and usage is not None:
-            replace_trailers(self._call, (("trunkline-cost-usd-micros", str(cost)),))
-            self._call.notes["cost_usd_micros"] = cost
 
     def _answer_body(self, told: Told | None) -> str | None:
         answer = told.answer() if told is not None else None
@@ -307,9 +323,10 @@ class Account:
         policy = Billing(attempt.target.settings.broken_stream_billing)
         if policy is Billing.READ_TO_END and not self._read_to_end:
             policy = Billing.ESTIMATE
+        input_tokens = estimate(self._ask.request).input_tokens
         if status is Status.COMPLETED:  # a provider that tells no usage
-            return broken_usage(Billing.ESTIMATE, None, told_bytes, self._input_tokens)
-        return broken_usage(policy, self._usage, told_bytes, self._input_tokens)
+            return broken_usage(Billing.ESTIMATE, None, told_bytes, input_tokens)
+        return broken_usage(policy, self._usage, told_bytes, input_tokens)
 
 
 def _micros(clock: Clock) -> int:

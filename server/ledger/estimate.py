@@ -73,7 +73,8 @@ def estimate(request: Request, max_output_tokens: int | None = None, usual_outpu
     """
     if isinstance(request, ChatCompletionRequest):
         limit = _limit(request.max_completion_tokens or request.max_tokens, max_output_tokens, usual_output)
-        return Estimate(_chat_tokens(request), limit * max(request.n, 1))
+        count = request.n
+        return Estimate(_chat_tokens(request), limit * count if count > 1 else limit)
     if isinstance(request, TextCompletionRequest):
         told = request.max_tokens if request.HasField("max_tokens") else _TEXT_LIMIT
         limit = min(told, _MOST if max_output_tokens is None else max_output_tokens)
@@ -105,12 +106,12 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
         output_tokens = 0
     micros = dollars * _MICROS
     of_output = (rates.output, rates.output_image) if estimated.image_count else (rates.output, rates.reasoning)
-    for tokens, kinds in ((estimated.input_tokens, (rates.input, rates.cache_write)), (output_tokens, of_output)):
+    for tokens, usual, other in ((estimated.input_tokens, rates.input, rates.cache_write), (output_tokens, *of_output)):
         if tokens > 0:
-            known = [rate for rate in kinds if rate is not None]
-            if not known:
+            dearest = usual if other is None or (usual is not None and usual >= other) else other
+            if dearest is None:
                 return None
-            micros = _UP.fma(max(known), tokens, micros)
+            micros = _UP.fma(dearest, tokens, micros)
     return MOST_MICROS if micros >= MOST_MICROS else int(_UP.quantize(micros, _WHOLE))
 
 
@@ -124,7 +125,9 @@ def _limit(told: int, most: int | None, usual: int | None) -> int:
 
 def _chat_tokens(request: ChatCompletionRequest) -> int:
     """A message's encoded form is its text and some bytes more, and is measured faster than its fields are."""
-    byte_count = sum(tool.ByteSize() for tool in request.tools)
+    byte_count = 0
+    for tool in request.tools:
+        byte_count += tool.ByteSize()
     if request.HasField("response_format"):
         byte_count += request.response_format.ByteSize()
     tokens = 0

@@ -63,21 +63,28 @@ class Sums:
 
 
 class Due:
-    """An allowance in one of its periods: one counter."""
+    """An allowance in one of its periods: one counter.
 
-    __slots__ = ("_limit", "allowance", "key", "span")
+    Attributes:
+        alarm: of a budget, from which sum on a threshold is crossed; None: there are none.
+    """
+
+    __slots__ = ("_limit", "_of_tokens", "alarm", "allowance", "key", "span")
 
     def __init__(self, allowance: Allowance, span: Span) -> None:
         self.allowance = allowance
         self.span = span
         self._limit = allowance.limit if allowance.enforced else NO_LIMIT
+        self._of_tokens = allowance.unit is Unit.TOKENS
+        lowest = None if self._of_tokens else min(allowance.thresholds, default=None)
+        self.alarm = None if lowest is None else -(-allowance.limit * lowest // 100)
         self.key = ":".join(
             (allowance.unit, allowance.id, allowance.scope, allowance.scope_id, allowance.period, str(span.start))
         )
 
     def claim(self, request: Request) -> Claim:
         """What a request claims of it."""
-        amount = request.tokens if self.allowance.unit is Unit.TOKENS else request.micros
+        amount = request.tokens if self._of_tokens else request.micros
         return Claim(self.key, amount, self._limit, None, 0.0, 0, True)
 
     def correction(self, request: Request, tokens: int, micros: int, mark: int = _NOBODYS) -> Change:
@@ -89,9 +96,9 @@ class Due:
             micros: what it cost.
             mark: of the counter that it was claimed of.
         """
-        of_tokens = self.allowance.unit is Unit.TOKENS
-        used, reserved = (tokens, request.tokens) if of_tokens else (micros, request.micros)
-        return Change(self.key, used - reserved, mark, used)
+        if self._of_tokens:
+            return Change(self.key, tokens - request.tokens, mark, tokens)
+        return Change(self.key, micros - request.micros, mark, micros)
 
     def expires_s(self, now: int) -> float:
         """When its counter may be forgotten; the rows are there to find out again."""
@@ -110,6 +117,10 @@ class Allowances:
         for allowance in allowances:
             due = Due(allowance, find_span(allowance.period, 0))
             self._by_scope.setdefault(allowance.scope, {}).setdefault(allowance.scope_id, []).append(due)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._by_scope)
 
     def of(self, request: Request, time: int) -> Sequence[Due]:
         """What counts a request that begins at a time."""

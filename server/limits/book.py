@@ -102,6 +102,11 @@ class Book:
             self._stale |= self._doubted
             self._doubted = set()
 
+    @property
+    def stale(self) -> bool:
+        """Whether there are counters in doubt, to be dropped."""
+        return bool(self._stale)
+
     async def drop_stale(self) -> None:
         """Drops the counters in doubt.
 

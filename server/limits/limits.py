@@ -87,6 +87,11 @@ class Limits:
         """Lets quotas and budgets be counted anew from the rows: somebody settled what a dead process held."""
         self._book.forget([due.key for due in self._book.allowances.dues(self._now())])
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is limited now."""
+        return not self._rates and not self._book.allowances
+
     async def close(self) -> None:
         """Ends what is under way, and closes the counters."""
         if self._watch is not None:
@@ -152,28 +157,33 @@ class Limits:
         self._under_way -= 1
         request, changes = reservation.request, reservation.changes(tokens, micros)
         dues = self._book.allowances.of(request, reservation.time)
-        claimed = {due.key for due in reservation.dues}
-        # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
-        changes += [due.correction(request, tokens, micros) for due in dues if due.key not in claimed]
+        if dues != reservation.dues:
+            claimed = {due.key for due in reservation.dues}
+            # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
+            changes += [due.correction(request, tokens, micros) for due in dues if due.key not in claimed]
         if not changes:
             return
         try:
-            await self._book.drop_stale()
+            if self._book.stale:
+                await self._book.drop_stale()
             settled = await self._counters.change(changes)
         except CountersError:
             self._book.forget([due.key for due in (*dues, *reservation.dues)])
             return
         found = {change.key: value for change, value in zip(changes, settled, strict=True)}
-        doubted = [due.key for due in dues if found[due.key] is None]
+        doubted: list[str] = []
+        for due in dues:
+            spent = found[due.key]
+            if spent is None:
+                doubted.append(due.key)
+            elif due.alarm is not None and spent >= due.alarm:
+                self._tell_crossed(due, spent)
         if doubted:
             self._book.doubt(doubted)
         self._book.end_doubts(self._under_way)
-        with suppress(CountersError):  # they are dropped later
-            await self._book.drop_stale()
-        for due in dues:
-            spent = found[due.key]
-            if spent is not None and due.allowance.unit is Unit.MICROS:
-                self._tell_crossed(due, spent)
+        if self._book.stale:
+            with suppress(CountersError):  # they are dropped later
+                await self._book.drop_stale()
 
     def _reserved(
         self,
@@ -189,7 +199,8 @@ class Limits:
 
     async def _take(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int) -> Taken:
         for _ in range(_SEEDINGS):
-            await self._book.drop_stale()
+            if self._book.stale:
+                await self._book.drop_stale()
             taken = await self._counters.take(claims)
             if not taken.absent:
                 return taken

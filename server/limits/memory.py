@@ -38,9 +38,15 @@ class MemoryCounters:
         cells: list[_Plain | _Window] = []
         refused: int | None = None
         for claim in claims:
-            cell = self._window(claim, now) if claim.window_s else self._counter(claim, now)
-            if cell is None:
-                return self._absent(claims, now)
+            cell: _Plain | _Window | None
+            if claim.window_s:
+                cell = self._window(claim, now)
+            else:
+                cell = self._plain.get(claim.key)
+                if cell is None or now >= cell.expires:
+                    cell = self._counter(claim, now)
+                    if cell is None:
+                        return self._absent(claims, now)
             if refused is None and claim.amount and not cell.fits(claim, now):
                 refused = len(cells)
             cells.append(cell)

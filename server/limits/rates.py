@@ -89,6 +89,10 @@ class Rates:
                 for name, limit in settings.endpoints.items()
             }
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rates)
+
     def claims(self, request: Request) -> list[Claim]:
         """What a request claims, requests and tokens alike."""
         if not self._rates:
