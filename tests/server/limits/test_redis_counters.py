@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -209,6 +210,25 @@ async def test_a_redis_that_is_back_is_used_again(
         await asyncio.gather(counters.claim([Claim("b", 1, 100)]), return_exceptions=True)
     assert told == [True, False]
     await counters.close()
+
+
+async def test_what_a_busy_loop_is_late_to_hear_of_is_claimed_once(
+    own_redis: tuple[str, "subprocess.Popen[str]"], clock: TurnedClock
+) -> None:
+    url, process = own_redis
+    counters, patient = connect(url, clock, 0.05), connect(url, clock)
+    await warm(counters, clock)
+    process.send_signal(signal.SIGSTOP)
+    claiming = asyncio.ensure_future(counters.claim([Claim("a", 1, 10)]))
+    for _ in range(8):
+        await asyncio.sleep(0)
+        time.sleep(0.03)  # noqa: ASYNC251  # the loop is busy
+    process.send_signal(signal.SIGCONT)
+    await asyncio.wait({claiming})
+    assert claiming.exception() is not None or claiming.result() is None
+    assert await patient.value("a") in (None, 1)
+    await counters.close()
+    await patient.close()
 
 
 async def test_while_redis_is_gone_all_pass_or_none(
