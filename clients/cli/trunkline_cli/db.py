@@ -142,3 +142,8 @@ def _run(work: Coroutine[None, None, _Made]) -> _Made:
 def _fail(message: str) -> NoReturn:
     print_line(open_console(stderr=True), f"error: {message}", "red")
     raise typer.Exit(1)
+
+
+def build_app() -> typer.Typer:
+    """The subcommands."""
+    return app

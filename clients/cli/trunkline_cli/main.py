@@ -1,25 +1,26 @@
-"""The `trunkline` command: its parts, put together."""
+"""The `trunkline` command: its parts, put together.
+
+A part is loaded when it is asked for: whoever wants to chat need not wait for all that serves.
+"""
 
 import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import cast
 
 import typer
 
-from trunkline_cli.chat import chat
-from trunkline_cli.check import check
-from trunkline_cli.db import app as db_app
-from trunkline_cli.explain import explain
-from trunkline_cli.keys import build_app as build_keys
-from trunkline_cli.models import models
-from trunkline_cli.serve import app as serve_app
-from trunkline_cli.tenants import build_app as build_tenants
-from trunkline_cli.users import build_app as build_users
-from trunkline_cli.version import version
-
 _INTERRUPTED = 130
 
+COMMANDS = ("check", "chat", "models", "explain", "version")
+"""Each a function of its module's name."""
 
-def build_app() -> typer.Typer:
-    """The command with its subcommands."""
+GROUPS = ("serve", "db", "tenants", "users", "keys")
+"""Each a module that builds its commands."""
+
+
+def build_app(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
+    """The command with the subcommands of these names."""
     app = typer.Typer(
         name="trunkline",
         help="An LLM gateway: one contract for many providers.",
@@ -27,23 +28,25 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    app.add_typer(serve_app, name="serve")
-    app.command()(check)
-    app.command()(chat)
-    app.command()(models)
-    app.command()(explain)
-    app.add_typer(db_app, name="db")
-    app.add_typer(build_tenants(), name="tenants")
-    app.add_typer(build_users(), name="users")
-    app.add_typer(build_keys(), name="keys")
-    app.command()(version)
+    app.callback()(_nothing)
+    for name in names:
+        module = import_module(f"trunkline_cli.{name}")
+        if name in COMMANDS:
+            app.command()(getattr(module, name))
+        else:
+            app.add_typer(cast(typer.Typer, module.build_app()), name=name)
     return app
+
+
+def _nothing() -> None:
+    """An LLM gateway: one contract for many providers."""
 
 
 def main() -> None:
     """Runs the command that the arguments name."""
+    asked = [name for name in sys.argv[1:2] if name in (*COMMANDS, *GROUPS)]
     try:
-        build_app()()
+        build_app(asked or (*COMMANDS, *GROUPS))(prog_name="trunkline")
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
 

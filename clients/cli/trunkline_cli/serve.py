@@ -233,3 +233,8 @@ def _or(value: int | None, default: int | None) -> int | None:
 def _fail(message: str) -> NoReturn:
     Console(stderr=True).print(f"[red]error:[/red] {message}", highlight=False)
     raise typer.Exit(1)
+
+
+def build_app() -> typer.Typer:
+    """The subcommands."""
+    return app
