@@ -68,6 +68,7 @@ class Killing:
         url: of its database; None: SQLite in its data folder.
         vendor: its provider, whose default answer is `answer`.
         chance: decides everything that is random.
+        redis_url: of the Redis that counts; None: the gateway counts itself.
         finished: the requests whose callers had the whole answer.
         killed: how many requests were under way whenever it was killed.
         rows: how many there were at the last look.
@@ -78,6 +79,7 @@ class Killing:
     url: str | None
     vendor: ScriptedVendor
     chance: Random
+    redis_url: str | None = None
     finished: set[str] = field(default_factory=set)
     killed: list[int] = field(default_factory=list)
     rows: int = 0
@@ -96,8 +98,10 @@ class Killing:
     async def prepare(self) -> None:
         """Writes the configuration and the tenants."""
         (self.folder / "data").mkdir(mode=0o700)
-        storage = {} if self.url is None else {"storage": {"url": self.url}}
-        write_config(self.folder, config([row("first", self.vendor, [MODEL], **_PRICE)], **storage))
+        sections: dict[str, object] = {} if self.url is None else {"storage": {"url": self.url}}
+        if self.redis_url is not None:
+            sections["redis"] = {"url": self.redis_url, "on_failure": "fail_closed", "timeout": 5}
+        write_config(self.folder, config([row("first", self.vendor, [MODEL], **_PRICE)], None, **sections))
         database = await self._open()
         async with database.begin() as connection:
             for tenant in TENANTS_WITH:

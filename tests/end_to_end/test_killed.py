@@ -19,10 +19,14 @@ async def test_on_postgresql_each_request_that_a_provider_saw_has_one_row(tmp_pa
     await _kill_again_and_again(tmp_path, postgresql_url)
 
 
-async def _kill_again_and_again(folder: Path, url: str | None) -> None:
+async def test_what_redis_counts_is_the_sum_of_the_rows_again(tmp_path: Path, postgresql_url: str, redis_url: str) -> None:
+    await _kill_again_and_again(tmp_path, postgresql_url, redis_url)
+
+
+async def _kill_again_and_again(folder: Path, url: str | None, redis_url: str | None = None) -> None:
     chance = Random(_SEED)
     async with ScriptedVendor(default=answer(chance)) as vendor:
-        killing = Killing(folder, url, vendor, chance)
+        killing = Killing(folder, url, vendor, chance, redis_url)
         await killing.prepare()
         for _ in range(_ROUNDS):
             await killing.run_and_kill()
