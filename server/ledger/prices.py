@@ -7,6 +7,7 @@ where that says nothing, what genai-prices knows. What nobody knows is None, nev
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from threading import Lock
 from typing import Protocol, cast
@@ -74,6 +75,7 @@ class _Known:
     schedule: Sequence[Dated]
 
 
+@cache
 def public_prices() -> Base:
     """Loads the public prices: a quarter of a second and some 15 MB, which a gateway without need of them is spared."""
     library = import_module("server.ledger.price_library")
