@@ -54,9 +54,9 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
     app = _bare_app(settings)
     for path, name, build, operation in _COMPLETIONS:
         handler = explainable(build(client, settings), operation, client, settings)
-        app.add_route(handler, path, methods=["POST"], name=name, stream=True)
-    app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models")
-    app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model")
+        app.add_route(handler, path, methods=["POST"], name=name, stream=True, error_format="json")
+    app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models", error_format="json")
+    app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model", error_format="json")
     add_routes(app, client, settings, VIEWS, tuple(routes()))
     if settings.cors_origins:
         add_cors(app, settings)

@@ -88,7 +88,14 @@ def add_routes(
     for route in served:
         handler = _handler(route, client, settings, views.get(route.method.full_name, to_json))
         # A body that nobody wants is read away before the handler; one that is wanted is read by it.
-        app.add_route(handler, route.path, methods=[route.verb], name=route.name, stream=bool(route.rule.body))
+        app.add_route(
+            handler,
+            route.path,
+            methods=[route.verb],
+            name=route.name,
+            stream=bool(route.rule.body),
+            error_format="json",  # else Sanic reads the handler's source to guess it, at each start
+        )
 
 
 def _handler(route: Route, client: Callable[[], AsyncClient], settings: HttpSettings, view: View) -> Handler:
