@@ -1,8 +1,12 @@
-"""What the ledger is told of a completion: what is about to be done, and what came of it. Values, nothing else."""
+"""What the ledger is told of a completion: what is about to be done, and what came of it. Values, nothing else.
+
+Those that every completion needs are named tuples: they are made in half the time of frozen dataclasses.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from trunkline.v1.chat_pb2 import Usage
 
@@ -19,8 +23,7 @@ class Status(StrEnum):
     """After its first chunk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """A completion that is about to be asked for.
 
     Attributes:
@@ -75,8 +78,7 @@ class Tried:
     latency_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What came of a completion.
 
     Attributes:
@@ -104,7 +106,7 @@ class Settlement:
     error_reason: str = ""
     finish_reason: str = ""
     attempts: Sequence[Tried] = ()
-    usage: Usage | None = field(default=None, compare=False)
+    usage: Usage | None = None
     cost_micros: int | None = None
     exact: bool = True
     answer_body: str | None = None

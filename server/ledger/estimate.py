@@ -5,8 +5,8 @@ reservations, which are corrected when the completion is settled: rather too muc
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
+from typing import NamedTuple
 
 from server.ledger.cost import MOST_MICROS
 from server.ledger.price import Price
@@ -37,8 +37,7 @@ _MICROS = Decimal(1_000_000)
 _MOST = 1 << 53
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What a completion may use.
 
     Attributes:

@@ -1,12 +1,11 @@
 """What limits are asked about."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from server.caller import Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Something that somebody is about to do.
 
     Attributes:
