@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from server.call import Call
 from server.caller import Caller
@@ -33,8 +33,7 @@ _FASTEST = 0.0
 """The quantile of a target's times to the first chunk that an attempt needs at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Whom to ask for a request.
 
     Attributes:
