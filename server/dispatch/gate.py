@@ -1,6 +1,7 @@
 """How much work the whole server takes at once, and who is turned away when that is exceeded."""
 
 import asyncio
+from collections import deque
 from enum import Enum
 from typing import NoReturn
 
@@ -10,7 +11,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 _BATCH_SHARE = 0.5
 _RETRY_AFTER_S = 1.0
 _TICK_S = 0.05
-_SMOOTHING = 0.3
+_TICKS = 4
 
 
 class Lane(Enum):
@@ -21,8 +22,9 @@ class Lane(Enum):
     """May use half of the room, and is turned away first."""
 
 
-_LONGEST_LAG_S = {Lane.INTERACTIVE: 0.5, Lane.BATCH: 0.1}
-"""How late the event loop may be for a request of the lane to be let in."""
+_LONGEST_LAG_S = {Lane.INTERACTIVE: 2.0, Lane.BATCH: 0.25}
+"""How late the event loop may be, time and again, for a request of the lane to be let in. A thousand that come at once
+take it half a second, and are answered."""
 
 
 class Gate:
@@ -41,7 +43,7 @@ class Gate:
         self.in_flight = 0
         """How many requests are under way."""
         self.lag_s = 0.0
-        """How late the event loop is, smoothed; 0 where nobody watches."""
+        """How late the event loop has been at the least, the last few times; 0 where nobody watches."""
 
     def enter(self, lane: Lane) -> None:
         """Lets a request in, which ends with `leave`.
@@ -62,11 +64,13 @@ class Gate:
         """Begins to measure how late the running loop is."""
         loop = asyncio.get_running_loop()
         due = loop.time() + _TICK_S
+        lags = deque([0.0] * _TICKS, _TICKS)
 
         def tick() -> None:
             nonlocal due
             now = loop.time()
-            self.lag_s += _SMOOTHING * (max(0.0, now - due) - self.lag_s)
+            lags.append(now - due)
+            self.lag_s = max(0.0, min(lags))
             due = now + _TICK_S
             self._timer = loop.call_at(due, tick)
 

@@ -237,8 +237,6 @@ async def test_ctrl_c_stops_the_answer_and_not_the_conversation(gateway: Gateway
         await terminal.see("word")
         terminal.interrupt()
         await terminal.see("> ")
-        terminal.interrupt()
-        await terminal.see("> ")
         terminal.type("\x04")
         assert await terminal.end() == 0
 

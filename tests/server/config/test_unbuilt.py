@@ -54,8 +54,6 @@ def test_a_file_without_providers_is_remarked(load_text):
     assert [notice.code for notice in load_text("debug: true").notices] == ["no_providers"]
 
 
-def test_a_feature_of_several_rows_is_said_at_the_first(load_text):
-    rows = ["", "cost_per_1k_input_tokens: 5", "cost_per_1k_input_tokens: 5"]
-    text = "".join(f"  - {{name: p{number}, type: echo, {row}}}\n" for number, row in enumerate(rows))
-    loaded = load_text("providers:\n" + text)
-    assert [(notice.path, notice.line) for notice in loaded.notices] == [("providers[1].cost_per_1k_input_tokens", 3)]
+def test_a_feature_of_several_settings_is_said_at_the_first(load_text):
+    loaded = load_text("health_check:\n  interval: 5\n  memory: true\n  cache: true\n")
+    assert [(notice.path, notice.line) for notice in loaded.notices] == [("health_check.memory", 3)]

@@ -317,8 +317,8 @@ async def test_the_batch_lane_has_half_of_the_room() -> None:
 
 async def test_an_event_loop_that_is_late_turns_requests_away() -> None:
     given = means(rows(Scripted(ANSWER)))
-    given.gate.lag_s = 0.2
+    given.gate.lag_s = 0.3
     await refusal(given, call(metadata={"x-trunkline-priority": "batch"}))
     assert await answer(given) == ANSWER
-    given.gate.lag_s = 1
+    given.gate.lag_s = 3
     await refusal(given)
