@@ -69,7 +69,8 @@ class Exchange:
 
     Attributes:
         request_id: the request's id.
-        metadata: what goes with the RPC: the request's id, the API key, the idempotency key and the lane.
+        metadata: what goes with the RPC: the request's id, the caller's address, the API key, the idempotency key
+            and the lane.
         timeout_s: how long the answer may take.
     """
 
@@ -80,7 +81,7 @@ class Exchange:
         self._request = request
         self._settings = settings
         self.request_id = request_id_of(request)
-        self.metadata = [("x-request-id", self.request_id)]
+        self.metadata = [("x-request-id", self.request_id), ("x-trunkline-origin", request.ip)]
         headers = request.headers
         for name, key in (("authorization", "authorization"), (settings.api_key_header, "x-api-key")):
             value = headers.get(name)

@@ -36,7 +36,7 @@ from trunkline.v1.chat_pb2 import ChatCompletionRequest, Usage
 from trunkline.v1.completion_service_pb2 import CreateImagesResponse
 
 ORIGIN = "x-trunkline-origin"
-"""The metadata key by which the front tells the caller's address."""
+"""The metadata key by which the front tells the caller's address. Anybody may send it: it is noted, never relied on."""
 
 _PARAMETERS = frozenset(
     {

@@ -87,6 +87,7 @@ async def test_an_answer_is_one_settled_row_with_its_cost(vendor: ScriptedVendor
         "exact": True,
         "finish_reason": "stop",
         "message_count": 1,
+        "origin": "127.0.0.1",
         "parameters": '{"temperature":0.5}',
         "request_body": None,
         "request_id": response.headers["x-request-id"],
