@@ -71,26 +71,28 @@ class Accounts:
         self.bodies = bodies and ledger is not None
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def open(self, ask: Ask, call: Call, target: Target) -> "Account":
+    async def open(self, ask: Ask, call: Call, target: Target, failures: Sequence[Failure], told: Told | None) -> "Account":
         """Holds back what a request may use, and writes its intent.
 
         Args:
             ask: the request.
             call: its call.
             target: who is asked first, whose price counts.
+            failures: the attempts that failed; it grows.
+            told: what the caller has of a stream; None: it is none.
 
         Raises:
             GatewayError: RATE_LIMITED, QUOTA_EXCEEDED, BUDGET_EXCEEDED.
         """
         begin_time = _micros(self._clock)
         if self._ledger is None and self._limits.idle:
-            return Account(self, ask, call, None, begin_time)
+            return Account(self, ask, call, failures, told, None, begin_time)
         expected = estimate(ask.request)
         price = self._prices.price(target.settings, target.model, begin_time)
         micros = estimate_micros(expected, price) or 0
         request = Request(call.caller, ask.operation.value, "", ask.model, expected.tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
-        account = Account(self, ask, call, reservation, begin_time)
+        account = Account(self, ask, call, failures, told, reservation, begin_time)
         if self._ledger is not None:
             try:
                 await self._ledger.intent(account.intent(expected.tokens, micros))
@@ -142,6 +144,8 @@ class Account:
         accounts: whose it is.
         ask: the request.
         call: its call.
+        failures: the attempts that failed; it grows.
+        told: what the caller has of a stream; None: it is none.
         reservation: what limits hold back; None: nothing is limited.
         begin_time: microseconds since the epoch.
     """
@@ -152,6 +156,7 @@ class Account:
         "_begin_time",
         "_body",
         "_call",
+        "_failures",
         "_finish_reason",
         "_first_chunk_time",
         "_id",
@@ -159,13 +164,25 @@ class Account:
         "_open",
         "_read_to_end",
         "_reservation",
+        "_told",
         "_usage",
     )
 
-    def __init__(self, accounts: Accounts, ask: Ask, call: Call, reservation: Reservation | None, begin_time: int) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        ask: Ask,
+        call: Call,
+        failures: Sequence[Failure],
+        told: Told | None,
+        reservation: Reservation | None,
+        begin_time: int,
+    ) -> None:
         self._accounts = accounts
         self._ask = ask
         self._call = call
+        self._failures = failures
+        self._told = told
         self._reservation = reservation
         self._begin_time = begin_time
         self._id = f"{begin_time:014x}{random.getrandbits(72):018x}"  # by time, so that rows go to one end of the index
@@ -225,17 +242,17 @@ class Account:
                 extra_json=batch.images.usage.extra_json,
             )
 
-    async def complete(self, failures: Sequence[Failure], attempt: Attempt, told: Told | None) -> None:
+    async def complete(self, attempt: Attempt) -> None:
         """The answer is whole: closes the account, and tells the cost in the trailers."""
-        await self._close(Status.COMPLETED, "", failures, attempt, told)
+        await self._close(Status.COMPLETED, "", attempt)
 
-    async def fail(self, error: Exception, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None) -> None:
+    async def fail(self, error: Exception, attempt: Attempt | None) -> None:
         """The call ends with an error."""
         status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
         reason = error.reason_name if isinstance(error, GatewayError) else "internal"
-        await self._close(status, reason, failures, attempt, told)
+        await self._close(status, reason, attempt)
 
-    def leave(self, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None) -> None:
+    def leave(self, attempt: Attempt | None) -> None:
         """The caller left, or its deadline passed, if the account is still open: closes it without anybody waiting."""
         if not self._open:
             return
@@ -244,25 +261,21 @@ class Account:
         if left is not None and left <= 0:
             reason = "deadline_exceeded"
             status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
-        self._accounts.later(self._close_later(status, reason, failures, attempt, told))
+        self._accounts.later(self._close_later(status, reason, attempt))
 
-    async def _close_later(
-        self, status: Status, reason: str, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None
-    ) -> None:
+    async def _close_later(self, status: Status, reason: str, attempt: Attempt | None) -> None:
         """Closes the account, when the answer was read to its end where the provider charges for that."""
         if attempt is not None and attempt.reading_on is not None:
             self._usage = await attempt.reading_on.usage()
             self._read_to_end = self._usage is not None
-        await self._close(status, reason, failures, attempt, told)
+        await self._close(status, reason, attempt)
 
-    async def _close(
-        self, status: Status, reason: str, failures: Sequence[Failure], attempt: Attempt | None, told: Told | None
-    ) -> None:
+    async def _close(self, status: Status, reason: str, attempt: Attempt | None) -> None:
         if not self._open:
             return
         self._open = False
         end_time = self._accounts.now()
-        usage, exact = self._used(status, attempt, told)
+        usage, exact = self._used(status, attempt)
         cost: int | None = 0
         if usage is not None and attempt is not None:
             seconds = (end_time - self._begin_time) / _MICROS
@@ -270,9 +283,7 @@ class Account:
         tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
         try:
             if self._accounts.writes:
-                await self._accounts.settle(
-                    self._settlement(status, reason, end_time, failures, attempt, told, usage, cost, exact)
-                )
+                await self._accounts.settle(self._settlement(status, reason, end_time, attempt, usage, cost, exact))
         finally:
             if self._reservation is not None:
                 await self._reservation.settle(tokens, cost or 0)
@@ -285,9 +296,7 @@ class Account:
         status: Status,
         reason: str,
         end_time: int,
-        failures: Sequence[Failure],
         attempt: Attempt | None,
-        told: Told | None,
         usage: Usage | None,
         cost: int | None,
         exact: bool,
@@ -301,24 +310,24 @@ class Account:
             provider_model=attempt.target.model if attempt is not None else "",
             error_reason=reason,
             finish_reason=self._finish_reason,
-            attempts=_tried(failures, attempt),
+            attempts=_tried(self._failures, attempt),
             usage=usage,
             cost_micros=cost,
             exact=exact,
-            answer_body=self._answer_body(told) if self._accounts.bodies else None,
+            answer_body=self._answer_body() if self._accounts.bodies else None,
         )
 
-    def _answer_body(self, told: Told | None) -> str | None:
-        answer = told.answer() if told is not None else None
+    def _answer_body(self) -> str | None:
+        answer = self._told.answer() if self._told is not None else None
         return self._body if answer is None else told_text(answer)
 
-    def _used(self, status: Status, attempt: Attempt | None, told: Told | None) -> tuple[Usage | None, bool]:
+    def _used(self, status: Status, attempt: Attempt | None) -> tuple[Usage | None, bool]:
         """What was used, and whether that is what the provider said."""
         if attempt is None or self._first_chunk_time is None:
             return None, True
         if status is Status.COMPLETED and self._usage is not None:
             return self._usage, True
-        answer = told.answer() if told is not None else None
+        answer = self._told.answer() if self._told is not None else None
         told_bytes = 0 if answer is None else answer.byte_count
         policy = Billing(attempt.target.settings.broken_stream_billing)
         if policy is Billing.READ_TO_END and not self._read_to_end:

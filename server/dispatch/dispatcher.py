@@ -47,11 +47,10 @@ class Dispatcher:
         told = Told() if ask.streamed else None
         account: Account | None = None
         attempt: Attempt | None = None
-        course: Course | None = None
         try:
             course = Course(means, ask, call)
             if means.accounts is not None:
-                account = await means.accounts.open(ask, call, course.first)
+                account = await means.accounts.open(ask, call, course.first, course.failures, told)
             attempt = await course.start()
             await _commit(call, course, attempt, account)
             recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None
@@ -73,16 +72,16 @@ class Dispatcher:
                     attempt, batch = await recovery.mend(attempt, error)
                     _tell(call, course, attempt)
             if account is not None:
-                await account.complete(course.failures, attempt, told)
+                await account.complete(attempt)
         except Exception as error:
-            if account is not None and course is not None:
-                await account.fail(error, course.failures, attempt, told)
+            if account is not None:
+                await account.fail(error, attempt)
             raise
         finally:
             means.budget.request_ends()
             means.gate.leave()
-            if account is not None and course is not None:
-                account.leave(course.failures, attempt, told)
+            if account is not None:
+                account.leave(attempt)
             if attempt is not None:
                 await attempt.close()
 
