@@ -20,7 +20,7 @@ from server.dispatch.attempt import Attempt
 from server.dispatch.bodies import answer_text, request_text, told_text
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
-from server.dispatch.telling import replace_trailers, usage_of
+from server.dispatch.telling import replace_trailers
 from server.dispatch.told import Told
 from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
@@ -222,13 +222,12 @@ class Account:
             request_body=request_text(ask) if self._accounts.bodies else None,
         )
 
-    def batch(self, batch: Batch) -> None:
-        """A batch goes out to the caller."""
+    def batch(self, batch: Batch, usage: Usage | None) -> None:
+        """A batch goes out to the caller, with the usage that it brought."""
         if self._first_chunk_time is None:
             self._first_chunk_time = self._accounts.now()
         if self._accounts.bodies and not self._ask.streamed:
             self._body = answer_text(batch)
-        usage = usage_of(batch)
         if usage is not None:
             self._usage = usage
         if getattr(batch, "finishing", False):

@@ -56,11 +56,11 @@ class Dispatcher:
             recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None
             batch = attempt.batch
             while batch is not None:
-                note_usage(call, batch)
+                usage = note_usage(call, batch)
                 if told is not None:
                     told.add(batch)
                 if account is not None:
-                    account.batch(batch)
+                    account.batch(batch, usage)
                 yield batch
                 try:
                     batch = await (attempt.next() if recovery is None else recovery.next(attempt))

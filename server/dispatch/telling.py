@@ -12,11 +12,11 @@ from trunkline.v1.completion_service_pb2 import (
 )
 
 
-def note_usage(call: Call, batch: Batch) -> None:
-    """Tells trailers and log what the answer used, from the message that brought it."""
+def note_usage(call: Call, batch: Batch) -> Usage | None:
+    """Tells trailers and log what the answer used, from the message that brought it; gives what it brought."""
     usage = usage_of(batch)
     if usage is None or not (usage.HasField("input_tokens") or usage.HasField("output_tokens")):
-        return
+        return usage
     told = (
         ("trunkline-input-tokens", str(usage.input_tokens)),
         ("trunkline-output-tokens", str(usage.output_tokens)),
@@ -27,6 +27,7 @@ def note_usage(call: Call, batch: Batch) -> None:
         call.trailers.extend(told)
     call.notes["input_tokens"] = usage.input_tokens
     call.notes["output_tokens"] = usage.output_tokens
+    return usage
 
 
 def replace_trailers(call: Call, trailers: Sequence[tuple[str, str]]) -> None:
