@@ -40,8 +40,8 @@ from server.interceptors.request_id import RequestId
 from server.policies.chaos import Chaos
 from server.policies.idempotency import Idempotency
 from server.providers.base import ProviderContext
-from server.providers.http import Http
-from server.providers.http_choice import build_http
+from server.providers.http.base import Http
+from server.providers.http.choice import build_http
 from server.providers.loader import build_provider, provider_kinds
 from server.runtime import ProviderRow, Runtime
 from server.services.admin import AdminService

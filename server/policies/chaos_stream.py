@@ -13,7 +13,7 @@ from server.clock import Clock
 from server.config.schema import FaultSettings
 from server.providers.base import Ask, Batch
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai_errors import refusal
+from server.providers.openai.errors import refusal
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 
 Begin = Callable[[Ask], AsyncGenerator[Batch, None]]

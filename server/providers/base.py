@@ -12,7 +12,7 @@ from typing import Protocol
 
 from server.config.provider_settings import ProviderSettings
 from server.providers.errors import Fault, ProviderError
-from server.providers.http import Http
+from server.providers.http.base import Http
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import (
     CreateEmbeddingsResponse,

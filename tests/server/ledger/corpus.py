@@ -11,9 +11,12 @@ import yaml
 
 from server.ledger.price import Price, Told
 from server.ledger.price_document import read_price
-from server.providers import anthropic_answer, bedrock_answer, cohere_answer, gemini_wire
-from server.providers.openai_usage import sound_usage
-from server.providers.openai_vendors import VENDORS
+from server.providers.anthropic import answer as anthropic_answer
+from server.providers.bedrock import answer as bedrock_answer
+from server.providers.cohere import answer as cohere_answer
+from server.providers.gemini import wire as gemini_wire
+from server.providers.openai.usage import sound_usage
+from server.providers.openai.vendors import VENDORS
 from trunkline.v1.chat_pb2 import Usage
 from trunkline_json import USAGE
 

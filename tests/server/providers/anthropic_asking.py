@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.anthropic_request import VendorRequest, vendor_request
+from server.providers.anthropic.request import VendorRequest, vendor_request
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.anthropic_checks import check_messages
 from tests.server.providers.asking import chat_ask

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider, ProviderContext
-from server.providers.http1 import Http1
+from server.providers.http.http1 import Http1
 from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 from trunkline_json import CHAT_CHUNK, CHAT_REQUEST

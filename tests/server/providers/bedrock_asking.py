@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.bedrock_request import vendor_body
+from server.providers.bedrock.request import vendor_body
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.bedrock_checks import check_converse
 from tests.fakes.http1_request import JsonObject

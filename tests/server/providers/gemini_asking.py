@@ -7,7 +7,7 @@ import pytest
 
 from server.config.provider_settings import ProviderSettings
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini_request import vendor_request
+from server.providers.gemini.request import vendor_request
 from tests.fakes.gemini_checks import check_generation
 from tests.server.providers.asking import chat_ask
 

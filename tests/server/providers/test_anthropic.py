@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.providers.anthropic import KINDS, build
+from server.providers.anthropic.provider import KINDS, build
 from server.providers.base import Ask, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.retry_after import retry_after_s

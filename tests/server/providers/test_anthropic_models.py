@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from server.providers.anthropic import build
-from server.providers.anthropic_seam import Seam
+from server.providers.anthropic.provider import build
+from server.providers.anthropic.seam import Seam
 from server.providers.base import Ask, ListedModel, Provider
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Status, Text

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.anthropic_request import NEWEST_VERSION, SAMPLING_VERSION, vendor_request
+from server.providers.anthropic.request import NEWEST_VERSION, SAMPLING_VERSION, vendor_request
 from server.providers.errors import Fault, ProviderError
 from tests.server.providers.anthropic_asking import HELLO, MARK, NEWER, NEWEST, OLDER, TOOLS, USER, asked, refused, written
 from tests.server.providers.asking import chat_ask

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.providers.anthropic_stream import MessageStream
+from server.providers.anthropic.stream import MessageStream
 from server.providers.errors import Fault, ProviderError
 from server.providers.sse import SseParser
 from tests.server.providers.asking import as_json, chunks_of

@@ -6,7 +6,7 @@ import zlib
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from server.providers.aws_eventstream import EventStreamParser, Frame
+from server.providers.bedrock.eventstream import EventStreamParser, Frame
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.bedrock_frames import event, exception, frame
 

@@ -8,11 +8,11 @@ from contextlib import aclosing
 import pytest
 from botocore.session import Session
 
-from server.providers.aws.sigv4 import SigV4Signer
 from server.providers.base import Ask, ListedModel, Operation, Provider, ProviderContext
-from server.providers.bedrock import KINDS, Bedrock, build
-from server.providers.bedrock_auth import load_signer, missing_library, region_of
-from server.providers.bedrock_listing import control_plane
+from server.providers.bedrock.auth import load_signer, missing_library, region_of
+from server.providers.bedrock.listing import control_plane
+from server.providers.bedrock.provider import KINDS, Bedrock, build
+from server.providers.bedrock.sigv4 import SigV4Signer
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Answer, Part, Raw, Status, Text, Thinking, ToolCall, Usage
 from tests.fakes.anthropic_answers import signature_of
@@ -77,7 +77,7 @@ WITHOUT_BOTOCORE = """
 import sys
 sys.modules["botocore"] = None
 from server.config.provider_kind import find_kind
-from server.providers.bedrock_auth import load_signer
+from server.providers.bedrock.auth import load_signer
 from server.providers.errors import ProviderError
 from server.providers.loader import provider_kinds
 print(find_kind(provider_kinds(), "bedrock").missing_without_key())

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from server.dispatch.fold import fold_chat
-from server.providers.anthropic_seam import Seam
-from server.providers.aws_eventstream import EventStreamParser
-from server.providers.bedrock_stream import ConverseStream
+from server.providers.anthropic.seam import Seam
+from server.providers.bedrock.eventstream import EventStreamParser
+from server.providers.bedrock.stream import ConverseStream
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.bedrock_frames import event, exception, frame
 from tests.server.providers.asking import as_json

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from server.providers.base import Ask, Operation, Provider
-from server.providers.cohere import build
+from server.providers.cohere.provider import build
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Embeddings, Status, Usage
 from tests.fakes.faults import BadJson, ErrorOn200, Stall

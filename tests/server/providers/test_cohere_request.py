@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.cohere_request import chat_body
+from server.providers.cohere.request import chat_body
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.cohere_checks import check_chat
 from tests.server.providers.asking import HELLO, chat_ask

@@ -9,8 +9,8 @@ import pytest
 
 from server.providers.base import Ask, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini import KINDS, build
-from server.providers.gemini_signature import signature_of
+from server.providers.gemini.provider import KINDS, build
+from server.providers.gemini.signature import signature_of
 from tests.fakes import gemini_answers
 from tests.fakes.answers import Answer, Part, Raw, Refusal, Status, Text, Thinking, ToolCall, Usage
 from tests.fakes.faults import (

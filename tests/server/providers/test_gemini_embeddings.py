@@ -8,7 +8,7 @@ import pytest
 
 from server.providers.base import Ask, Operation, Provider
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini import build
+from server.providers.gemini.provider import build
 from tests.fakes.answers import Embeddings, Raw, Scripted, Status
 from tests.fakes.faults import BadJson, ErrorOn200, Stall
 from tests.fakes.vendor import ScriptedVendor

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini_errors import error_in, refusal
+from server.providers.gemini.errors import error_in, refusal
 
 
 def told(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from server.providers.errors import Fault
-from server.providers.gemini_signature import PLACEHOLDER
+from server.providers.gemini.signature import PLACEHOLDER
 from tests.server.providers.gemini_asking import NEWER, OLDER, TOOLS, USER, refused, written
 
 USERS = {"role": "user", "parts": [{"text": "Hello"}]}

@@ -4,8 +4,8 @@ import pytest
 
 from server.providers.base import ListedModel, Provider
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini import build
-from server.providers.gemini_models import listed_models
+from server.providers.gemini.models import listed_models
+from server.providers.gemini.provider import build
 from tests.fakes.answers import Raw, Status
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import context

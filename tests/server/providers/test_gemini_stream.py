@@ -9,7 +9,7 @@ import pytest
 
 from server.dispatch.fold import fold_chat
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini_answer import AnswerReader
+from server.providers.gemini.answer import AnswerReader
 from server.providers.sse import SseParser, events_of
 from tests.server.providers.asking import as_json, chunks_of
 from trunkline.v1.chat_pb2 import ChatCompletion

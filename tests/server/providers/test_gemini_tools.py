@@ -3,7 +3,7 @@
 import pytest
 
 from server.providers.errors import Fault
-from server.providers.gemini_schema import vendor_schema
+from server.providers.gemini.schema import vendor_schema
 from tests.server.providers.gemini_asking import SCHEMA, TOOLS, refused, written
 
 DECLARED = {"name": "weather", "description": "Tells the weather.", "parametersJsonSchema": SCHEMA}

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.http import Answer, Pace
-from server.providers.http1 import Http1
+from server.providers.http.base import Answer, Pace
+from server.providers.http.http1 import Http1
 from tests.fakes.answers import Scripted, Status, Text
 from tests.fakes.faults import Cut, Reset, Stall
 from tests.fakes.faults import Fault as Trouble

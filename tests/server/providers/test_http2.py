@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.http1 import Http1
-from server.providers.http2 import Http2
+from server.providers.http.http1 import Http1
+from server.providers.http.http2 import Http2
 from tests.fakes.http2 import Exchange, Http2Vendor
 from tests.fakes.vendor import ScriptedVendor
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.legacy_answer import Piece
-from server.providers.legacy_anthropic import CompletionStream
-from server.providers.legacy_cohere import GenerationStream
-from server.providers.legacy_form import PieceStream
+from server.providers.legacy.answer import Piece
+from server.providers.legacy.anthropic import CompletionStream
+from server.providers.legacy.cohere import GenerationStream
+from server.providers.legacy.form import PieceStream
 from tests.server.providers.test_anthropic_stream import bytewise, crlf
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"

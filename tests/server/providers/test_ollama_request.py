@@ -9,7 +9,7 @@ import pytest
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
-from server.providers.ollama_request import chat_body, embeddings_body, text_body
+from server.providers.ollama.request import chat_body, embeddings_body, text_body
 from tests.fakes.http1_request import JsonObject
 from tests.fakes.ollama_checks import check_body
 from tests.server.providers.asking import chat_ask

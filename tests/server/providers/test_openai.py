@@ -11,7 +11,7 @@ import pytest
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai import build
+from server.providers.openai.provider import build
 from tests.fakes.answers import Raw, Status, Text, ToolCall
 from tests.fakes.faults import (
     BadJson,

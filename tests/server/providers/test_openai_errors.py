@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from server.providers.errors import Fault
-from server.providers.openai_errors import refusal, told
+from server.providers.openai.errors import refusal, told
 
 NOW = 1_794_000_000.0
 

@@ -8,8 +8,8 @@ import pytest
 
 from server.providers.base import ListedModel
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai import build
-from server.providers.openai_vendors import VENDORS
+from server.providers.openai.provider import build
+from server.providers.openai.vendors import VENDORS
 from tests.fakes.answers import Raw
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import context

@@ -8,9 +8,9 @@ import pytest
 
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai import build
-from server.providers.openai_request import request_body
-from server.providers.openai_vendors import VENDORS, Vendor
+from server.providers.openai.provider import build
+from server.providers.openai.request import request_body
+from server.providers.openai.vendors import VENDORS, Vendor
 from tests.fakes.http1_request import Request
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import HELLO, chat_ask, chat_batches, context

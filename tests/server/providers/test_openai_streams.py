@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai import build
+from server.providers.openai.provider import build
 from tests.fakes.answers import Answer, Raw, Text
 from tests.fakes.faults import Malformed
 from tests.fakes.http1_request import JsonObject

@@ -15,7 +15,7 @@ import pytest
 from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai import build
+from server.providers.openai.provider import build
 from tests.fakes.answers import Raw
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import chat_ask, chat_batches, chunks_of, context

@@ -6,7 +6,7 @@ import pytest
 
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
-from server.providers.openai import build
+from server.providers.openai.provider import build
 from tests.fakes.answers import Text, ToolCall
 from tests.fakes.http1_request import JsonObject
 from tests.fakes.vendor import ScriptedVendor

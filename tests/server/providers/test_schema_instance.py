@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.providers.schema_instance import schema_instance
+from server.providers.echo.schema_instance import schema_instance
 
 TREE: dict[str, object] = {
     "type": "object",

@@ -1,0 +1,267 @@
+"""The contract's chat request -> the body and the API version of Anthropic's Messages API.
+
+The vendor refuses every field that it does not know, so that only what has a meaning there goes in. What has none is dropped
+or refused as the settings say, where it would have shaped the answer; mere hints are dropped.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import orjson
+
+from server.config.provider_settings import ProviderSettings
+from server.providers.anthropic.messages import Conversation
+from server.providers.anthropic.models import ModelTraits, model_traits
+from server.providers.anthropic.schema import closed_schema
+from server.providers.anthropic.tools import add_tools
+from server.providers.base import Ask
+from server.providers.errors import Fault, ProviderError
+from server.providers.extra_fields import extra_of, json_object
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
+
+Json = dict[str, object]
+
+SAMPLING_VERSION = "2023-06-01"
+NEWEST_VERSION = "2026-10-21"
+"""Refuses temperature, top_p and top_k, whatever their value; the older version takes them, for models that do.
+
+Source: https://platform.claude.com/docs/en/api/migration-2026-10-21 (2026-11); anthropic 2.11, `_constants.py`.
+"""
+
+_EXTRAS = ("cache_control", "container", "diagnostics", "inference_geo", "speed")
+_BETA_EXTRAS = ("context_management", "mcp_servers")
+"""Refused without a beta's name in `anthropic-beta`, which only the settings can give."""
+
+_TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only", "standard_only": "standard_only"}
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+_SMALLEST_BUDGET = 1024
+_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
+
+
+@dataclass(frozen=True, slots=True)
+class VendorRequest:
+    """What to post.
+
+    Attributes:
+        body: the body, JSON.
+        version: the `anthropic-version` that it is written for.
+    """
+
+    body: bytes
+    version: str
+
+
+def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettings) -> VendorRequest:
+    """Writes a request in the vendor's form.
+
+    Raises:
+        ProviderError: UNSUPPORTED for what the vendor cannot express; INVALID_REQUEST where a `*_json` field of the request
+            holds no JSON object.
+    """
+    traits = model_traits(ask.model)
+    extras = extra_of(request)
+    gate = _Gate(reject=settings.unsupported_parameters == "reject")
+    _check_unsupported(request, extras, gate)
+    conversation = Conversation(request.messages, ask.prefix)
+    if conversation.prefilled and not traits.prefill:
+        raise ProviderError(
+            Fault.UNSUPPORTED, "This model takes no conversation that ends with the assistant.", param="messages"
+        )
+    body: Json = {"model": ask.model, "max_tokens": 0, "messages": conversation.messages()}
+    _add_system(body, conversation, request, traits)
+    add_tools(body, request, traits)
+    _add_limits(body, request, settings, traits)
+    _add_output_config(body, request, extras, traits)
+    if ask.prefix:
+        _allow_prefix(body)
+    else:
+        _add_thinking(body, request, extras, traits, gate)
+    version = _add_sampling(body, request, extras, settings, traits, gate)
+    _add_origin(body, request)
+    names = _EXTRAS + (_BETA_EXTRAS if "anthropic-beta" in map(str.lower, settings.custom_headers) else ())
+    body.update((name, extras[name]) for name in names if name in extras)
+    if ask.streamed:
+        body["stream"] = True
+    try:
+        return VendorRequest(orjson.dumps(body), version)
+    except orjson.JSONEncodeError:
+        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What becomes of parameters that the vendor cannot express."""
+
+    reject: bool
+
+    def meet(self, param: str) -> None:
+        if self.reject:
+            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
+
+
+def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: _Gate) -> None:
+    if request.n > 1:
+        raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
+    given = {
+        "seed": request.HasField("seed"),
+        "logit_bias": bool(request.logit_bias),
+        "logprobs": request.logprobs,
+        "top_logprobs": request.top_logprobs > 0,
+        "presence_penalty": request.presence_penalty != 0,
+        "frequency_penalty": request.frequency_penalty != 0,
+        "modalities": any(kind != "text" for kind in request.modalities),
+        "audio": extras.get("audio") is not None,
+        "prediction": extras.get("prediction") is not None,
+        "web_search_options": extras.get("web_search_options") is not None,
+    }
+    for param, present in given.items():
+        if present:
+            gate.meet(param)
+
+
+def _add_system(body: Json, conversation: Conversation, request: ChatCompletionRequest, traits: ModelTraits) -> None:
+    blocks = list(conversation.system)
+    instruction = _format_instruction(request, traits)
+    if instruction:
+        blocks.append({"type": "text", "text": instruction})
+    if any(len(block) > 2 for block in blocks):  # more than type and text, so that the blocks must stay apart
+        body["system"] = blocks
+    elif blocks:
+        body["system"] = "\n\n".join(cast(str, block["text"]) for block in blocks)
+
+
+def _format_instruction(request: ChatCompletionRequest, traits: ModelTraits) -> str:
+    """The words that ask for a form which no parameter asks for."""
+    wanted = request.response_format
+    if wanted.type == "json_object":
+        return _JSON_ONLY
+    if wanted.type == "json_schema" and not traits.schemas:
+        return f"{_JSON_ONLY} It must keep to this JSON schema: {wanted.json_schema.schema_json or '{}'}"
+    return ""
+
+
+def _add_limits(body: Json, request: ChatCompletionRequest, settings: ProviderSettings, traits: ModelTraits) -> None:
+    if request.HasField("max_completion_tokens"):
+        body["max_tokens"] = request.max_completion_tokens
+    elif request.HasField("max_tokens"):
+        body["max_tokens"] = request.max_tokens
+    else:
+        body["max_tokens"] = settings.default_max_tokens or traits.max_tokens
+    stop = [request.stop.text] if request.stop.HasField("text") else request.stop.list
+    if sequences := [text for text in stop if text.strip()]:  # the vendor refuses blank ones
+        body["stop_sequences"] = sequences
+
+
+def _add_output_config(body: Json, request: ChatCompletionRequest, extras: Json, traits: ModelTraits) -> None:
+    given = extras.get("output_config")
+    config: Json = dict(given) if isinstance(given, dict) else {}
+    wanted = request.response_format
+    if wanted.type == "json_schema" and traits.schemas:
+        schema = json_object(wanted.json_schema.schema_json or "{}", "response_format.json_schema.schema")
+        config["format"] = {"type": "json_schema", "schema": closed_schema(schema)}
+    if config:
+        body["output_config"] = config
+
+
+def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, traits: ModelTraits, gate: _Gate) -> None:
+    """Reasoning effort as thinking; thinking that the caller wrote in the vendor's form goes first."""
+    own = extras.get("thinking")
+    if own is not None:
+        body["thinking"] = own
+    effort = request.reasoning_effort
+    if effort in ("", "none"):
+        if effort:
+            _turn_thinking_off(body, traits)
+    elif effort not in _EFFORTS or traits.thinking == "none":
+        gate.meet("reasoning_effort")
+    elif traits.thinking == "adaptive":
+        level = _EFFORTS[effort]
+        _set_effort(body, "high" if level == "xhigh" and not traits.highest_effort else level)
+        if not _forced(body):
+            # What the model thought is left out unless asked for, at the newest models.
+            body.setdefault("thinking", {"type": "adaptive", "display": "summarized"})
+    elif own is None and not _forced(body):
+        _add_budget(
+            body, _BUDGETS[effort], limited=request.HasField("max_tokens") or request.HasField("max_completion_tokens")
+        )
+
+
+def _allow_prefix(body: Json) -> None:
+    """Drops what the vendor refuses beside the beginning of an answer; thinking is not even added."""
+    config = body.get("output_config")
+    if isinstance(config, dict):
+        config.pop("format", None)
+        if not config:
+            del body["output_config"]
+    if _forced(body):
+        body["tool_choice"] = {"type": "auto"}
+
+
+def _turn_thinking_off(body: Json, traits: ModelTraits) -> None:
+    if traits.thinking != "adaptive" or "thinking" in body:
+        return
+    if traits.thinking_off is None:
+        _set_effort(body, "low")
+    else:
+        body["thinking"] = {"type": traits.thinking_off}
+
+
+def _set_effort(body: Json, level: str) -> None:
+    config = cast(Json, body.setdefault("output_config", {}))
+    config.setdefault("effort", level)
+
+
+def _add_budget(body: Json, budget: int, limited: bool) -> None:
+    """A budget counts as part of `max_tokens` and must be smaller; a limit that the caller set is kept."""
+    limit = cast(int, body["max_tokens"])
+    if limited:
+        budget = min(budget, limit - 1)
+    else:
+        body["max_tokens"] = limit + budget
+    if budget >= _SMALLEST_BUDGET:
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+
+
+def _forced(body: Json) -> bool:
+    """Whether a tool call is forced, which excludes thinking."""
+    choice = body.get("tool_choice")
+    return isinstance(choice, dict) and choice["type"] in ("any", "tool")
+
+
+def _add_sampling(
+    body: Json,
+    request: ChatCompletionRequest,
+    extras: Json,
+    settings: ProviderSettings,
+    traits: ModelTraits,
+    gate: _Gate,
+) -> str:
+    """Adds the sampling parameters where version, model and thinking allow them, and returns the version."""
+    sampling: Json = {}
+    if request.HasField("temperature"):
+        sampling["temperature"] = min(max(request.temperature, 0.0), 1.0)
+    if request.HasField("top_p"):
+        sampling["top_p"] = request.top_p
+    if extras.get("top_k") is not None:
+        sampling["top_k"] = extras["top_k"]
+    version = settings.api_version
+    thinking = body.get("thinking")
+    thinks = isinstance(thinking, dict) and thinking.get("type") != "disabled"
+    if not traits.sampling or thinks or (version is not None and version >= NEWEST_VERSION):
+        for param in (param for param, value in sampling.items() if value != 1 or param == "top_k"):
+            gate.meet(param)  # temperature and top_p of 1 are what the vendor does anyway
+        sampling = {}
+    if len(sampling.keys() & {"temperature", "top_p"}) == 2 and not traits.both_samplings:
+        gate.meet("top_p")
+        del sampling["top_p"]
+    body.update(sampling)
+    return version or (SAMPLING_VERSION if sampling else NEWEST_VERSION)
+
+
+def _add_origin(body: Json, request: ChatCompletionRequest) -> None:
+    user = request.metadata.get("user_id") or request.user or request.safety_identifier
+    if user:
+        body["metadata"] = {"user_id": user}
+    if request.service_tier in _TIERS:
+        body["service_tier"] = _TIERS[request.service_tier]

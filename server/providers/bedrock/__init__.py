@@ -1,0 +1,5 @@
+"""Amazon Bedrock's Converse API."""
+
+from server.providers.bedrock.provider import KINDS, build
+
+__all__ = ["KINDS", "build"]

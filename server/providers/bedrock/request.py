@@ -1,0 +1,235 @@
+"""The contract's chat request -> the body of Bedrock's Converse.
+
+What every model takes has a field there; what single models take goes into `additionalModelRequestFields`, in that model's
+own words. What has neither is dropped or refused as the settings say, where it would have shaped the answer; mere hints are
+dropped. Claude's rules are those of its own API. Source:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html (2026-11).
+"""
+
+from dataclasses import replace
+from typing import cast
+
+import orjson
+
+from server.config.provider_settings import ProviderSettings
+from server.providers.anthropic.models import ModelTraits, model_traits
+from server.providers.anthropic.schema import closed_schema
+from server.providers.base import Ask
+from server.providers.bedrock.messages import Conversation
+from server.providers.bedrock.tools import add_tools
+from server.providers.errors import Fault, ProviderError
+from server.providers.extra_fields import extra_of, json_object
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
+
+Json = dict[str, object]
+
+_EXTRAS = (
+    "additionalModelResponseFieldPaths",
+    "guardrailConfig",
+    "performanceConfig",
+    "promptVariables",
+    "requestMetadata",
+    "serviceTier",
+)
+_MODELS_EXTRAS = ("top_k", "thinking", "anthropic_beta", "output_config", "reasoningConfig")
+"""Fields of single models that callers write at the top; all others go through `additionalModelRequestFields`."""
+
+_TIERS = frozenset({"default", "flex", "priority"})
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+_SMALLEST_BUDGET = 1024
+_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
+
+
+def vendor_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettings) -> bytes:
+    """Writes a request in the vendor's form; the model and whether to stream are said by its address.
+
+    Raises:
+        ProviderError: UNSUPPORTED for what the vendor cannot express; INVALID_REQUEST where a `*_json` field of the request
+            holds no JSON object.
+    """
+    try:
+        return orjson.dumps(_Body(ask, request, settings).written())
+    except orjson.JSONEncodeError:
+        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
+
+
+class _Body:
+    """A body on its way."""
+
+    def __init__(self, ask: Ask, request: ChatCompletionRequest, settings: ProviderSettings) -> None:
+        self._ask = ask
+        self._request = request
+        self._settings = settings
+        self._reject = settings.unsupported_parameters == "reject"
+        self._claude = "claude" in ask.model
+        traits = model_traits(ask.model)
+        self._traits: ModelTraits = replace(traits, schemas=self._claude and traits.schemas)
+        self._extras = extra_of(request)
+        own = self._extras.get("additionalModelRequestFields")
+        self._own: Json = dict(own) if isinstance(own, dict) else {}
+        self._limits: Json = {}
+        self._config: Json = {}
+
+    def written(self) -> Json:
+        """The body."""
+        request, traits = self._request, self._traits
+        self._check_unsupported()
+        conversation = Conversation(request.messages, self._ask.prefix, short_ids="mistral" in self._ask.model)
+        if conversation.prefilled and not traits.prefill:
+            raise ProviderError(
+                Fault.UNSUPPORTED, "This model takes no conversation that ends with the assistant.", param="messages"
+            )
+        body: Json = {"messages": conversation.messages()}
+        add_tools(body, request, traits, conversation.calls, forcing=not self._ask.prefix)
+        self._own.update((name, self._extras[name]) for name in _MODELS_EXTRAS if name in self._extras)
+        self._add_limits()
+        if self._ask.prefix:
+            self._own.pop("thinking", None)
+        else:
+            self._add_format()
+            self._add_reasoning(forced=_forced(body))
+        self._add_sampling()
+        self._add_system(body, conversation)
+        body.update((name, self._extras[name]) for name in _EXTRAS if name in self._extras)
+        if request.service_tier in _TIERS:
+            body.setdefault("serviceTier", {"type": request.service_tier})
+        given = {"inferenceConfig": self._limits, "outputConfig": self._config, "additionalModelRequestFields": self._own}
+        return body | {name: value for name, value in given.items() if value}
+
+    def _meet(self, param: str) -> None:
+        """Says that a parameter cannot be honoured, and so is dropped, or refused."""
+        if self._reject:
+            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
+
+    def _check_unsupported(self) -> None:
+        request, extras = self._request, self._extras
+        if request.n > 1:
+            raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
+        given = {
+            "seed": request.HasField("seed"),
+            "logit_bias": bool(request.logit_bias),
+            "logprobs": request.logprobs,
+            "top_logprobs": request.top_logprobs > 0,
+            "presence_penalty": request.presence_penalty != 0,
+            "frequency_penalty": request.frequency_penalty != 0,
+            "parallel_tool_calls": request.HasField("parallel_tool_calls") and not request.parallel_tool_calls,
+            "modalities": any(kind != "text" for kind in request.modalities),
+            "audio": extras.get("audio") is not None,
+            "prediction": extras.get("prediction") is not None,
+            "web_search_options": extras.get("web_search_options") is not None,
+        }
+        for param, present in given.items():
+            if present:
+                self._meet(param)
+
+    def _add_system(self, body: Json, conversation: Conversation) -> None:
+        blocks = list(conversation.system)
+        wanted = self._request.response_format
+        if wanted.type == "json_object":
+            blocks.append({"text": _JSON_ONLY})
+        elif wanted.type == "json_schema" and "textFormat" not in self._config:
+            schema = wanted.json_schema.schema_json or "{}"
+            blocks.append({"text": f"{_JSON_ONLY} It must keep to this JSON schema: {schema}"})
+        if blocks:
+            body["system"] = blocks
+
+    def _add_limits(self) -> None:
+        request = self._request
+        if request.HasField("max_completion_tokens"):
+            self._limits["maxTokens"] = request.max_completion_tokens
+        elif request.HasField("max_tokens"):
+            self._limits["maxTokens"] = request.max_tokens
+        elif self._settings.default_max_tokens:
+            self._limits["maxTokens"] = self._settings.default_max_tokens
+        stop = [request.stop.text] if request.stop.HasField("text") else request.stop.list
+        if sequences := [text for text in stop if text.strip()]:
+            self._limits["stopSequences"] = sequences
+
+    def _add_format(self) -> None:
+        """A schema, where the model is known to keep to one; the others are told of it in words."""
+        given = self._extras.get("outputConfig")
+        self._config = dict(given) if isinstance(given, dict) else {}
+        wanted = self._request.response_format
+        if wanted.type != "json_schema" or not self._traits.schemas:
+            return
+        schema = json_object(wanted.json_schema.schema_json or "{}", "response_format.json_schema.schema")
+        written: Json = {"schema": orjson.dumps(closed_schema(schema)).decode(), "name": wanted.json_schema.name or "answer"}
+        if wanted.json_schema.description:
+            written["description"] = wanted.json_schema.description
+        self._config["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": written}}
+
+    def _add_reasoning(self, forced: bool) -> None:
+        effort = self._request.reasoning_effort
+        if not effort:
+            return
+        if self._claude:
+            self._add_thinking(effort, forced)
+        elif effort not in _EFFORTS:
+            if effort != "none":
+                self._meet("reasoning_effort")
+        elif "openai." in self._ask.model:
+            self._own.setdefault("reasoning_effort", {"xhigh": "high", "max": "high"}.get(effort, _EFFORTS[effort]))
+        elif "amazon.nova-2" in self._ask.model:
+            level = {"xhigh": "high", "max": "high"}.get(effort, _EFFORTS[effort])
+            self._own.setdefault("reasoningConfig", {"type": "enabled", "maxReasoningEffort": level})
+        else:
+            self._meet("reasoning_effort")
+
+    def _add_thinking(self, effort: str, forced: bool) -> None:
+        """Claude's thinking; what the caller wrote in Claude's form goes first."""
+        traits = self._traits
+        if effort == "none":
+            if traits.thinking == "adaptive" and "thinking" not in self._own:
+                if traits.thinking_off is None:
+                    self._set_effort("low")
+                else:
+                    self._own["thinking"] = {"type": traits.thinking_off}
+        elif effort not in _EFFORTS or traits.thinking == "none":
+            self._meet("reasoning_effort")
+        elif traits.thinking == "adaptive":
+            level = _EFFORTS[effort]
+            self._set_effort("high" if level == "xhigh" and not traits.highest_effort else level)
+            if not forced:
+                self._own.setdefault("thinking", {"type": "adaptive", "display": "summarized"})
+        elif "thinking" not in self._own and not forced:
+            self._add_budget(_BUDGETS[effort])
+
+    def _set_effort(self, level: str) -> None:
+        config = self._own.get("output_config")
+        self._own["output_config"] = {"effort": level, **(config if isinstance(config, dict) else {})}
+
+    def _add_budget(self, budget: int) -> None:
+        """A budget counts as part of the limit and must be smaller; a limit that the caller set is kept."""
+        if self._request.HasField("max_tokens") or self._request.HasField("max_completion_tokens"):
+            budget = min(budget, cast(int, self._limits["maxTokens"]) - 1)
+        else:
+            limit = cast(int, self._limits.get("maxTokens", self._traits.max_tokens))
+            self._limits["maxTokens"] = limit + budget
+        if budget >= _SMALLEST_BUDGET:
+            self._own["thinking"] = {"type": "enabled", "budget_tokens": budget}
+
+    def _add_sampling(self) -> None:
+        request, sampling = self._request, cast(Json, {})
+        if request.HasField("temperature"):
+            sampling["temperature"] = min(max(request.temperature, 0.0), 1.0)
+        if request.HasField("top_p"):
+            sampling["topP"] = request.top_p
+        thinking = self._own.get("thinking")
+        thinks = isinstance(thinking, dict) and thinking.get("type") != "disabled"
+        if self._claude and (not self._traits.sampling or thinks):
+            for param, value in (*sampling.items(), ("top_k", self._own.pop("top_k", 1))):
+                if value != 1:  # temperature and top_p of 1 are what the model does anyway
+                    self._meet({"topP": "top_p"}.get(param, param))
+            sampling = {}
+        if self._claude and len(sampling) == 2 and not self._traits.both_samplings:
+            self._meet("top_p")
+            del sampling["topP"]
+        self._limits |= sampling
+
+
+def _forced(body: Json) -> bool:
+    """Whether a tool call is forced, which excludes thinking."""
+    config = body.get("toolConfig")
+    choice = config.get("toolChoice") if isinstance(config, dict) else None
+    return isinstance(choice, dict) and "auto" not in choice

@@ -1,0 +1,183 @@
+"""Gemini's dialect: chat and embeddings over Google's Generative Language API.
+
+What is asked is written in `gemini_request`, what is answered read in `gemini_answer`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import cast
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+from server.config.provider_kind import ProviderKind
+from server.config.provider_settings import ProviderSettings
+from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
+from server.providers.errors import Fault, ProviderError
+from server.providers.gemini.answer import AnswerReader
+from server.providers.gemini.embeddings import Vectors, vendor_bodies
+from server.providers.gemini.errors import error_in, refusal
+from server.providers.gemini.models import listed_models
+from server.providers.gemini.request import vendor_request
+from server.providers.http.base import Answer
+from server.providers.sse import SseParser, events_of
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
+from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, StreamChatCompletionResponse
+from trunkline.v1.text_pb2 import EmbeddingRequest
+
+_HOST = "https://generativelanguage.googleapis.com"
+_VERSION = "v1beta"
+_VERSIONS = ("v1", "v1beta", "v1alpha")
+
+KINDS = (
+    ProviderKind(
+        type="gemini",
+        base_url=f"{_HOST}/{_VERSION}",
+        api_key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY", "PROXY_API_GEMINI_API_KEY"),
+        needs_key=True,
+        models=("gemini-*",),
+        built=True,
+    ),
+)
+
+_PAGE_SIZE = 1000
+_MOST_PAGES = 100
+
+
+def build(context: ProviderContext) -> "Gemini":
+    """Builds the provider of a row of the type `gemini`."""
+    return Gemini(context)
+
+
+class Gemini(Provider):
+    """A provider that speaks Gemini's dialect.
+
+    Args:
+        context: what every provider is built from.
+    """
+
+    def __init__(self, context: ProviderContext) -> None:
+        self.operations = frozenset({Operation.CHAT, Operation.EMBEDDINGS})
+        self._settings = context.settings
+        self._http = context.http
+        self._clock = context.clock
+        self._base = _base(context.settings)
+        self._headers = _headers(context.settings)
+
+    async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
+        """Asks the vendor, and yields what each read brought; see `Provider.stream`."""
+        match ask.operation:
+            case Operation.CHAT:
+                async with aclosing(self._chat(ask)) as batches:
+                    async for batch in batches:
+                        yield batch
+            case Operation.EMBEDDINGS:
+                yield await self._embeddings(ask)
+            case other:
+                raise ProviderError(Fault.UNSUPPORTED, f"The provider has no {other.value}.")
+
+    async def models(self, timeout_s: float) -> Sequence[ListedModel]:
+        """The models that the vendor lists; see `Provider.models`."""
+        models: list[ListedModel] = []
+        token = ""
+        async with _within(timeout_s):
+            for _ in range(_MOST_PAGES):
+                page, token = listed_models(await self._listing(_PAGE_SIZE, token, timeout_s))
+                models.extend(page)
+                if not token:
+                    return models
+        raise ProviderError(Fault.PROTOCOL, "The provider's list of models does not end.")
+
+    async def check(self, timeout_s: float) -> None:
+        """Asks for a list of one model, which costs nothing and needs the key; see `Provider.check`."""
+        listed_models(await self._listing(1, "", timeout_s))
+
+    async def _chat(self, ask: Ask) -> AsyncGenerator[StreamChatCompletionResponse, None]:
+        request = cast(ChatCompletionRequest, ask.request)
+        body = vendor_request(ask, request, self._settings)
+        reader = AnswerReader(
+            ask.model, max(request.n, 1), int(self._clock()), request.stream_options.include_usage, lambda: uuid4().hex
+        )
+        method = "streamGenerateContent?alt=sse" if ask.streamed else "generateContent"
+        url = f"{self._base}/{_resource(ask.model)}:{method}"
+        async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
+            await self._check_status(answer)
+            if not ask.streamed:
+                yield reader.whole(await answer.body())
+                return
+            if answer.content_type != "text/event-stream":
+                raise error_in(await answer.error_body()) or ProviderError(
+                    Fault.PROTOCOL, "The provider's answer is not a stream."
+                )
+            parser = SseParser()
+            while read := await answer.read():
+                for batch in reader.batches(parser.feed(read)):
+                    yield batch
+            rest = parser.rest()
+            if error := error_in(rest):  # told without a word of framing
+                raise error
+            for batch in reader.batches(events_of(rest)):
+                yield batch
+            for batch in reader.end():
+                yield batch
+
+    async def _embeddings(self, ask: Ask) -> CreateEmbeddingsResponse:
+        request = cast(EmbeddingRequest, ask.request)
+        resource = _resource(ask.model)
+        vectors = Vectors(ask.model, in_base64=request.encoding_format == "base64")
+        async with _within(ask.timeout_s):
+            for body, count in vendor_bodies(request, resource):
+                url = f"{self._base}/{resource}:batchEmbedContents"
+                async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
+                    await self._check_status(answer)
+                    vectors.add(await answer.body(), count)
+        return CreateEmbeddingsResponse(embeddings=vectors.embeddings())
+
+    async def _listing(self, page_size: int, token: str, timeout_s: float) -> bytes:
+        query = urlencode({"pageSize": page_size, **({"pageToken": token} if token else {})})
+        async with await self._http.get(f"{self._base}/models?{query}", self._headers, timeout_s) as answer:
+            await self._check_status(answer)
+            return await answer.body()
+
+    async def _check_status(self, answer: Answer) -> None:
+        if answer.status != 200:
+            raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
+
+
+@asynccontextmanager
+async def _within(timeout_s: float | None) -> AsyncIterator[None]:
+    """Bounds what takes several calls, each of which knows the whole time only.
+
+    Raises:
+        ProviderError: TIMEOUT.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise ProviderError(Fault.TIMEOUT, "The provider did not answer in time.") from None
+
+
+def _base(settings: ProviderSettings) -> str:
+    """The address with its version: the row's own, else what the address ends with, else the usual one."""
+    base = (settings.base_url or _HOST).rstrip("/")
+    root, _, last = base.rpartition("/")
+    if last not in _VERSIONS:
+        root, last = base, _VERSION
+    return f"{root}/{settings.api_version or last}"
+
+
+def _resource(model: str) -> str:
+    """The model's name as a path; tuned models have one of their own."""
+    for folder in ("tunedModels", "models"):
+        if model.startswith(f"{folder}/"):
+            return f"{folder}/{quote(model[len(folder) + 1 :], safe='')}"
+    return f"models/{quote(model, safe='')}"
+
+
+def _headers(settings: ProviderSettings) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trunkline"}
+    if settings.api_key is not None:
+        headers["x-goog-api-key"] = settings.api_key.get_secret_value()
+    own = {name.lower() for name in settings.custom_headers}
+    return {name: value for name, value in headers.items() if name.lower() not in own} | dict(settings.custom_headers)
