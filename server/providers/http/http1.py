@@ -1,22 +1,30 @@
-"""A provider's connections over HTTP/1.1, by aiohttp; the one file, with its pool, that knows aiohttp."""
+"""A provider's connections over HTTP/1.1, by aiohttp; the one file, with its pool, that knows aiohttp.
+
+Connecting, pooling and parsing are aiohttp's. Its sessions and requests are passed by: what they make of an address and its
+headers is the same for every request to it, so it is made once.
+"""
 
 import asyncio
-import math
+import re
 from collections.abc import Mapping
-from functools import lru_cache
 from types import TracebackType
 from typing import NoReturn
 
 import aiohttp
 from aiohttp import http_exceptions
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.http import RawResponseMessage
+from yarl import URL
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import LARGEST_HEADER, Answer, Http
-from server.providers.http.http1_pool import Pool, Stale
+from server.providers.http.http1_pool import Line, Pool, Stale
 
 _READ_SIZE = 256 * 1024
 _DRAIN_S = 1.0
-_SHORT_S = 10.0
+_MOST_FORMS = 256
+_NOT_ADDED = ("User-Agent", "Accept", "Content-Type")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CODINGS = frozenset({"gzip", "deflate"})
 _FREE_BYTES = 16 * 1024 * 1024
 _MOST_EXPANSION = 100
@@ -26,32 +34,34 @@ _MOST_EXPANSION = 100
 class Http1Answer(Answer):
     """An answer over HTTP/1.1."""
 
-    __slots__ = ("_drains", "_response")
+    __slots__ = ("_content", "_held")
 
-    def __init__(self, response: aiohttp.ClientResponse, drains: "set[asyncio.Task[None]]") -> None:
-        self._response = response
-        self._drains = drains
-        self.status = response.status
-        self.headers = response.headers
+    def __init__(self, held: "_Held", message: RawResponseMessage, content: aiohttp.StreamReader) -> None:
+        self.status = message.code
+        self.headers = message.headers
+        self._content = content
+        self._held = held
 
     async def read(self) -> bytes:
         """What the next read brings; see `Answer.read`."""
+        content = self._content
         try:
-            return await self._response.content.readany()
+            if self._held.line.late and not content.at_eof():
+                return content.read_nowait() or _raise(TimeoutError())
+            return await content.readany()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             _raise(error)
 
     async def __aexit__(
         self, exception_type: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if exception_type is None and not self._response.content.at_eof():
-            drain = asyncio.ensure_future(_drain(self._response))
-            self._drains.add(drain)
-            drain.add_done_callback(self._drains.discard)
-        elif exception_type is None:
-            self._response.release()
+        held = self._held
+        if held.over:
+            return
+        if exception_type is None:
+            held.drain(self._content)
         else:
-            self._response.close()
+            held.end(close=True)
 
 
 class _CodedAnswer(Http1Answer):
@@ -66,21 +76,94 @@ class _CodedAnswer(Http1Answer):
             ProviderError: PROTOCOL also when there is more of it than honest text shrinks to.
         """
         piece = await super().read()
-        content = self._response.content
+        content = self._content
         if content.total_bytes > _FREE_BYTES and content.total_bytes > _MOST_EXPANSION * content.total_raw_bytes:
             raise ProviderError(Fault.PROTOCOL, "The provider's answer expands without end.", self.status)
         return piece
 
 
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Waits for the end of a body whose rest nobody needs, so that its connection can be used again."""
-    try:
-        async with asyncio.timeout(_DRAIN_S):
-            await response.content.readany()
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        pass
-    finally:
-        response.release()  # closes the connection where the body has not ended
+class _Held:
+    """A connection while it is held for one answer.
+
+    Args:
+        pool: where it goes back to.
+        key: its address.
+        line: the connection.
+        drains: the tasks that wait for bodies' ends.
+    """
+
+    __slots__ = ("_drains", "_key", "_pool", "_timer", "line", "over")
+
+    def __init__(self, pool: Pool, key: ConnectionKey, line: Line, drains: "set[asyncio.Task[None]]") -> None:
+        self.line = line
+        self.over = False
+        """Whether it was given back."""
+        self._pool = pool
+        self._key = key
+        self._drains = drains
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expire_at(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        """Ends the waiting for the answer at a time of the loop's."""
+        self._timer = loop.call_at(deadline, self.line.expire)
+
+    def end(self, close: bool = False) -> None:
+        """Gives the connection back, once."""
+        if self.over:
+            return
+        self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pool.give(self._key, self.line, close)
+
+    def drain(self, content: aiohttp.StreamReader) -> None:
+        """Waits for the end of a body whose rest nobody needs, so that its connection can be used again."""
+        task = asyncio.ensure_future(self._drain(content))
+        self._drains.add(task)
+        task.add_done_callback(self._drains.discard)
+
+    async def _drain(self, content: aiohttp.StreamReader) -> None:
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await content.readany()
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            pass
+        finally:
+            self.end(close=not content.is_eof())
+
+
+class _Form:
+    """How requests to one address begin: what aiohttp makes of it, kept as bytes.
+
+    Args:
+        verb: GET or POST.
+        url: where to.
+        headers: the request's own; those of connection and coding are added.
+        loop: the running one.
+
+    Raises:
+        ValueError: a header cannot be sent, or the URL is none; also aiohttp.InvalidURL.
+    """
+
+    __slots__ = ("_headers", "head", "key", "request")
+
+    def __init__(self, verb: str, url: str, headers: Mapping[str, str], loop: asyncio.AbstractEventLoop) -> None:
+        parsed = URL(url)
+        if parsed.scheme not in ("http", "https"):
+            raise aiohttp.InvalidURL(url)
+        self.request = aiohttp.ClientRequest(verb, parsed, headers=headers, skip_auto_headers=_NOT_ADDED, loop=loop)
+        self.key = self.request.connection_key
+        self._headers = headers
+        fields = self.request.headers.copy()
+        fields.popall("Content-Length", None)
+        lines = [f"{verb} {self.request.url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        if any(_CONTROL.search(line) for line in lines):
+            raise ValueError("a header with control characters")
+        self.head = "".join(f"{line}\r\n" for line in lines).encode()
+
+    def suits(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request with these headers begins so, too."""
+        return headers is self._headers or headers == self._headers
 
 
 class Http1(Http):
@@ -107,15 +190,7 @@ class Http1(Http):
         self._idle_timeout_s = idle_timeout_s
         self._drains: set[asyncio.Task[None]] = set()
         self._pool = Pool(connect_timeout_s, max_connections, max_idle, keepalive_s, head_s=head_s)
-        self._session = aiohttp.ClientSession(
-            connector=self._pool,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-            max_line_size=LARGEST_HEADER,
-            max_field_size=LARGEST_HEADER,
-            read_bufsize=_READ_SIZE,
-        )
-        self._session._retry_connection = False  # aiohttp would send a GET again on whatever failure
+        self._forms: dict[tuple[str, str], _Form] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None) -> Answer:
         """Posts a body and waits for the answer's head; see `Http.post`."""
@@ -128,53 +203,77 @@ class Http1(Http):
     async def _send(
         self, verb: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float | None
     ) -> Answer:
-        timeout = _timeout(_whole_seconds(timeout_s), self._idle_timeout_s)
         try:
+            form = self._forms.get((verb, url))
+            if form is None or not form.suits(headers):
+                form = self._remember(verb, url, headers)
+            sent = form.head + b"\r\n" if body is None else b"%bContent-Length: %d\r\n\r\n%b" % (form.head, len(body), body)
             try:
-                response = await self._session.request(
-                    verb, url, headers=headers, data=body, timeout=timeout, allow_redirects=False
-                )
+                return await self._ask(form, sent, timeout_s)
             except Stale:
                 self._pool.drop_idle()  # what was idle beside it is no fresher
-                response = await self._session.request(
-                    verb, url, headers=headers, data=body, timeout=timeout, allow_redirects=False
-                )
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                return await self._ask(form, sent, timeout_s)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, http_exceptions.HttpProcessingError) as error:
             _raise(error)
-        if 200 <= response.status < 600 and "Content-Encoding" not in response.headers:
-            return Http1Answer(response, self._drains)
-        return _unusual(response, self._drains)
+
+    async def _ask(self, form: _Form, sent: bytes, timeout_s: float | None) -> Answer:
+        loop = form.request.loop
+        deadline = None if timeout_s is None else loop.time() + timeout_s
+        line = await self._pool.take(form.request, form.key, deadline)
+        held = _Held(self._pool, form.key, line, self._drains)
+        try:
+            if deadline is not None:
+                held.expire_at(loop, deadline)
+            line.set_response_params(
+                read_until_eof=True,
+                read_timeout=self._idle_timeout_s,
+                read_bufsize=_READ_SIZE,
+                max_line_size=LARGEST_HEADER,
+                max_field_size=LARGEST_HEADER,
+            )
+            transport = line.transport
+            if transport is None:
+                raise aiohttp.ClientConnectionError("the connection is closed")
+            transport.write(sent)
+            line.start_timeout()
+            while True:
+                message, content = await line.read()
+                if not 100 <= message.code < 200 or message.code == 101:  # a word before the answer
+                    break
+        except BaseException:
+            held.end(close=True)
+            raise
+        content.on_eof(held.end)
+        if 200 <= message.code < 600 and "Content-Encoding" not in message.headers:
+            return Http1Answer(held, message, content)
+        return _unusual(held, message, content)
+
+    def _remember(self, verb: str, url: str, headers: Mapping[str, str]) -> _Form:
+        if len(self._forms) >= _MOST_FORMS:  # models in addresses may be many
+            self._forms.clear()
+        form = self._forms[verb, url] = _Form(verb, url, headers, asyncio.get_running_loop())
+        return form
 
     async def close(self) -> None:
         """Closes all connections."""
         for drain in self._drains:
             drain.cancel()
         await asyncio.gather(*self._drains, return_exceptions=True)
-        await self._session.close()
+        await self._pool.close()
 
 
-def _unusual(response: aiohttp.ClientResponse, drains: "set[asyncio.Task[None]]") -> Answer:
-    if 200 <= response.status < 600:
-        coding = response.headers["Content-Encoding"].strip().lower()
+def _unusual(held: _Held, message: RawResponseMessage, content: aiohttp.StreamReader) -> Answer:
+    if 200 <= message.code < 600:
+        coding = message.headers["Content-Encoding"].strip().lower()
         if coding in _CODINGS:
-            return _CodedAnswer(response, drains)
+            return _CodedAnswer(held, message, content)
         if coding in ("", "identity"):
-            return Http1Answer(response, drains)
+            return Http1Answer(held, message, content)
         wrong = "is coded in a way that was not asked for"
     else:
         wrong = "has a status that is none"
-    response.close()
-    raise ProviderError(Fault.PROTOCOL, f"The provider's answer {wrong}.", response.status)
-
-
-def _whole_seconds(timeout_s: float | None) -> float | None:
-    """Long timeouts in whole seconds, so that there are few of them: the caller's own deadline is exact in any case."""
-    return timeout_s if timeout_s is None or timeout_s < _SHORT_S else math.ceil(timeout_s)
-
-
-@lru_cache(maxsize=4096)
-def _timeout(total_s: float | None, read_s: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total_s, sock_connect=None, sock_read=read_s)
+    held.end(close=True)
+    raise ProviderError(Fault.PROTOCOL, f"The provider's answer {wrong}.", message.code)
 
 
 def _raise(error: Exception) -> NoReturn:

@@ -1,16 +1,21 @@
 """The connections of aiohttp, held to what a provider may do and what its settings say.
 
 aiohttp has no public way to limit idle connections, or to tell that a connection was used before. So this overrides names
-of its own (`_create_connection`, `_release`, `_conns`, `_factory`, `_waiter`, `_buffer`); `test_http_pool` notices a change.
+of its own (`_create_connection`, `_release`, `_conns`, `_acquired`, `_factory`, `_waiter`, `_buffer`, `_payload`, and a
+connection's `_protocol`); `test_http1` notices a change.
 """
 
 import asyncio
+import time
 from enum import Enum
+from typing import cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ConnectionKey
 from aiohttp.tracing import Trace
+
+_UNHURRIED = aiohttp.ClientTimeout(total=None)
 
 
 class Stale(aiohttp.ClientConnectionError):
@@ -41,6 +46,8 @@ class Line(ResponseHandler):
         super().__init__(loop)
         self.state = _ASKED
         self.reused = False
+        self.late = False
+        """Whether the time for the whole answer is over."""
         self._head_s = head_s
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -76,6 +83,15 @@ class Line(ResponseHandler):
             self._head_timer.cancel()
         super().connection_lost(exc)
 
+    def expire(self) -> None:
+        """Ends the waiting for an answer whose time is over; what has arrived can still be read."""
+        self.late = True
+        error = aiohttp.ServerTimeoutError("the answer comes too slowly")
+        if self._waiter is not None:
+            self.set_exception(error)
+        elif self._payload is not None and self._payload._waiter is not None:
+            self._payload.set_exception(error)
+
     def close(self) -> None:
         """Closes at once: neither the rest of a request that nobody wants nor a vendor's farewell is waited for."""
         self.abort()
@@ -109,15 +125,42 @@ class Pool(aiohttp.TCPConnector):
         self._trim_timer: asyncio.TimerHandle | None = None
         self._factory = lambda: Line(self._loop, head_s)  # type: ignore[assignment]
 
-    async def connect(
-        self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.connector.Connection:
-        """Gives a connection out of the pool, or a new one."""
-        connection = await super().connect(req, traces, timeout)
-        line = connection.protocol
-        if line.state is _IDLE:  # type: ignore[union-attr]
-            line.reused, line.state = True, _ASKED  # type: ignore[union-attr]
-        return connection
+    async def take(self, request: ClientRequest, key: ConnectionKey, deadline: float | None) -> Line:
+        """Takes a connection out of the pool, or makes a new one, for a request to this key's address.
+
+        Raises:
+            aiohttp.ClientError: it could not be made; also OSError, TimeoutError.
+        """
+        line = self._idle_line(key)
+        if line is None:
+            async with asyncio.timeout_at(deadline):
+                connection = await self.connect(request, [], _UNHURRIED)
+            line, connection._protocol = cast(Line, connection.protocol), None  # else it would warn of itself
+        line.reused, line.late = line.state is _IDLE, False
+        line.state = _ASKED
+        return line
+
+    def give(self, key: ConnectionKey, line: Line, close: bool = False) -> None:
+        """Gives a connection back, which is kept if it can serve again."""
+        self._release(key, line, should_close=close)
+
+    def _idle_line(self, key: ConnectionKey) -> Line | None:
+        """As aiohttp's `_get`, which makes two objects more."""
+        lines = self._conns.get(key)
+        if not lines:
+            return None
+        oldest = time.monotonic() - (self._keepalive_timeout or 0)
+        found: Line | None = None
+        while lines and found is None:
+            line, since = lines.popleft()
+            if line.is_connected() and since >= oldest:
+                found = cast(Line, line)
+                self._acquired.add(line)
+            else:
+                line.close()
+        if not lines:
+            del self._conns[key]
+        return found
 
     def drop_idle(self, kept: int = 0) -> None:
         """Closes the connections that are not used, the oldest first, until so many are left."""
@@ -130,8 +173,11 @@ class Pool(aiohttp.TCPConnector):
     async def _create_connection(
         self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        async with asyncio.timeout(self._connect_s):
-            line = await super()._create_connection(req, traces, timeout)
+        try:
+            async with asyncio.timeout(self._connect_s):
+                line = await super()._create_connection(req, traces, timeout)
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError from None
         if self._trim_timer is None and len(self._acquired) > self._idle:
             self._trim_timer = self._loop.call_later(self._trim_s, self._trim)
         return line
