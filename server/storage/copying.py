@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.database import Database
 from server.storage.errors import SchemaError, StorageError
-from server.storage.schema import find_revision, newest_revision
-from server.storage.tables import METADATA
+from server.storage.schema import find_revision
+from server.storage.tables import METADATA, REVISION
 from server.storage.totals import Totals, count_totals
 
 _ROWS_AT_ONCE = 500
@@ -32,7 +32,7 @@ async def copy(source: Database, target: Database) -> Mapping[str, Totals]:
     copied: dict[str, Totals] = {}
     async with source.read(_TIMEOUT_S) as reading, target.begin(_TIMEOUT_S) as writing:
         revision = await reading.run_sync(find_revision)
-        if revision != newest_revision():
+        if revision != REVISION:
             raise SchemaError(f"{source.shown}: its tables are not up to date. `trunkline db upgrade` makes them so")
         for table in METADATA.sorted_tables:
             if (await writing.execute(select(table).limit(1))).first() is not None:

@@ -12,8 +12,8 @@ from server.storage.address import find_address
 from server.storage.copying import count_all
 from server.storage.database import Database
 from server.storage.errors import StorageError
-from server.storage.schema import find_revision, newest_revision
-from server.storage.tables import METADATA
+from server.storage.schema import find_revision
+from server.storage.tables import METADATA, REVISION
 from server.storage.totals import Totals
 
 _TIMEOUT_S = 600.0
@@ -50,7 +50,7 @@ async def inspect(url: str | None, data_dir: Path | None) -> Inspection:
     database = await Database.open(url, data_dir, migrations=None)
     try:
         async with database.read(_TIMEOUT_S) as connection:
-            revision, newest = await connection.run_sync(find_revision), newest_revision()
+            revision, newest = await connection.run_sync(find_revision), REVISION
             if revision != newest:
                 fault: str | None = (
                     f"its tables have revision {revision or 'none'}, not {newest}; "
@@ -66,7 +66,7 @@ async def inspect(url: str | None, data_dir: Path | None) -> Inspection:
 def _find_fault(connection: Connection) -> str | None:
     differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
     if differences:
-        return f"its tables differ from those of revision {newest_revision()} in {len(differences)} places"
+        return f"its tables differ from those of revision {REVISION} in {len(differences)} places"
     if connection.dialect.name != "sqlite":
         return None
     result = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()

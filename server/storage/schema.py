@@ -1,26 +1,30 @@
-"""Brings a database's tables to what this version knows, step by step, one process at a time."""
+"""Brings a database's tables to what this version knows, one process at a time."""
 
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage.address import Address
-from server.storage.errors import SchemaError, StorageError
+from server.storage.errors import StorageError
+from server.storage.tables import METADATA, REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSION = Table(
+    "alembic_version",  # Alembic's own, as it makes it
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 _LOCK = 0x7472756E6B  # PostgreSQL's advisory locks go by number; this one is ours
 _LOOK_AGAIN_S = 0.02
 
@@ -58,56 +62,43 @@ async def migrate(engine: AsyncEngine, address: Address, timeout_s: float, migra
                 await connection.execute(text("SET LOCAL lock_timeout = 0"))
                 await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            return await connection.run_sync(_upgrade, address, migrations)
+            return await connection.run_sync(_bring, address, migrations)
     except TimeoutError:
         raise StorageError(f"{address.shown}: the tables were not ready after {timeout_s:g} s") from None
     except SQLAlchemyError as error:
-        raise StorageError(f"{address.shown}: {_reason(error)}") from error
+        raise StorageError(f"{address.shown}: {reason(error)}") from error
 
 
 def find_revision(connection: Connection) -> str | None:
     """The revision of the database's tables; None: it has none."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return ", ".join(sorted(connection.scalars(select(_VERSION.c.version_num)))) or None
 
 
-def newest_revision(migrations: Path = MIGRATIONS) -> str:
-    """The revision that this version knows."""
-    newest = ScriptDirectory(str(migrations)).get_current_head()
-    assert newest is not None
-    return newest
+def reason(error: Exception) -> str:
+    """What the database said, without the statement and its values."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
-def _upgrade(connection: Connection, address: Address, migrations: Path) -> Migrated:
-    script = ScriptDirectory(str(migrations))
-    before, newest = find_revision(connection), newest_revision(migrations)
-    if before is not None and before not in {revision.revision for revision in script.walk_revisions()}:
-        raise SchemaError(
-            f"{address.shown}: its tables (revision {before}) were made by a newer version of trunkline; this one knows "
-            f"them up to {newest}. Start the newer version, or give storage.url another database"
-        )
-    if before == newest:
-        return Migrated(before, newest)
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-        _check_keys(connection)
-    except (SQLAlchemyError, CommandError) as error:
-        raise SchemaError(
-            f"{address.shown}: its tables could not be brought from revision {before or 'none'} to {newest}: "
-            f"{_reason(error)}. Nothing was changed: the version that made them still starts with them"
-        ) from error
-    return Migrated(before, newest)
+def _bring(connection: Connection, address: Address, migrations: Path) -> Migrated:
+    """Brings the tables up to date. Steps are loaded only where there are older tables: Alembic takes 10 MB."""
+    if migrations == MIGRATIONS:
+        before = find_revision(connection)
+        if before is None and not inspect(connection).get_table_names():
+            _make(connection)
+            return Migrated(None, REVISION)
+        if before == REVISION:
+            return Migrated(before, REVISION)
+    step_up = cast(Callable[[Connection, Address, Path], Migrated], import_module("server.storage.steps").step_up)
+    return step_up(connection, address, migrations)
 
 
-def _check_keys(connection: Connection) -> None:
-    """SQLite checks no foreign keys while tables are remade, so they are checked at the end."""
-    if connection.dialect.name != "sqlite":
-        return
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone()
-    if broken is not None:
-        raise CommandError(f"a row of {broken[0]} points to one that is not there in {broken[2]}")
+def _make(connection: Connection) -> None:
+    """Makes the tables where there are none: the same that the steps would make, and nothing is left for these to do."""
+    METADATA.create_all(connection, checkfirst=False)
+    _VERSION.create(connection, checkfirst=False)
+    connection.execute(insert(_VERSION).values(version_num=REVISION))
 
 
 @asynccontextmanager
@@ -131,8 +122,3 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _reason(error: Exception) -> str:
-    """What the database said, without the statement and its values."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())

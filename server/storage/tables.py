@@ -6,6 +6,9 @@ The same on SQLite and PostgreSQL: names are text, documents are JSON text that 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.sql.schema import UniqueConstraint
 
+REVISION = "0002"
+"""The newest step in `migrations`, which makes these tables of older ones."""
+
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

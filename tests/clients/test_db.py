@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from server.storage.database import Database
-from server.storage.schema import newest_revision
+from server.storage.tables import REVISION
 from tests.clients.command import run
 from tests.server.storage.tenants import add
 from trunkline_cli.main import build_app
@@ -43,7 +43,7 @@ def test_upgrading_makes_the_tables_once(database_url: str) -> None:
     first, second = db("upgrade", "--url", database_url), db("upgrade", "--url", database_url)
 
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert f"revision {newest_revision()}; they came from none." in first.stdout
+    assert f"revision {REVISION}; they came from none." in first.stdout
     assert "they were up to date." in second.stdout
 
 
@@ -66,14 +66,14 @@ def test_checking_tells_what_is_there(database_url: str) -> None:
 
     assert ended.exit_code == 0
     assert "tenants 2 6 16" in [" ".join(line.split()) for line in ended.stdout.splitlines()]
-    assert ended.stdout.endswith(f"is fine: its tables have revision {newest_revision()}.\n")
+    assert ended.stdout.endswith(f"is fine: its tables have revision {REVISION}.\n")
 
 
 def test_checking_refuses_tables_that_are_not_made(postgresql_url: str) -> None:
     ended = db("check", "--url", postgresql_url)
 
     assert ended.exit_code == 1
-    assert f"revision none, not {newest_revision()}; `trunkline db upgrade` brings" in ended.stderr
+    assert f"revision none, not {REVISION}; `trunkline db upgrade` brings" in ended.stderr
 
 
 def test_checking_refuses_tables_that_are_different(sqlite_url: str) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, inspect, text
 
 from server.storage.database import Database
 from server.storage.errors import SchemaError
-from server.storage.schema import MIGRATIONS, newest_revision
-from server.storage.tables import METADATA
+from server.storage.schema import MIGRATIONS
+from server.storage.tables import METADATA, REVISION
 from tests.server.storage.tenants import add, names
 
 _STEPS = sorted((MIGRATIONS / "versions").glob("0*.py"))
@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "next"
-down_revision = "{newest_revision()}"
+down_revision = "{REVISION}"
 
 
 def upgrade() -> None:
@@ -39,6 +39,33 @@ _STEP_THAT_BREAKS_KEYS = """
     op.execute("DELETE FROM tenants")
 """
 _USER = "INSERT INTO users VALUES ('u', 'a', 'U', true, 1, 1)"
+
+
+_CATALOGUE = {
+    "sqlite": (
+        "SELECT type, name, sql FROM sqlite_schema",
+        "SELECT t.name, x.* FROM sqlite_schema t, pragma_table_xinfo(t.name) x",
+        "SELECT t.name, x.* FROM sqlite_schema t, pragma_foreign_key_list(t.name) x",
+        "SELECT t.name, i.name, i.[unique], i.origin, x.* "
+        "FROM sqlite_schema t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) x",
+    ),
+    "postgresql": (
+        "SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef "
+        "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'public'::regnamespace",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) "
+        "FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace",
+    ),
+}
+"""All that a database knows of its tables."""
+
+
+def steps_alone(folder: Path) -> Path:
+    """The steps of this version as if they were another's, which are taken one by one even where there are no tables yet."""
+    copy = folder / "alone"
+    shutil.copytree(MIGRATIONS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
 
 
 def later(folder: Path, step: str) -> Path:
@@ -63,12 +90,53 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, METADATA))
 
 
-async def test_the_steps_make_the_tables_that_the_code_knows(database_url: str) -> None:
-    database = await Database.open(database_url, None)
+async def catalogue(database: Database) -> list[list[str]]:
+    """What a database knows of its tables, however it spells it."""
+    async with database.read() as connection:
+        answers = [await connection.execute(text(question)) for question in _CATALOGUE[database.dialect]]
+        return [sorted(" ".join(str(tuple(row)).replace("\\n", " ").split()) for row in answer) for answer in answers]
+
+
+async def drop_all(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.run_sync(METADATA.drop_all)
+        await connection.execute(text("DROP TABLE alembic_version"))
+
+
+async def test_the_steps_make_the_tables_that_the_code_knows(database_url: str, tmp_path: Path) -> None:
+    database = await Database.open(database_url, None, migrations=steps_alone(tmp_path))
     async with database.read() as connection:
         found = await connection.run_sync(differences)
     await database.close()
     assert found == []
+    assert (database.migrated.before, database.migrated.after) == (None, REVISION)
+
+
+async def test_a_new_database_is_the_same_as_one_that_all_steps_made(database_url: str, tmp_path: Path) -> None:
+    database = await Database.open(database_url, None)
+    made = await catalogue(database)
+    await drop_all(database)
+    await database.close()
+    database = await Database.open(database_url, None, migrations=steps_alone(tmp_path))
+    stepped = await catalogue(database)
+    await database.close()
+    assert made == stepped
+    assert any("completions" in line for line in made[0])
+    again = await Database.open(database_url, None)
+    await again.close()
+    assert (again.migrated.before, again.migrated.after) == (REVISION, REVISION)
+
+
+async def test_the_tables_are_made_beside_those_of_someone_else(database_url: str) -> None:
+    database = await Database.open(database_url, None, migrations=None)
+    async with database.begin() as connection:
+        await connection.execute(text("CREATE TABLE other (id TEXT)"))
+    await database.close()
+    database = await Database.open(database_url, None)
+    await add(database, "a")
+    assert await names(database) == ["a"]
+    await database.close()
+    assert (database.migrated.before, database.migrated.after) == (None, REVISION)
 
 
 async def test_a_database_of_the_version_before_comes_along_with_its_rows(database_url: str, tmp_path: Path) -> None:
@@ -78,7 +146,7 @@ async def test_a_database_of_the_version_before_comes_along_with_its_rows(databa
         rows = (await connection.execute(text("SELECT t.id, u.id, colour FROM tenants t, users u"))).all()
     await database.close()
     assert rows == [("a", "u", "blue")]
-    assert (database.migrated.before, database.migrated.after) == (newest_revision(), "next")
+    assert (database.migrated.before, database.migrated.after) == (REVISION, "next")
 
 
 @pytest.mark.parametrize("count", range(1, len(_STEPS)))
@@ -137,4 +205,4 @@ async def test_of_many_that_start_at_once_one_makes_the_tables(database_url: str
     opened = await asyncio.gather(*(Database.open(database_url, None) for _ in range(5)))
     befores = [database.migrated.before for database in opened]
     await asyncio.gather(*(database.close() for database in opened))
-    assert sorted(befores, key=str) == [newest_revision()] * 4 + [None]
+    assert sorted(befores, key=str) == [REVISION] * 4 + [None]
