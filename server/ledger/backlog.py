@@ -6,8 +6,10 @@ from collections import deque
 import structlog
 
 from server.ledger.delivery import Delivery
+from server.ledger.lines import LineError
 from server.ledger.record import Batch
 from server.ledger.spool import Spool, SpoolError
+from server.storage.errors import StorageError
 
 _ROWS = 500
 """So many are read, and written in one transaction."""
@@ -23,6 +25,8 @@ class Backlog:
     """
 
     def __init__(self, spool: Spool) -> None:
+        self.rows = 0
+        """How many rows it took that have not arrived; those of a worker that is no more are not counted."""
         self._spool = spool
         self._kept: deque[Batch] = deque()
         self._turn = asyncio.Lock()
@@ -40,12 +44,14 @@ class Backlog:
             except SpoolError as error:
                 structlog.get_logger("trunkline.ledger").error("spool_failed", error=str(error), rows=len(batch))
                 return False
+            self.rows += len(batch)
         return True
 
     async def keep(self, batch: Batch) -> None:
         """Takes rows whatever happens."""
         if len(batch) and not await self.add(batch):
             self._kept.append(batch)
+            self.rows += len(batch)
 
     async def deliver(self, delivery: Delivery) -> None:
         """Writes the oldest rows to the database.
@@ -57,7 +63,7 @@ class Backlog:
         if self._spool.empty:
             if self._kept:
                 await delivery.write(self._kept[0])
-                self._kept.popleft()
+                self._arrived(len(self._kept.popleft()))
             return
         read = await asyncio.to_thread(self._spool.read, _ROWS)
         if read.damaged:
@@ -66,6 +72,10 @@ class Backlog:
             await delivery.write(read.batch)
         async with self._turn:
             self._spool.forget(read.end)
+            self._arrived(len(read.batch) + read.damaged)
+
+    def _arrived(self, rows: int) -> None:
+        self.rows = 0 if self.empty else max(0, self.rows - rows)
 
     async def close(self) -> None:
         """Lets go of the file; what is in it arrives when another worker finds it."""

@@ -109,6 +109,11 @@ class Ledger:
         """Whether rows wait because the database failed."""
         return self._troubled
 
+    @property
+    def waiting(self) -> int:
+        """How many rows of this process wait because the database failed."""
+        return self._backlog.rows
+
     async def recover(self) -> int:
         """Begins: brings in what dead workers left, and from then on looks after others that die.
 

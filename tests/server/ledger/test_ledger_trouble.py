@@ -139,7 +139,9 @@ async def test_rows_wait_and_arrive_later(store: Store) -> None:
         await ledger.settle(settlement("before"))
         await ledger.settle(settlement("a"))
         await ledger.intent(intent("b"))
+        assert ledger.waiting == 4
     assert not await soon(store.troubles.get())
+    assert ledger.waiting == 0
     await ledger.settle(settlement("b"))
     assert await store.states("before", "a", "b") == ["settled"] * 3
     await ledger.close()
