@@ -6,10 +6,8 @@ from collections import deque
 import structlog
 
 from server.ledger.delivery import Delivery
-from server.ledger.lines import LineError
 from server.ledger.record import Batch
 from server.ledger.spool import Spool, SpoolError
-from server.storage.errors import StorageError
 
 _ROWS = 500
 """So many are read, and written in one transaction."""
