@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import structlog
-from redis.asyncio import Redis
 
 from server.clock import Clock
 from server.config import Settings
 from server.config.provider_settings import ProviderSettings
+from server.config.schema import RedisSettings
 from server.dispatch.accounts import Accounts
-from server.dispatch.shared_breakers import SharedBreakers
 from server.dispatch.standing import TargetStates
 from server.ledger.ledger import Ledger, LedgerSettings
 from server.ledger.prices import Prices
@@ -20,13 +20,13 @@ from server.ledger.recovery import find_worker_id
 from server.ledger.retention import Retention, RetentionSettings
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
-from server.limits.redis_counters import build_redis
 from server.limits.shared import check_shared
 from server.storage.database import Database
 from server.storage.errors import StorageError
 
 _SWEEP_S = 3600.0
 _MB = 1024 * 1024
+_Share = Callable[[RedisSettings, TargetStates, Clock], Coroutine[object, object, None]]
 
 
 class Governance:
@@ -42,7 +42,6 @@ class Governance:
         self.accounts = accounts
         self._ledger = ledger
         self._tasks: list[asyncio.Task[None]] = []
-        self._redis: Redis | None = None
 
     @classmethod
     async def start(
@@ -99,8 +98,9 @@ class Governance:
         if ledger is not None:
             governance._begin(_forget(Retention(database, clock, _retention(settings))))
         if redis is not None:
-            governance._redis = build_redis(redis)
-            governance._begin(SharedBreakers(governance._redis, states, clock).run())
+            # The client of Redis is large, so what needs it is loaded only where there is one.
+            share = cast(_Share, import_module("server.dispatch.shared_breakers").share_breakers)
+            governance._begin(share(redis, states, clock))
         return governance
 
     async def close(self) -> None:
@@ -112,8 +112,6 @@ class Governance:
         await self.limits.close()
         if self._ledger is not None:
             await self._ledger.close()
-        if self._redis is not None:
-            await self._redis.aclose()
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

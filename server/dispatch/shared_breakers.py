@@ -10,7 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from server.clock import Clock
+from server.config.schema import RedisSettings
 from server.dispatch.standing import TargetStates
+from server.limits.redis_counters import build_redis
 
 _KEY = "trunkline:breakers"
 _INTERVAL_S = 1.0
@@ -67,3 +69,12 @@ class SharedBreakers:
                 self._states.of(provider, model).breaker.hold(now, left_s)
             elif left_s < -_FORGOTTEN_S:
                 await self._redis.hdel(_KEY, field)
+
+
+async def share_breakers(settings: RedisSettings, states: TargetStates, clock: Clock) -> None:
+    """Shares this process's breakers through the Redis of a configuration, until it is cancelled."""
+    redis = build_redis(settings)
+    try:
+        await SharedBreakers(redis, states, clock).run()
+    finally:
+        await redis.aclose()

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from multidict import CIMultiDict
 
+from server.config.provider_settings import ProviderSettings
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer, Http
 from server.providers.http.http2_connection import Connection, Refused
@@ -213,3 +214,15 @@ class Http2(Http):
         if body is None:
             return await self._fallback.get(url, headers, timeout_s)
         return await self._fallback.post(url, headers, body, timeout_s)
+
+
+def build_http2(settings: ProviderSettings, fallback: Http) -> Http2:
+    """Builds the connections of a row, in the running loop."""
+    return Http2(
+        fallback,
+        tls=ssl.create_default_context(),
+        connect_timeout_s=settings.connect_timeout,
+        idle_timeout_s=settings.idle_timeout,
+        max_connections=settings.max_connections,
+        keepalive_s=settings.keepalive_expiry,
+    )
