@@ -14,7 +14,10 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from prometheus_client.registry import CollectorRegistry
 
+from server.alerts.alerts import Alerts
+from server.alerts.troubles import Troubles
 from server.caller import ADMIN, COMPLETION, Caller
 from server.catalogue.catalogue import Catalogue, Source
 from server.catalogue.facts import FactsTable, ModelFacts
@@ -51,6 +54,7 @@ from server.services.health import READINESS, HealthService
 from server.services.metrics import MetricsService
 from server.services.models import ModelsService
 from server.storage.database import Database
+from server.telemetry.metrics import Metrics
 from server.telemetry.redaction import Redaction
 from server.tenancy.keys import ConfiguredKeys, StoredKeys
 from server.tenancy.tenancy import Tenancy
@@ -127,6 +131,8 @@ class Core:
         self._stopping = False
         self._checks: asyncio.Future[None] | None = None
         self._health = HealthService()
+        self._alerts = Alerts(self._clock)
+        self._metrics = Metrics(CollectorRegistry())
         self._states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
         self._governance: Governance | None = None
         self._passing_dir: TemporaryDirectory[str] | None = None
@@ -178,7 +184,13 @@ class Core:
             self._passing_dir = TemporaryDirectory(prefix="trunkline-")
         data_dir = self._data_dir or Path(cast(TemporaryDirectory[str], self._passing_dir).name)
         governance = self._governance = await Governance.start(
-            self._settings, database, data_dir, self._states, self._clock, self._redaction.text
+            self._settings,
+            database,
+            data_dir,
+            self._states,
+            self._clock,
+            self._redaction.text,
+            Troubles(self._alerts, self._metrics),
         )
         means = replace(self._runtime.means, accounts=governance.accounts)
         self._runtime = replace(self._runtime, means=means, dispatcher=Dispatcher(means))

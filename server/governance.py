@@ -8,6 +8,7 @@ from typing import Self, cast
 
 import structlog
 
+from server.alerts.troubles import RemoteCounters, Troubles
 from server.clock import Clock
 from server.config import Settings
 from server.config.provider_settings import ProviderSettings
@@ -52,6 +53,7 @@ class Governance:
         states: TargetStates,
         clock: Clock,
         redact: Callable[[str], str],
+        troubles: Troubles,
     ) -> Self:
         """Recovers what a dead process left, counts what was used, and begins.
 
@@ -62,6 +64,7 @@ class Governance:
             states: the targets' records, whose breakers are shared where there is a Redis.
             clock: tells the time.
             redact: takes secrets out of a text.
+            troubles: is told what fails.
 
         Raises:
             UnsharedLimitsError: there are limits, several processes, and nothing by which they could share them.
@@ -70,7 +73,9 @@ class Governance:
         await check_shared(settings, database)
         redis, storage = settings.redis, settings.storage
         fail_open = redis is None or redis.on_failure == "fail_open"
-        limits = Limits(settings.rate_limit, build_counters(redis, clock), database, clock, fail_open)
+        counters = build_counters(redis, clock)
+        limits = Limits(settings.rate_limit, counters, database, clock, fail_open)
+        troubles.follow_budgets(limits)
         ledger: Ledger | None = None
         if settings.ledger.enabled:
             ledger_settings = LedgerSettings(on_failure=storage.on_failure)
@@ -81,8 +86,10 @@ class Governance:
                 data_dir / "spool",
                 ledger_settings,
                 redact,
+                on_trouble=troubles.ledger_teller(storage.on_failure),
                 on_recovered=lambda _: limits.recount(),
             )
+            troubles.follow_ledger(ledger)
         prices = Prices()
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
         governance = cls(limits, ledger, accounts)
@@ -98,6 +105,7 @@ class Governance:
         if ledger is not None:
             governance._begin(_forget(Retention(database, clock, _retention(settings))))
         if redis is not None:
+            governance._begin(troubles.watch_redis(cast(RemoteCounters, counters), redis.on_failure))
             # The client of Redis is large, so what needs it is loaded only where there is one.
             share = cast(_Share, import_module("server.dispatch.shared_breakers").share_breakers)
             governance._begin(share(redis, states, clock))
