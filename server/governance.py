@@ -15,10 +15,11 @@ from server.config.provider_settings import ProviderSettings
 from server.config.schema import RedisSettings
 from server.dispatch.accounts import Accounts
 from server.dispatch.standing import TargetStates
-from server.ledger.ledger import Ledger, LedgerSettings
+from server.ledger.ledger import Ledger
 from server.ledger.prices import Prices
 from server.ledger.recovery import find_worker_id
 from server.ledger.retention import Retention, RetentionSettings
+from server.ledger.settings import LedgerSettings
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
 from server.limits.shared import check_shared

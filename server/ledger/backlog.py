@@ -6,8 +6,10 @@ from collections import deque
 import structlog
 
 from server.ledger.delivery import Delivery
+from server.ledger.lines import LineError
 from server.ledger.record import Batch
 from server.ledger.spool import Spool, SpoolError
+from server.storage.errors import StorageError
 
 _ROWS = 500
 """So many are read, and written in one transaction."""
@@ -63,7 +65,10 @@ class Backlog:
                 await delivery.write(self._kept[0])
                 self._arrived(len(self._kept.popleft()))
             return
-        read = await asyncio.to_thread(self._spool.read, _ROWS)
+        try:
+            read = await asyncio.to_thread(self._spool.read, _ROWS)
+        except LineError as error:
+            raise StorageError(str(error)) from error
         if read.damaged:
             structlog.get_logger("trunkline.ledger").error("spool_damaged", lines=read.damaged)
         if len(read.batch):

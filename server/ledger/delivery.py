@@ -23,7 +23,7 @@ class Delivery:
         self._writer = writer
         self._deadline_s = deadline_s
         self._on_commit = on_commit
-        self._late: asyncio.Future[None] | None = None
+        self._late: set[asyncio.Future[None]] = set()
 
     async def commit(self, batch: Batch) -> None:
         """Writes a batch in one transaction.
@@ -35,8 +35,8 @@ class Delivery:
         done = self._writer.submit(batch)
         await asyncio.wait((done,), timeout=self._deadline_s)
         if not done.done():
-            self._late = done
-            done.add_done_callback(_look)
+            self._late.add(done)
+            done.add_done_callback(self._arrived)
             raise StorageError(f"not written after {self._deadline_s:g} s")
         done.result()
         self._on_commit(len(batch))
@@ -67,12 +67,11 @@ class Delivery:
 
     async def wait_for_late(self) -> None:
         """Ends once nothing is under way that was too late."""
-        if self._late is not None:
-            await asyncio.wait((self._late,))
-            self._late = None
+        if self._late:
+            await asyncio.wait(self._late)
 
-
-def _look(done: "asyncio.Future[None]") -> None:
-    """Takes notice of how it ended, which nobody waits for any more."""
-    if not done.cancelled():
-        done.exception()
+    def _arrived(self, done: "asyncio.Future[None]") -> None:
+        """Takes notice of how it ended, which nobody waits for any more."""
+        self._late.discard(done)
+        if not done.cancelled():
+            done.exception()

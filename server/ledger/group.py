@@ -15,37 +15,51 @@ class Group:
         intents: by the completion's id.
         settlements: likewise.
         wholes: likewise; their intent and settlement came together.
-        waiters: who waits for which row; an intent's is among `intents`, or was.
     """
 
     intents: dict[str, Row] = field(default_factory=dict)
     settlements: dict[str, Row] = field(default_factory=dict)
     wholes: dict[str, Row] = field(default_factory=dict)
-    waiters: list[tuple["asyncio.Future[None]", str]] = field(default_factory=list)
 
-    def begin(self, row: Row, waiter: "asyncio.Future[None]") -> None:
-        """Takes an intent."""
+    def begin(self, row: Row) -> str:
+        """Takes an intent; gives the completion's id."""
         id = str(row[0])
         self.intents[id] = row
-        self.waiters.append((waiter, id))
+        return id
 
-    def end(self, row: Row, waiter: "asyncio.Future[None]") -> None:
-        """Takes a settlement; what was settled first stays."""
+    def end(self, row: Row, intent: Row | None = None) -> str:
+        """Takes a settlement; gives the completion's id. What was settled first stays.
+
+        Args:
+            row: the settlement.
+            intent: the completion's intent, if it is another group's; None: it is this one's, or in the database.
+        """
         id = str(row[-1])
-        intent = self.intents.pop(id, None)
+        intent = self.intents.pop(id, intent)
         if intent is not None:
-            self.wholes[id] = intent + row[:-1]
+            self.wholes.setdefault(id, intent + row[:-1])
         elif id not in self.wholes:
             self.settlements.setdefault(id, row)
-        self.waiters.append((waiter, id))
+        return id
 
     def batch(self) -> Batch:
         """All of its rows."""
         return Batch(list(self.intents.values()), list(self.settlements.values()), list(self.wholes.values()))
 
+
+@dataclass(slots=True)
+class Awaited(Group):
+    """A group whose rows somebody waits for.
+
+    Attributes:
+        waiters: who waits for which row; an intent's is among `intents`, or was.
+    """
+
+    waiters: list[tuple["asyncio.Future[None]", str]] = field(default_factory=list)
+
     def waiting(self, id: str) -> "Iterator[asyncio.Future[None]]":
         """Who waits for a completion's row."""
-        return (waiter for waiter, theirs in self.waiters if theirs == id)
+        return (waiter for waiter, theirs in self.waiters if theirs == id and not waiter.done())
 
     def fail(self, error: Exception) -> None:
         """Tells all who still wait that it went wrong."""

@@ -1,55 +1,31 @@
-"""The ledger: every completion's row, committed before its provider is asked and again before its last byte leaves.
+"""The ledger: every completion's row, safe before its provider is asked and again before its last byte leaves.
 
-Everything that comes while a transaction runs goes into the next one. Where the database fails, rows wait in a local file
-and arrive later, each once.
+Rows go one of two ways: to the database at once, or through a local journal. Here is what both have in common: what rows are
+made of, and what workers left that died.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import structlog
 
 from server.clock import Clock
-from server.errors import GatewayError
 from server.ledger.backlog import Backlog
 from server.ledger.delivery import Delivery
+from server.ledger.direct import Direct
 from server.ledger.entry import Intent, Settlement, Status
-from server.ledger.group import Group
-from server.ledger.record import Batch, Bodies, Row, intent_row, settlement_row
+from server.ledger.journal import Journal
+from server.ledger.journalled import Journalled
+from server.ledger.record import Bodies, Row, intent_row, settlement_row
 from server.ledger.recovery import Recovery
+from server.ledger.settings import LedgerSettings
 from server.ledger.spool import Spool
-from server.ledger.writer import RowError, Writer, open_writer
+from server.ledger.trouble import Trouble
+from server.ledger.way import Way, refusal
+from server.ledger.writer import FileWriter, Writer, open_writer
 from server.storage.database import Database
 from server.storage.errors import StorageError
-from trunkline.v1.error_reason_pb2 import ErrorReason
-
-_TRY_AGAIN_S = 0.05
-_TRY_AGAIN_AT_MOST_S = 2.0
-_RETRY_AFTER_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerSettings:
-    """How the ledger works.
-
-    Attributes:
-        on_failure: what happens to requests while the database fails: their rows are spooled, or they are refused.
-        deadline_s: a transaction that takes longer is a failure.
-        max_waiting: so many rows wait for a transaction; further intents wait for room.
-        max_spool_bytes: the spool's size, after which requests are refused.
-        max_body_bytes: how much of a request or answer is kept.
-        lease_s: a worker of another host that has been silent for longer is dead.
-    """
-
-    on_failure: Literal["spool", "refuse"] = "spool"
-    deadline_s: float = 2.0
-    max_waiting: int = 10_000
-    max_spool_bytes: int = 256 * 1024 * 1024
-    max_body_bytes: int = 64 * 1024
-    lease_s: float = 60.0
 
 
 class Ledger:
@@ -66,6 +42,8 @@ class Ledger:
         on_commit: told how many rows each transaction had; raises not.
         on_recovered: told how many completions of workers that died meanwhile are interrupted now; raises not.
         writer: writes; closed by the ledger. None: the one for the database.
+        alone: whether nobody else needs to see rows at once, and `spool_dir` outlives the process. Then an SQLite file gets
+            them through a journal, unless a request is to be refused that has no row in the database.
     """
 
     def __init__(
@@ -80,39 +58,34 @@ class Ledger:
         on_commit: Callable[[int], None] = lambda _: None,
         on_recovered: Callable[[int], None] = lambda _: None,
         writer: Writer | None = None,
+        alone: bool = False,
     ) -> None:
         self._settings = settings or LedgerSettings()
         self._database = database
         self._clock = clock
         self._worker = worker
         self._spool_dir = spool_dir
-        self._on_trouble = on_trouble
+        self._trouble = Trouble(on_trouble)
         self._on_commit = on_commit
         self._on_recovered = on_recovered
         self._bodies = Bodies(self._settings.max_body_bytes, redact)
         self._recovery = Recovery(database, clock, worker, self._settings.lease_s)
-        self._backlog = Backlog(Spool(spool_dir, worker, self._settings.max_spool_bytes))
-        self._group = Group()
-        self._room = asyncio.Event()
-        self._idle: asyncio.Future[None] | None = None
         self._writer = writer
-        self._tasks: list[asyncio.Task[None]] = []
-        self._mending: asyncio.Task[None] | None = None
-        self._troubled = False
-        self._spool_full = False
+        self._alone = alone
+        self._way: Way | None = None
         self._open = False
-        self._aside = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
         self._taking = asyncio.Lock()
 
     @property
     def troubled(self) -> bool:
         """Whether rows wait because the database failed."""
-        return self._troubled
+        return bool(self._trouble)
 
     @property
     def waiting(self) -> int:
         """How many rows of this process wait because the database failed."""
-        return self._backlog.rows
+        return 0 if self._way is None else self._way.waiting
 
     async def recover(self) -> int:
         """Begins: brings in what dead workers left, and from then on looks after others that die.
@@ -123,14 +96,17 @@ class Ledger:
         Raises:
             StorageError: the database failed.
         """
-        if not self._open:
-            self._writer = self._writer or await open_writer(self._database, self._settings.deadline_s)
+        if self._writer is None:
+            self._writer = await open_writer(self._database, self._settings.deadline_s)
+        if self._way is None:
             self._delivery = Delivery(self._writer, self._settings.deadline_s, self._on_commit)
-            self._open = True
-            self._running = asyncio.create_task(self._run())
-            self._tasks.append(asyncio.create_task(self._look_after()))
         await self._recovery.beat()
-        return await self._look()
+        recovered = await self._look()
+        if self._way is None:
+            self._way = await self._start_way(self._writer)
+            self._open = True
+            self._looking = asyncio.create_task(self._look_after())
+        return recovered
 
     async def intent(self, intent: Intent) -> None:
         """Writes that a completion is about to be asked for; returns when that is sure.
@@ -138,142 +114,60 @@ class Ledger:
         Raises:
             GatewayError: OVERLOADED, as the row can neither be written nor wait.
         """
-        while len(self._group.waiters) >= self._settings.max_waiting:
-            self._room.clear()
-            await self._room.wait()
-        if not self._open or (self._troubled and (self._spool_full or self._settings.on_failure == "refuse")):
-            raise _refusal()
-        waiter = asyncio.get_running_loop().create_future()
-        self._group.begin(intent_row(intent, self._worker, self._bodies), waiter)
-        self._wake()
-        await waiter
+        if self._way is None or not self._open:
+            raise refusal()
+        await self._way.intent(intent_row(intent, self._worker, self._bodies))
 
     async def settle(self, settlement: Settlement) -> None:
         """Writes what came of a completion; returns when that is sure. What was settled stays as it is.
 
         A caller that no longer waits changes nothing: the row is written.
         """
-        if not self._open:
-            raise _refusal()
-        waiter = asyncio.get_running_loop().create_future()
-        self._group.end(settlement_row(settlement, self._bodies), waiter)
-        self._wake()
-        await waiter
+        if self._way is None or not self._open:
+            raise refusal()
+        await self._way.settle(settlement_row(settlement, self._bodies))
+
+    async def flush(self) -> None:
+        """Returns when the database has all that was told before, or fails. For those who are about to read rows."""
+        if self._way is not None and self._open:
+            await self._way.flush()
 
     async def close(self) -> None:
-        """Ends: writes what waits, as far as the database takes it; the rest stays in the spool for the next start."""
+        """Ends: writes what waits, as far as the database takes it; the rest stays in files for the next start."""
         self._open = False
-        self._room.set()
         if self._writer is None:
             return
-        self._wake()
-        await self._running
-        if self._mending is not None:
-            await asyncio.wait((self._mending,), timeout=self._settings.deadline_s)
-            self._tasks.append(self._mending)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._backlog.empty:
+        arrived = self._way is None or await self._way.close()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        if arrived:
             await self._leave()
-        await self._backlog.close()
         try:
             await asyncio.wait_for(self._writer.close(), self._settings.deadline_s)
         except TimeoutError:  # its thread ends with the process
             _log().error("ledger_writer_stuck")
 
-    def _wake(self) -> None:
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+    async def _start_way(self, writer: Writer) -> Way:
+        settings, delivery, trouble = self._settings, self._delivery, self._trouble
+        backlog = Backlog(Spool(self._spool_dir, self._worker, settings.max_spool_bytes))
+        direct = Direct(delivery, backlog, trouble, settings, self._refused)
+        if self._alone and settings.on_failure == "spool" and isinstance(writer, FileWriter):
+            journal = Journal(self._spool_dir, self._worker, settings.max_spool_bytes)
+            journalled = Journalled(journal, direct, delivery, trouble, settings)
+            try:
+                await journalled.start()
+            except OSError as error:
+                _log().error("journal_failed", error=str(error))
+            else:
+                return journalled
+        await direct.start()
+        return direct
 
-    async def _run(self) -> None:
-        """Writes one group after another."""
-        loop = asyncio.get_running_loop()
-        while True:
-            if not self._group.waiters:
-                if not self._open:
-                    return
-                self._idle = loop.create_future()
-                await self._idle
-            group, self._group = self._group, Group()
-            self._room.set()
-            if group.waiters:
-                try:
-                    await self._place(group)
-                except Exception as error:  # the ledger goes on whatever comes
-                    _log().exception("ledger_failed")
-                    group.fail(error)
-
-    async def _place(self, group: Group) -> None:
-        """Brings a group's rows to where they are safe, and tells who waits."""
-        while True:
-            if not self._troubled and await self._wrote(group):
-                return
-            async with self._aside:
-                if self._troubled:
-                    await self._set_aside(group)
-                    return
-
-    async def _wrote(self, group: Group) -> bool:
-        """Whether a group's rows went to the database; if not, the trouble begins."""
-        try:
-            _fail(group, await self._delivery.write(group.batch()))
-        except StorageError as error:
-            self._begin_trouble(error)
-        except Exception as error:  # whatever it is, the rows are worth more
-            _log().exception("ledger_failed")
-            self._begin_trouble(error)
-        else:
-            group.done()
-            return True
-        return False
-
-    async def _set_aside(self, group: Group) -> None:
-        """Lets a group's rows wait; new completions are refused where that is the setting, or there is no place."""
-        batch = group.batch()
-        if self._settings.on_failure == "refuse" or not await self._backlog.add(batch):
-            self._spool_full = self._settings.on_failure != "refuse"
-            for id in group.intents:
-                for waiter in group.waiting(id):
-                    if not waiter.done():
-                        waiter.set_exception(_refusal())
-            # The failed transaction may arrive yet.
-            closing = [self._closing(id) for id in group.intents]
-            await self._backlog.keep(Batch([], batch.settlements + closing, batch.wholes))
-        group.done()
-
-    def _closing(self, id: str) -> Row:
+    def _refused(self, id: str) -> Row:
+        """The settlement of a completion that is refused after all."""
         now = int(self._clock.now() * 1e6)
         return settlement_row(Settlement(id, Status.FAILED, now, error_reason="overloaded", cost_micros=0), self._bodies)
-
-    def _begin_trouble(self, error: Exception) -> None:
-        self._troubled = True
-        self._mending = asyncio.create_task(self._mend())
-        _log().warning("ledger_troubled", error=str(error))
-        self._on_trouble(True)
-
-    async def _mend(self) -> None:
-        """Brings what waits to the database, again and again until it takes it."""
-        pause_s = _TRY_AGAIN_S
-        while self._troubled:
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _TRY_AGAIN_AT_MOST_S)
-            try:
-                await self._delivery.wait_for_late()
-                while not self._backlog.empty:
-                    await self._backlog.deliver(self._delivery)
-                    self._spool_full = False
-            except (StorageError, OSError) as error:
-                _log().debug("ledger_still_troubled", error=str(error))
-                continue
-            except Exception:
-                _log().exception("ledger_failed")
-                continue
-            async with self._aside:  # what came later must not overtake what is on its way to the spool
-                self._troubled = not self._backlog.empty
-        self._mending = None
-        _log().info("ledger_mended")
-        self._on_trouble(False)
 
     async def _look_after(self) -> None:
         """Says again and again that this worker lives, and looks for others that do not."""
@@ -310,19 +204,6 @@ class Ledger:
             await self._recovery.leave()
         except StorageError as error:
             _log().warning("ledger_beat_failed", error=str(error))
-
-
-def _fail(group: Group, wrong: list[tuple[Batch, RowError]]) -> None:
-    for single, error in wrong:
-        for waiter in group.waiting(single.ids()[0]):
-            if not waiter.done():
-                waiter.set_exception(error)
-
-
-def _refusal() -> GatewayError:
-    return GatewayError(
-        ErrorReason.ERROR_REASON_OVERLOADED, "The ledger takes no completions at the moment", retry_after_s=_RETRY_AFTER_S
-    )
 
 
 def _log() -> structlog.stdlib.BoundLogger:

@@ -1,31 +1,26 @@
 """Rows that wait in a local file while the database takes none.
 
-One file for a worker, in a folder that workers may share; one line for a row: a checksum and JSON. What `append` took is on
-the disk, whole; a line that a crash tore was never promised to anybody. The worker holds a lock on its file, which ends with
-it, however it ends: a file without one is left over, and whoever starts next takes it. Everything here blocks.
+A file is one worker's, in a folder that workers may share; it has one line for a row. What `append` took is on the disk,
+whole; what `write` took is safe however the process ends, but not the machine; a line that was torn was never promised to
+anybody. The worker holds a lock on its file, which ends with it: a file without one is left over, and whoever starts next
+takes it. Everything here blocks; `write` no longer than the kernel needs to copy the line.
 """
 
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from zlib import crc32
 
-import orjson
-
-from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Batch, Row
+from server.ledger.lines import LineError, read_line, write_lines
+from server.ledger.record import Batch
 
 _SUFFIX = ".spool"
 _READ_BYTES = 1 << 20
 _TRIES = 100
 _TRY_AGAIN_S = 0.01
-_KINDS: dict[str, Sequence[str]] = {
-    "intent": INTENT_COLUMNS,
-    "settlement": (*SETTLEMENT_COLUMNS, "id"),
-    "whole": (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS),
-}
 
 
 class SpoolError(Exception):
@@ -55,11 +50,14 @@ class Spool:
         worker: whose it is.
         max_bytes: how large it may become with intents; settlements may double it, as what they tell was done already.
         sync: brings a file to the disk.
+
+    Attributes:
+        max_bytes: as above; may be changed.
     """
 
     def __init__(self, folder: Path, worker: str, max_bytes: int, sync: Callable[[int], None] = os.fsync) -> None:
         self._path = folder / f"{worker.replace(':', '-').replace('/', '-')}{_SUFFIX}"
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._sync = sync
         self._file: int | None = None
         self._begin = 0
@@ -80,37 +78,69 @@ class Spool:
         """Whether everything that it took was read."""
         return self._begin == self._end
 
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self._end
+
+    def open(self) -> None:
+        """Makes the file, if it is not there yet.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        self._open()
+
     def append(self, batch: Batch) -> None:
         """Takes rows; they are on the disk when it returns.
 
         Raises:
             SpoolError: it takes no more.
         """
+        end = self._end
         try:
-            lines = b"".join(_lines(batch))
-        except orjson.JSONEncodeError as error:
-            raise SpoolError(f"a row is none: {error}") from error
-        limit = self._max_bytes if batch.intents else 2 * self._max_bytes
-        if self._end + len(lines) > limit:
+            self.write(b"".join(write_lines(batch)), bool(batch.intents))
+            self._sync(self._open())
+        except LineError as error:
+            raise SpoolError(str(error)) from error
+        except OSError as error:
+            self._end = end
+            self._cut(end)
+            raise SpoolError(f"{self._path}: {error}") from error
+
+    def write(self, lines: bytes, intents: bool) -> int:
+        """Takes lines, whole, and does not wait for the disk.
+
+        Args:
+            lines: the lines.
+            intents: whether there are intents among them.
+
+        Returns:
+            How many bytes it has now.
+
+        Raises:
+            SpoolError: it takes no more.
+        """
+        if self._end + len(lines) > (self.max_bytes if intents else 2 * self.max_bytes):
             raise SpoolError(f"{self._path} is as large as it may be")
+        at = self._end
         try:
-            file = self._open()
-            view = memoryview(lines)
-            at = self._end
-            while view:
-                written = os.pwrite(file, view, at)
-                view, at = view[written:], at + written
-            self._sync(file)
+            file = self._open() if self._file is None else self._file
+            while lines:
+                written = os.pwrite(file, lines, at)
+                lines, at = lines[written:], at + written
         except OSError as error:
             self._cut(self._end)
             raise SpoolError(f"{self._path}: {error}") from error
         self._end = at
+        return at
 
     def read(self, count: int) -> Read:
         """The next rows, no more than `count`; they stay until `forget` is told.
 
         Raises:
             OSError: the disk fails.
+            LineError: a line is a later version's.
         """
         batch, damaged, at = Batch(), 0, self._begin
         data = b""
@@ -125,7 +155,7 @@ class Spool:
                 continue
             at += len(line) + 1
             data = data[len(line) + 1 :]
-            if not _add(batch, line):
+            if not read_line(line, batch):
                 damaged += 1
         return Read(batch, at, damaged)
 
@@ -178,30 +208,5 @@ class Spool:
 
     def _cut(self, size: int) -> None:
         if self._file is not None:
-            try:
+            with suppress(OSError):  # what stays there is written over, and until then it may be read again
                 os.ftruncate(self._file, size)
-            except OSError:
-                self._end = max(self._end, os.fstat(self._file).st_size)
-
-
-def _lines(batch: Batch) -> Iterable[bytes]:
-    parts: tuple[tuple[str, list[Row]], ...] = (
-        ("intent", batch.intents),
-        ("whole", batch.wholes),
-        ("settlement", batch.settlements),
-    )
-    for kind, rows in parts:
-        for row in rows:
-            text = orjson.dumps([kind, dict(zip(_KINDS[kind], row, strict=True))])
-            yield b"%08x %b\n" % (crc32(text), text)
-
-
-def _add(batch: Batch, line: bytes) -> bool:
-    """Puts a line's row into a batch; False: the line is damaged."""
-    checksum, _, text = line.partition(b" ")
-    if checksum != b"%08x" % crc32(text):
-        return False
-    kind, values = orjson.loads(text)
-    row = tuple(values.get(name) for name in _KINDS[kind])
-    {"intent": batch.intents, "settlement": batch.settlements, "whole": batch.wholes}[kind].append(row)
-    return True

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from server.clock import SystemClock
-from server.ledger.ledger import Ledger, LedgerSettings
+from server.ledger.ledger import Ledger
 from server.ledger.recovery import find_worker_id
+from server.ledger.settings import LedgerSettings
 from server.storage.database import Database
 from tests.server.ledger.entries import intent, settlement
 

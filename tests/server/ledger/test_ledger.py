@@ -8,9 +8,10 @@ import pytest
 
 from server.errors import GatewayError
 from server.ledger.entry import Status, Tried
-from server.ledger.ledger import Ledger, LedgerSettings
+from server.ledger.ledger import Ledger
 from server.ledger.row import Completion
 from server.ledger.rows import Rows
+from server.ledger.settings import LedgerSettings
 from server.ledger.writer import RowError
 from server.storage.database import Database
 from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement

@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 
 from server.errors import GatewayError
-from server.ledger.ledger import Ledger, LedgerSettings
+from server.ledger.ledger import Ledger
 from server.ledger.rows import Rows
+from server.ledger.settings import LedgerSettings
 from server.ledger.writer import FileWriter, Writer
 from server.storage.database import Database
 from server.storage.errors import StorageError

@@ -1,0 +1,48 @@
+"""The ways that rows take to the database. Two modules know one each."""
+
+from typing import Protocol
+
+from server.errors import GatewayError
+from server.ledger.record import Row
+from trunkline.v1.error_reason_pb2 import ErrorReason
+
+_RETRY_AFTER_S = 2.0
+
+
+class Way(Protocol):
+    """A way. Its rows are those of `intent_row` and `settlement_row`."""
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait because the database failed."""
+
+    async def start(self) -> None:
+        """Begins.
+
+        Raises:
+            OSError: the disk fails.
+        """
+
+    async def intent(self, row: Row) -> None:
+        """Takes an intent; returns when that outlives the process.
+
+        Raises:
+            GatewayError: OVERLOADED, as the row can neither be written nor wait.
+            RowError: no database takes it.
+        """
+
+    async def settle(self, row: Row) -> None:
+        """Takes a settlement; likewise. It is taken whether or not the caller waits."""
+
+    async def flush(self) -> None:
+        """Returns when the database has all that was taken before, or fails."""
+
+    async def close(self) -> bool:
+        """Ends; gives whether the database has everything. The rest waits for the next start."""
+
+
+def refusal() -> GatewayError:
+    """What a request is told whose intent cannot be taken."""
+    return GatewayError(
+        ErrorReason.ERROR_REASON_OVERLOADED, "The ledger takes no completions at the moment", retry_after_s=_RETRY_AFTER_S
+    )
