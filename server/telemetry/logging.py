@@ -31,6 +31,9 @@ _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _FOREIGN = ("sanic.root", "sanic.error", "sanic.access", "sanic.server", "sanic.websockets")
 """Loggers that have handlers of their own."""
 
+_MOMENT_S = 0.02
+"""How long a line that is not urgent may wait for others, so that a busy gateway masks and writes many at once."""
+
 _PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
 """A value that a readable line shows as it is."""
 
@@ -51,15 +54,26 @@ class Sink:
         self._waiting: list[str] = []
         atexit.register(self.flush)
 
-    def line(self, text: str) -> None:
-        """Takes one line. In a running loop, the lines of one turn are masked and written together, at its end."""
-        self._waiting.append(text)
-        if len(self._waiting) > 1:
+    def line(self, text: str, urgent: bool = True) -> None:
+        """Takes one line. In a running loop, lines that come together are masked and written together.
+
+        Args:
+            text: the line.
+            urgent: whether it goes out at the end of this turn of the loop, with all that wait; else within a moment.
+        """
+        waiting = self._waiting
+        waiting.append(text)
+        if not urgent and len(waiting) > 1:
             return
         try:
-            asyncio.get_running_loop().call_soon(self.flush)
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
+            return
+        if urgent:
+            loop.call_soon(self.flush)
+        else:
+            loop.call_later(_MOMENT_S, self.flush)
 
     def flush(self) -> None:
         """Writes the lines that wait; a log that cannot be written must not end a request."""
@@ -124,6 +138,7 @@ def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerB
 
     def method(name: str) -> Callable[..., None]:
         level = "error" if name == "exception" else name
+        urgent = _LEVELS[level.upper()] > _LEVELS["INFO"]
 
         def log(self: Logger, event: str, **fields: object) -> None:
             if name == "exception":
@@ -134,7 +149,7 @@ def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerB
             written = {"event": event, **self._context, **fields, "level": level, "time": _now()}
             if "exc_info" in written:
                 _tell_exception(written)
-            self._logger.line(render(written))
+            self._logger.line(render(written), urgent)
 
         def ignore(self: Logger, event: str, **fields: object) -> None:
             return None

@@ -3,7 +3,7 @@
 Every sub-client makes its calls through here, so that deadlines, keys and errors are the same everywhere.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -18,6 +18,9 @@ T_co = TypeVar("T_co", covariant=True)
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 """What travels beside a request: keys in lower case, each with a value."""
 
+Facts: TypeAlias = tuple[tuple[str, str | bytes], ...]
+"""What came beside an answer, likewise."""
+
 _KEYS = frozenset({"authorization", "x-api-key"})
 
 
@@ -25,7 +28,7 @@ class CallFacts:
     """What the gateway told of a call beside its answer. `metadata` has all of it."""
 
     __slots__ = ()
-    metadata: Iterable[tuple[str, str | bytes]]
+    metadata: Facts
 
     @property
     def provider(self) -> str:
@@ -58,12 +61,10 @@ class CallFacts:
         return self._told("x-request-id")
 
     def _told(self, name: str) -> str:
-        metadata = self.metadata
-        if isinstance(metadata, grpc.aio.Metadata):
-            told = metadata.get(name)
-        else:
-            told = next((value for key, value in metadata if key == name), None)
-        return told if isinstance(told, str) else ""
+        for key, value in self.metadata:
+            if key == name:
+                return value if isinstance(value, str) else ""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Answer(CallFacts, Generic[T_co]):
     """
 
     value: T_co
-    metadata: Iterable[tuple[str, str | bytes]]
+    metadata: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ async def ask(
     defaults: CallDefaults,
     timeout_s: float | None,
     metadata: Metadata,
-) -> tuple[R, grpc.aio.Metadata]:
+) -> tuple[R, Facts]:
     """Makes a call with one answer.
 
     Returns:
@@ -126,7 +127,7 @@ async def ask(
     """
     call = method(request, timeout=defaults.timeout(timeout_s), metadata=defaults.beside(metadata))
     try:
-        return await call, await call.initial_metadata()
+        return await call, tuple(await call.initial_metadata())
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
 
@@ -137,7 +138,7 @@ def ask_sync(
     defaults: CallDefaults,
     timeout_s: float | None,
     metadata: Metadata,
-) -> tuple[R, Iterable[tuple[str, str | bytes]]]:
+) -> tuple[R, Facts]:
     """Makes a call with one answer. As `ask`."""
     try:
         response, call = method.with_call(
@@ -145,7 +146,7 @@ def ask_sync(
         )
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
-    return response, call.initial_metadata()
+    return response, tuple(call.initial_metadata())
 
 
 class Page(Protocol):

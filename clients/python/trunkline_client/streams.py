@@ -12,7 +12,7 @@ import grpc
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import TextCompletion
-from trunkline_client.calls import CallFacts
+from trunkline_client.calls import CallFacts, Facts
 from trunkline_client.errors import from_rpc_error
 
 R = TypeVar("R")
@@ -71,7 +71,7 @@ class MessageStream(CallFacts, Generic[R]):
         if not self._opened:
             try:
                 self._held = await self._call.read()
-                self.metadata = await self._call.initial_metadata()
+                self.metadata = tuple(await self._call.initial_metadata())
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
             self._opened = True
@@ -96,9 +96,9 @@ class MessageStream(CallFacts, Generic[R]):
             raise StopAsyncIteration
         return message  # type: ignore[return-value]
 
-    async def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]]:
+    async def trailing_metadata(self) -> Facts:
         """What the gateway told at the end of the call. Waits for it: read all messages first."""
-        return await self._call.trailing_metadata()
+        return tuple(await self._call.trailing_metadata())
 
     def cancel(self) -> bool:
         """Ends the call, and with it the provider's work; false where it had ended already.
@@ -159,7 +159,7 @@ class SyncMessageStream(CallFacts, Generic[R]):
         """Waits until the answer begins. As `MessageStream.open`."""
         if not self._opened:
             self._held = self._receive()
-            self.metadata = self._call.initial_metadata()
+            self.metadata = tuple(self._call.initial_metadata())
             self._opened = True
         return self
 
@@ -181,9 +181,9 @@ class SyncMessageStream(CallFacts, Generic[R]):
             raise StopIteration
         return message
 
-    def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]]:
+    def trailing_metadata(self) -> Facts:
         """What the gateway told at the end of the call. Waits for it: read all messages first."""
-        return self._call.trailing_metadata()
+        return tuple(self._call.trailing_metadata())
 
     def cancel(self) -> bool:
         """Ends the call, and with it the provider's work. Asking for another message raises `CallCancelledError` then."""

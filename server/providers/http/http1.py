@@ -17,7 +17,7 @@ from aiohttp.http import RawResponseMessage
 from yarl import URL
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.http.base import LARGEST_HEADER, Answer, Http
+from server.providers.http.base import LARGEST_BODY, LARGEST_HEADER, Answer, Http
 from server.providers.http.http1_pool import Line, Pool, Stale
 
 _READ_SIZE = 256 * 1024
@@ -51,6 +51,13 @@ class Http1Answer(Answer):
             return await content.readany()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             _raise(error)
+
+    async def body(self, limit: int = LARGEST_BODY) -> bytes:
+        """The whole body; see `Answer.body`. Most have arrived with the head."""
+        content = self._content
+        if content.is_eof() and content.total_bytes <= limit and content.exception() is None:
+            return content.read_nowait()
+        return await super().body(limit)
 
     async def __aexit__(
         self, exception_type: type[BaseException] | None, exception: BaseException | None, trace: TracebackType | None
