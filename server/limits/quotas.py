@@ -1,11 +1,11 @@
 """Quotas: rows that say how many tokens a tenant, user or key may use in a period."""
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError
 from server.limits.allowances import Allowance, Due, Unit
 from server.limits.periods import Period
+from server.storage.connection import AsyncConnection
 from server.storage.tables import QUOTAS
 from trunkline.v1.error_reason_pb2 import ErrorReason
 

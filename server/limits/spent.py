@@ -1,9 +1,9 @@
 """What the rows of completions say was used. The one truth that counters are seeded from."""
 
 from sqlalchemy import ColumnElement, case, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.limits.allowances import Due, Sums, Unit
+from server.storage.connection import AsyncConnection
 from server.storage.tables import COMPLETIONS
 
 _SCOPES = {

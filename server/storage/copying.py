@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.errors import SchemaError, StorageError
 from server.storage.schema import find_revision
@@ -38,8 +38,7 @@ async def copy(source: Database, target: Database) -> Mapping[str, Totals]:
             if (await writing.execute(select(table).limit(1))).first() is not None:
                 raise StorageError(f"{target.shown}: there are rows in {table.name} already. Copy into an empty database")
         for table in METADATA.sorted_tables:
-            result = await reading.stream(select(table))
-            async for rows in result.mappings().partitions(_ROWS_AT_ONCE):
+            async for rows in reading.partitions(select(table), _ROWS_AT_ONCE):
                 await writing.execute(insert(table), [dict(row) for row in rows])
         for table in METADATA.sorted_tables:
             before, after = await count_totals(reading, table), await count_totals(writing, table)

@@ -1,23 +1,26 @@
 """The database: SQLite or PostgreSQL, used in one way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import structlog
 from sqlalchemy import Insert, Table, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from server.storage.address import Address, Dialect, find_address
 from server.storage.bounds import Bounds
+from server.storage.connection import AsyncConnection, AsyncEngine
 from server.storage.errors import StorageError
-from server.storage.postgresql import open_postgresql
 from server.storage.schema import MIGRATIONS, Migrated, migrate
 from server.storage.sqlite import open_sqlite
+
+_InsertInto = Callable[[Table], sqlite.Insert]
+"""PostgreSQL's insert has the same methods as SQLite's."""
 
 _FOR_WRITING = ("foreign_keys=ON", "synchronous=NORMAL")
 _FOR_READING = ("query_only=ON",)
@@ -37,10 +40,12 @@ class Database:
         bounds: what it may take.
         writing: connections to change things with.
         reading: connections to read with.
-        alone: whether one transaction at a time is all that it can do.
+        insert_into: makes an insert that may change rows which are there.
     """
 
-    def __init__(self, address: Address, bounds: Bounds, writing: AsyncEngine, reading: AsyncEngine, alone: bool) -> None:
+    def __init__(
+        self, address: Address, bounds: Bounds, writing: AsyncEngine, reading: AsyncEngine, insert_into: _InsertInto
+    ) -> None:
         self.shown = address.shown
         """Where it is, without secrets."""
         self.dialect: Dialect = address.dialect
@@ -51,7 +56,9 @@ class Database:
         self._reading = reading
         one_by_one = address.dialect == "sqlite"
         self._write_turn = asyncio.Lock() if one_by_one else nullcontext()
-        self._read_turn = self._write_turn if alone else nullcontext()
+        # In memory, one transaction at a time is all that it can do.
+        self._read_turn = self._write_turn if address.memory else nullcontext()
+        self._insert_into = insert_into
         self._keeper: AsyncConnection | None = None
         self._releases: set[asyncio.Task[None]] = set()
 
@@ -73,12 +80,13 @@ class Database:
         """
         address, bounds = find_address(url, data_dir), bounds or Bounds()
         if address.dialect == "postgresql":
-            engine = open_postgresql(address, bounds)
-            made = cls(address, bounds, engine, engine, alone=False)
+            postgresql = import_module("server.storage.postgresql")
+            engine = cast(Callable[[Address, Bounds], AsyncEngine], postgresql.open_postgresql)(address, bounds)
+            made = cls(address, bounds, engine, engine, cast(_InsertInto, postgresql.insert_into))
         else:
             writing = open_sqlite(address, bounds, "BEGIN IMMEDIATE", 1, _FOR_WRITING)
             reading = open_sqlite(address, bounds, "BEGIN", bounds.connections, _FOR_READING)
-            made = cls(address, bounds, writing, reading, alone=address.file is None)
+            made = cls(address, bounds, writing, reading, sqlite.insert)
         try:
             await made._prepare(address, migrations)
         except BaseException:
@@ -123,7 +131,7 @@ class Database:
             keys: the columns of the primary key or of a unique constraint.
             changed: the columns that take the new row's values; none: the row that is there stays as it is.
         """
-        statement = sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
+        statement = self._insert_into(table)
         if not changed:
             return statement.on_conflict_do_nothing(index_elements=keys)
         new = {name: statement.excluded[name] for name in changed}
@@ -167,7 +175,7 @@ class Database:
                 connection = await engine.connect()
                 try:
                     if read_only and self.dialect == "postgresql":
-                        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                        await connection.set_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                     await connection.begin()
                     if allowed_s > self._bounds.timeout_s and self.dialect == "postgresql":
                         await _allow(connection, allowed_s)

@@ -1,10 +1,12 @@
-"""SQLAlchemy's engine over PostgreSQL, and what each of its connections is told first."""
+"""SQLAlchemy's engine over PostgreSQL, and what each of its connections is told first. Loaded only where it is used."""
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from server.storage.address import Address
 from server.storage.bounds import Bounds
+from server.storage.connection import AsyncEngine
 from server.storage.errors import StorageError
 
 _FOREVER_S = 86_400
@@ -28,7 +30,7 @@ def open_postgresql(address: Address, bounds: Bounds) -> AsyncEngine:
         async def close(self, *, timeout: float | None = None) -> None:
             await super().close(timeout=min(timeout or bounds.close_timeout_s, bounds.close_timeout_s))
 
-    async def connect(*_: object, **__: object) -> Connection:
+    async def connect() -> Connection:
         try:
             connection = await asyncpg.connect(
                 address.dsn, timeout=bounds.connect_timeout_s, server_settings=told, connection_class=Connection
@@ -40,9 +42,9 @@ def open_postgresql(address: Address, bounds: Bounds) -> AsyncEngine:
         assert isinstance(connection, Connection)
         return connection
 
-    return create_async_engine(
+    return AsyncEngine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        connect,
         pool_size=bounds.connections,
         max_overflow=0,
         hide_parameters=True,
@@ -51,3 +53,8 @@ def open_postgresql(address: Address, bounds: Bounds) -> AsyncEngine:
         pool_pre_ping=True,
         pool_use_lifo=True,
     )
+
+
+def insert_into(table: Table) -> Insert:
+    """An insert that may say what to do with rows that are there already."""
+    return insert(table)

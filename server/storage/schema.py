@@ -12,9 +12,9 @@ from typing import cast
 
 from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage.address import Address
+from server.storage.connection import AsyncEngine
 from server.storage.errors import StorageError
 from server.storage.tables import METADATA, REVISION
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import aiosqlite
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from server.storage.address import Address
 from server.storage.bounds import Bounds
+from server.storage.connection import AsyncEngine
 from server.storage.errors import StorageError
 
 _FOREVER_S = 86_400
@@ -40,12 +40,12 @@ def open_sqlite(address: Address, bounds: Bounds, begin: str, connections: int, 
             opened.execute(f"PRAGMA {pragma}")
         return opened
 
-    async def connect(*_: object, **__: object) -> aiosqlite.Connection:
+    async def connect() -> aiosqlite.Connection:
         return await _Connection(open_one, bounds.close_timeout_s)
 
-    engine = create_async_engine(
+    engine = AsyncEngine(
         "sqlite+aiosqlite://",
-        async_creator=connect,
+        connect,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=connections,
         max_overflow=0,
@@ -56,7 +56,7 @@ def open_sqlite(address: Address, bounds: Bounds, begin: str, connections: int, 
     def on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "begin", on_begin)
+    event.listen(engine.engine, "begin", on_begin)
     return engine
 
 

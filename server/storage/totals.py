@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, LargeBinary, String, Table, cast, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.storage.connection import AsyncConnection
 
 _PART = 1 << 20
 """SQLite cannot add up to more than 64 bits, and times are long. So the high and low parts of numbers are summed apart."""

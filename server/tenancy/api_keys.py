@@ -13,9 +13,9 @@ from typing import Any, cast
 import orjson
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError, invalid_request
+from server.storage.connection import AsyncConnection
 from server.storage.tables import API_KEYS, USERS
 from server.tenancy.records import ApiKey, FormerKey
 from server.tenancy.rows import Rows

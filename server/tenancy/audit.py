@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 import orjson
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import AUDIT
 from server.tenancy.failing import failing

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError, invalid_request
+from server.storage.connection import AsyncConnection
 from server.storage.tables import BUDGETS
 from server.tenancy.limit_rows import read_budget, write_budget
 from server.tenancy.records import Budget

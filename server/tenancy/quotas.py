@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, RowMapping
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError, invalid_request
+from server.storage.connection import AsyncConnection
 from server.storage.tables import QUOTAS
 from server.tenancy.limit_rows import read_quota, write_quota
 from server.tenancy.records import Quota

@@ -8,10 +8,10 @@ from typing import ClassVar, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, RowMapping, Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.clock import Clock
 from server.errors import GatewayError
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.tenancy.audit import write_audit
 from server.tenancy.failing import failing

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Table, and_, delete, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import invalid_request
+from server.storage.connection import AsyncConnection
 from server.storage.tables import API_KEYS, BUDGETS, QUOTAS, TENANTS, USERS
 from server.tenancy.audit import Record, write_audit
 from server.tenancy.limit_rows import read_budget, read_quota

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError, invalid_request
+from server.storage.connection import AsyncConnection
 from server.storage.tables import TENANTS, USERS
 from server.tenancy.records import Tenant
 from server.tenancy.rows import Rows

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError, invalid_request
+from server.storage.connection import AsyncConnection
 from server.storage.tables import API_KEYS, TENANTS, USERS
 from server.tenancy.records import User
 from server.tenancy.rows import Rows

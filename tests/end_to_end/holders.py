@@ -3,8 +3,8 @@
 from hashlib import sha256
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.storage.connection import AsyncConnection
 from server.storage.tables import API_KEYS, TENANTS, USERS
 
 TIMES = {"create_time": 1, "update_time": 1}

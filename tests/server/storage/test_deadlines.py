@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.storage.bounds import Bounds
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from tests.fakes.stores import Postgresql
