@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.errors import GatewayError
 from server.limits.allowances import Allowance, Due, Unit
 from server.limits.periods import Period
 from server.limits.quotas import tell_allowance
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import BUDGET_EVENTS, BUDGETS
 from trunkline.v1.error_reason_pb2 import ErrorReason
