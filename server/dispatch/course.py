@@ -299,7 +299,7 @@ class Course:
             if accept is not None and not accept(target):
                 continue
             standing = target.state.standing(now)
-            if standing is Standing.FULL or (standing is Standing.OPEN and self.attempts):
+            if standing is Standing.FULL or (standing is Standing.OPEN and (self.attempts or target.state.full)):
                 continue
             rank = 2 if standing is Standing.OPEN or not self._quick_enough(target) else int(standing > Standing.DEGRADED)
             if rank == 0:
@@ -320,9 +320,8 @@ class Course:
 
     def _situation(self, target: Target, retries: int, left_s: float | None) -> Situation:
         others = self._others()
-        again = target.state.breaker.lets_through(self._means.clock.monotonic()) and (
-            self._quick_enough(target) or not others
-        )
+        standing = target.state.standing(self._means.clock.monotonic())  # a wait for one that is full delays a refusal
+        again = standing < Standing.FULL and (self._quick_enough(target) or not others)
         return Situation(
             retries=retries,
             most_retries=target.settings.max_retries if again else 0,

@@ -23,6 +23,10 @@ _REASONS = {
 }
 """What the caller is told when every attempt failed alike; PROVIDERS_UNAVAILABLE for the rest."""
 
+_BUSY = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED})
+_BUSY_S = 1.0
+"""When to come back to providers that were too busy and did not say when."""
+
 _OPERATION_NAMES = {
     "chat": "chat completions",
     "text": "text completions",
@@ -83,7 +87,7 @@ def failed(failures: Sequence[Failure], model: str) -> GatewayError:
         ).decode(),
     }
     waits = [failure.error.retry_after_s for failure in failures if failure.error.retry_after_s is not None]
-    retry_after_s = min(waits, default=None)
+    retry_after_s = min(waits, default=_BUSY_S if last.error.fault in _BUSY else None)
     reason = ErrorReason.ERROR_REASON_PROVIDERS_UNAVAILABLE
     if len(faults) == 1 or not last.error.fault.elsewhere:
         reason = _REASONS.get(last.error.fault, reason)

@@ -126,6 +126,11 @@ class TargetState:
         return sorted(self._times)[min(len(self._times) - 1, int(len(self._times) * quantile))]
 
     @property
+    def full(self) -> bool:
+        """Whether it has as much work as it takes, whatever else is to be said of it."""
+        return self.in_flight >= self._limit
+
+    @property
     def concurrency_limit(self) -> int | None:
         """How many attempts it takes at once; None: it has not said that it is too many."""
         return None if self._limit >= _NO_LIMIT else int(self._limit)

@@ -41,7 +41,6 @@ _BY_CODE = {
     "rate_limit_exceeded": Fault.RATE_LIMITED,
     "rate_limited": Fault.RATE_LIMITED,
     "service_tier_capacity_exceeded": Fault.OVERLOADED,
-    "server_error": Fault.SERVER,
     "tool_use_failed": Fault.SERVER,
     "json_validate_failed": Fault.SERVER,
     "overloaded_error": Fault.OVERLOADED,

@@ -1,8 +1,10 @@
 """Retries, fallbacks, hedges and deadlines: all that happens before the first chunk."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -123,11 +125,53 @@ async def test_a_target_with_an_open_breaker_is_not_asked_again_in_one_request()
 
 async def test_targets_that_are_full_are_overload() -> None:
     given = means(rows(Scripted(ANSWER)))
-    state = given.router.targets("m")[0].state
-    tries = [state.begin() for _ in range(6)]
-    state.failed(tries[0], ProviderError(Fault.OVERLOADED, "No."), 0)
+    _full(given)
     error = await refusal(given)
     assert (reason_name(error.reason), error.retry_after_s) == ("overloaded", 1)
+
+
+def _full(given: Means) -> None:
+    """Gives a target as much work as it takes."""
+    state = given.router.targets("m")[0].state
+    tries = [state.begin() for _ in range(6)]
+    state.failed(tries[0], ProviderError(Fault.OVERLOADED, "No."), given.clock.monotonic())
+    assert state.full
+
+
+class _NoChance(random.Random):
+    """Chance of whom no back-off may be asked."""
+
+    def uniform(self, a: float, b: float) -> float:
+        raise AssertionError(f"a back-off of up to {b} s")
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 20.0], ids=["no hint", "a hint"])
+async def test_a_target_that_is_full_when_it_refuses_is_not_waited_for(retry_after_s: float | None) -> None:
+    provider = fails(Fault.OVERLOADED, retry_after_s=retry_after_s)
+    given = replace(means(rows(provider, max_retries=2, retry_delay=30)), chance=_NoChance())
+    state = given.router.targets("m")[0].state
+    for _ in range(6):
+        state.begin()
+    error = await refusal(given)
+    assert (reason_name(error.reason), error.retry_after_s) == ("providers_unavailable", retry_after_s or 1)
+    assert (len(provider.asks), state.in_flight) == (1, 6)
+
+
+async def test_without_retry_budget_nothing_is_waited_for() -> None:
+    given = means(rows(fails(Fault.OVERLOADED, retry_after_s=20), max_retries=2))
+    while given.budget.take():
+        pass
+    async with asyncio.timeout(10):
+        await refusal(given)
+
+
+async def test_an_open_breaker_is_no_way_around_a_target_that_is_full() -> None:
+    provider = Scripted(ANSWER)
+    given = means(rows(provider), breaker=CircuitBreakerSettings(failure_threshold=1))
+    _full(given)
+    assert given.router.targets("m")[0].state.standing(given.clock.monotonic()) is Standing.OPEN
+    error = await refusal(given)
+    assert (reason_name(error.reason), provider.asks) == ("overloaded", [])
 
 
 async def test_a_fallback_model_is_asked_when_all_of_the_models_targets_failed() -> None:

@@ -60,6 +60,7 @@ def test_a_status_has_its_meaning(status: int, fault: Fault) -> None:
         (400, {"code": 400, "metadata": {"error_type": "context_length_exceeded"}}, Fault.CONTEXT_LENGTH),
         (502, {"code": 502, "metadata": {"error_type": "rate_limit_exceeded"}}, Fault.RATE_LIMITED),
         (429, {"code": "3505", "type": "service_tier_capacity_exceeded"}, Fault.OVERLOADED),
+        (503, {"code": None, "type": "server_error"}, Fault.OVERLOADED),
         (400, {"code": "string_above_max_length", "param": "user"}, Fault.INVALID_REQUEST),
         (400, {"code": ["odd"], "type": {}}, Fault.INVALID_REQUEST),
     ],
