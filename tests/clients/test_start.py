@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,19 @@ sys.argv = ["trunkline", *sys.argv[1:]]
 from trunkline_cli.start import main
 main()
 """
+
+LOADED = """
+import asyncio, sys
+from pathlib import Path
+from trunkline_cli.main import build_app
+build_app(["serve"])
+from server.storage.database import Database
+database = asyncio.run(Database.open(None, Path(sys.argv[1])))
+print(*(name for name in sys.argv[2:] if name in sys.modules))
+import rich, trustme
+"""
+UNUSED = ("alembic", "asyncpg", "botocore", "genai_prices", "h2", "redis", "rich", "sqlalchemy.orm", "trustme")
+"""What a gateway by its defaults has no use for. Each takes megabytes."""
 
 
 def begin(*arguments: str, **environment: str) -> str:
@@ -37,3 +51,9 @@ def test_other_commands_just_run() -> None:
 
 def test_what_the_environment_chose_holds() -> None:
     assert "Usage" in begin("serve", "--help", PYTHONMALLOC="pymalloc")
+
+
+def test_a_gateway_loads_nothing_large_that_it_does_not_use(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", LOADED, str(tmp_path), *UNUSED)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout == "\n"

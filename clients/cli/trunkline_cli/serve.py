@@ -11,7 +11,6 @@ from typing import Annotated, NoReturn
 
 import typer
 import uvloop
-from rich.console import Console
 
 from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
@@ -169,7 +168,7 @@ async def _serve(
     try:
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls, kept)
     except (OSError, SelectionFileError, StorageError, UnsharedLimitsError) as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
+        _tell_error(str(error))
         return CANNOT_START if quiet else 1
     if not quiet:
         _announce(gateway.addresses, plain_key, core)
@@ -231,8 +230,13 @@ def _or(value: int | None, default: int | None) -> int | None:
 
 
 def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(f"[red]error:[/red] {message}", highlight=False)
+    _tell_error(message)
     raise typer.Exit(1)
+
+
+def _tell_error(message: str) -> None:
+    """Says why it cannot start, plainly: what the other commands write with takes memory that is then never used again."""
+    typer.echo(f"{typer.style('error:', fg='red')} {message}", err=True)
 
 
 def build_app() -> typer.Typer:
