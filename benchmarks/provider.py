@@ -108,8 +108,9 @@ class Script:
         """Makes every answer once."""
         self.stats = Stats()
         self.unary = answers.json_answer(answers.unary_body())
-        burst = b"".join(answers.events(answers.BURST_MODEL))
-        self.burst = answers.STREAM_HEAD + answers.in_one_frame(burst) + answers.STREAM_END
+        # A frame of HTTP's for each event, as vendors' servers send them, also where the network joins them.
+        burst = b"".join(map(answers.in_one_frame, answers.events(answers.BURST_MODEL)))
+        self.burst = answers.STREAM_HEAD + burst + answers.STREAM_END
         self.models = answers.json_answer(
             orjson.dumps({"object": "list", "data": [{"id": model, "object": "model"} for model in answers.MODELS]})
         )
