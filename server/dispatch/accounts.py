@@ -230,7 +230,7 @@ class Account:
             self._body = answer_text(batch)
         if usage is not None:
             self._usage = usage
-        if getattr(batch, "finishing", False):
+        if self._accounts.writes and getattr(batch, "finishing", False):
             self._finish_reason = _finish_reason(batch) or self._finish_reason
         if isinstance(batch, CreateImagesResponse):
             self._images = len(batch.images.data)
@@ -324,8 +324,9 @@ class Account:
         """What was used, and whether that is what the provider said."""
         if attempt is None or self._first_chunk_time is None:
             return None, True
-        if status is Status.COMPLETED and self._usage is not None:
-            return self._usage, True
+        booked = self._accounts.writes or self._reservation is not None
+        if not booked or (status is Status.COMPLETED and self._usage is not None):
+            return self._usage, True  # where nothing is booked, nothing is estimated
         answer = self._told.answer() if self._told is not None else None
         told_bytes = 0 if answer is None else answer.byte_count
         policy = Billing(attempt.target.settings.broken_stream_billing)
