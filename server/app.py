@@ -17,6 +17,8 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client.registry import CollectorRegistry
 
 from server.alerts.alerts import Alerts
+from server.alerts.budget_alerts import BudgetAlerts
+from server.alerts.listing import AlertList
 from server.alerts.troubles import Troubles
 from server.caller import ADMIN, COMPLETION, Caller
 from server.catalogue.catalogue import Catalogue, Source
@@ -48,7 +50,7 @@ from server.providers.http.choice import build_http
 from server.providers.loader import build_provider, provider_kinds
 from server.runtime import ProviderRow, Runtime
 from server.services.admin import AdminService
-from server.services.alerts import AlertsService
+from server.services.alerts import AlertsService, notices
 from server.services.completion import CompletionService
 from server.services.health import READINESS, HealthService
 from server.services.metrics import MetricsService
@@ -163,12 +165,15 @@ class Core:
             Auth(keys),
         )
         await self._govern(database)
+        alerts = AlertList(self._alerts, BudgetAlerts(database, self._clock), notices(lambda: self._runtime))
+        text = "Alerts that fire, by rule and severity: this process's own, and those of budgets."
+        self._metrics.add_awaited("gauge", "trunkline_alerts_firing", text, ("rule", "severity"), alerts.count)
         hosts: list[Host] = [self.channel]
         if listen is not None:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
         self._idempotency = Idempotency(database, self._clock, token_hex(16))
-        self._register(Registry(interceptors, hosts), Tenancy(database, self._clock), self._idempotency)
+        self._register(Registry(interceptors, hosts), Tenancy(database, self._clock), self._idempotency, alerts)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
@@ -280,20 +285,20 @@ class Core:
         )
         return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
-    def _register(self, registry: Registry, tenancy: Tenancy, idempotency: Idempotency) -> None:
+    def _register(self, registry: Registry, tenancy: Tenancy, idempotency: Idempotency, alerts: AlertList) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
         admin = AdminService(runtime, self._chaos, tenancy)
         completion = CompletionService(runtime, idempotency)
         models = ModelsService(runtime, self._selections, self._clock)
-        metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping)
+        metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics)
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(completion, registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(models, registry)  # type: ignore[arg-type]
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
-        alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(runtime), registry)  # type: ignore[arg-type]
+        alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(alerts), registry)  # type: ignore[arg-type]
 
     def _grpc_server(self, listen: Listen) -> grpc.aio.Server:
         server = grpc.aio.server(

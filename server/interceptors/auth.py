@@ -28,6 +28,7 @@ class Need:
 OPEN = Need(())
 OPERATORS = Need((ADMIN,), tenants=False)
 _ADMINS, _COMPLETIONS = Need((ADMIN,)), Need((COMPLETION,))
+_SCRAPERS = Need((METRICS_READ, ADMIN), tenants=False)
 _MODELS, _METRICS = Need((MODELS_READ, COMPLETION)), Need((METRICS_READ, COMPLETION))
 
 _ADMIN_SERVICE = "/trunkline.v1.AdminService/"
@@ -41,6 +42,8 @@ _NEEDS: Mapping[str, Need] = {
     "/trunkline.v1.ModelsService/ExplainRoute": _MODELS,
     "/trunkline.v1.MetricsService/GetHealth": OPEN,
     "/trunkline.v1.MetricsService/ListProviders": _METRICS,
+    "/trunkline.v1.MetricsService/ExportPrometheus": _SCRAPERS,
+    "/trunkline.v1.AlertsService/ListAlerts": _ADMINS,
     f"{_ADMIN_SERVICE}GetTenant": _ADMINS,
     f"{_ADMIN_SERVICE}ListTenants": _ADMINS,
     f"{_ADMIN_SERVICE}UpdateTenant": _ADMINS,

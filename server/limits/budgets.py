@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from server.errors import GatewayError
 from server.limits.allowances import Allowance, Due, Unit
@@ -19,7 +19,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 
 @dataclass(frozen=True, slots=True)
 class BudgetEvent:
-    """So much of a budget is spent. Raised once in each of its periods.
+    """So much of a budget is spent. Raised once in each of its periods, however often the budget is changed.
 
     Attributes:
         budget: the budget.
@@ -64,6 +64,8 @@ def crossed(due: Due, spent_micros: int) -> Sequence[BudgetEvent]:
 async def record_event(database: Database, event: BudgetEvent, now: int) -> bool:
     """Writes the event's row; tells whether it is the first of its threshold in its period.
 
+    A later one has more spent: the budget was raised, and crossed again. Its sum takes the place of the first one's.
+
     Raises:
         StorageError: the database failed.
     """
@@ -77,7 +79,20 @@ async def record_event(database: Database, event: BudgetEvent, now: int) -> bool
     }
     async with database.begin() as connection:
         statement = database.upsert(BUDGET_EVENTS, ("budget_id", "period_start", "threshold"), ())
-        return (await connection.execute(statement, row)).rowcount == 1
+        if (await connection.execute(statement, row)).rowcount == 1:
+            return True
+        columns = BUDGET_EVENTS.c
+        await connection.execute(
+            update(BUDGET_EVENTS)
+            .where(
+                columns.budget_id == event.budget.id,
+                columns.period_start == event.period_start,
+                columns.threshold == event.threshold,
+                columns.spent_micros < event.spent_micros,
+            )
+            .values(spent_micros=event.spent_micros)
+        )
+        return False
 
 
 def budget_exceeded(due: Due) -> GatewayError:

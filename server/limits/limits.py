@@ -57,7 +57,7 @@ class Limits:
         self._book = Book(database, counters, clock)
         self._watch: asyncio.Task[None] | None = None
         self._under_way = 0
-        self._raised: set[tuple[str, int, int]] = set()
+        self._raised: set[tuple[str, int, int, int]] = set()
         self._recording: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("trunkline.limits")
 
@@ -217,7 +217,7 @@ class Limits:
 
     def _tell_crossed(self, due: Due, spent_micros: int) -> None:
         for event in crossed(due, spent_micros):
-            key = event.budget.id, event.period_start, event.threshold
+            key = _key(event)
             if self._database is not None and key not in self._raised:
                 self._raised.add(key)
                 task = asyncio.ensure_future(self._record(self._database, event))
@@ -229,7 +229,7 @@ class Limits:
             first = await record_event(database, event, self._now())
         except StorageError as error:
             self._log.warning("budget event not written", budget=event.budget.id, error=str(error))
-            self._raised.discard((event.budget.id, event.period_start, event.threshold))  # the next one tries again
+            self._raised.discard(_key(event))  # the next one tries again
             return
         if first:
             self.on_budget_event(event)
@@ -301,6 +301,11 @@ class Reservation:
             elif is_of_tokens(claim) and tokens != claim.amount:
                 changes.append(Change(claim.key, tokens - claim.amount, mark, 0, claim.window_s))
         return changes
+
+
+def _key(event: BudgetEvent) -> tuple[str, int, int, int]:
+    """What is written once; a budget that was changed may be crossed again."""
+    return event.budget.id, event.period_start, event.threshold, event.budget.limit
 
 
 def _out_of_reach() -> GatewayError:

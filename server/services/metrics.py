@@ -10,12 +10,16 @@ from server.call import Call
 from server.clock import Clock
 from server.runtime import ProviderRow, Runtime
 from server.services.requests import page
+from server.telemetry.metrics import Metrics
 from trunkline.v1.metrics_service_pb2 import (
+    ExportPrometheusRequest,
+    ExportPrometheusResponse,
     GetHealthRequest,
     GetHealthResponse,
     Health,
     ListProvidersRequest,
     ListProvidersResponse,
+    PrometheusFormat,
     Provider,
     ProviderCounts,
 )
@@ -30,13 +34,22 @@ class MetricsService:
         version: the gateway's.
         clock: tells the time.
         stopping: whether the gateway is stopping.
+        metrics: what is counted.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime], version: str, clock: Clock, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        runtime: Callable[[], Runtime],
+        version: str,
+        clock: Clock,
+        stopping: Callable[[], bool],
+        metrics: Metrics,
+    ) -> None:
         self._runtime = runtime
         self._version = version
         self._clock = clock
         self._stopping = stopping
+        self._metrics = metrics
         self._start = clock.monotonic()
 
     async def GetHealth(self, request: GetHealthRequest, call: Call) -> GetHealthResponse:
@@ -74,6 +87,11 @@ class MetricsService:
         providers.sort(key=lambda provider: (not provider.forced, provider.priority))
         of_page, token = page(providers, request.page_size, request.page_token, default=1000)
         return ListProvidersResponse(providers=of_page, next_page_token=token)
+
+    async def ExportPrometheus(self, request: ExportPrometheusRequest, call: Call) -> ExportPrometheusResponse:
+        """Writes all metrics as Prometheus reads them."""
+        told = await self._metrics.export(request.format == PrometheusFormat.PROMETHEUS_FORMAT_OPENMETRICS)
+        return ExportPrometheusResponse(content_type=told.content_type, text=told.text)
 
 
 def _provider(row: ProviderRow, priority: int) -> Provider:

@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 import trunkline.v1
 from gateway_http.errors import KINDS
 from server.app import SERVICES, Core
+from server.caller import COMPLETION
 from server.config import load
 from server.errors import GatewayError, reason_name
 from server.interceptors.auth import OPERATORS, need_of
@@ -77,6 +78,12 @@ async def status(core: Core, method: str, key: str | None) -> grpc.StatusCode:
     return grpc.StatusCode.OK
 
 
+def permissions(comment: str) -> tuple[str, ...]:
+    """The permissions of which a comment says that one is needed; none: nobody needs a key."""
+    (said,) = set(re.findall(r"permission (`\S+`(?: or `\S+`)*)", comment)) or {""}
+    return tuple(re.findall(r"`([a-z:]+)`", said))
+
+
 def test_every_service_is_named_for_health_and_reflection() -> None:
     assert set(SERVICES) == {method.containing_service.full_name for method in METHODS.values()}
 
@@ -101,17 +108,17 @@ async def test_a_caller_without_a_key_gets_health_alone(core: Core, method: str)
 async def test_a_key_for_completions_may_do_what_the_contract_says(
     core: Core, contract: FileDescriptorSet, method: str
 ) -> None:
-    says_admin = "permission `admin`" in rpc_comments(contract)[method]
-    assert (await status(core, method, COMPLETION_KEY) is DENIED) == says_admin
+    named = permissions(rpc_comments(contract)[method])
+    assert (await status(core, method, COMPLETION_KEY) is DENIED) == (bool(named) and COMPLETION not in named)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_rpc_needs_the_permission_that_its_comment_names(contract: FileDescriptorSet, method: str) -> None:
     comment = rpc_comments(contract)[method]
-    named = {tuple(re.findall(r"`([a-z:]+)`", said)) for said in re.findall(r"permission (`\S+`(?: or `\S+`)*)", comment)}
+    named = permissions(comment)
     assert named or "Needs no key" in comment
-    assert (named or {()}) == {need_of(method).permissions}
-    assert ("that belongs to no tenant" in comment) == (need_of(method) == OPERATORS)
+    assert named == need_of(method).permissions
+    assert ("that belongs to no tenant" in comment) == (not need_of(method).tenants)
     assert (method in OPEN) == (not need_of(method).permissions)
 
 

@@ -27,31 +27,61 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AlertsServiceStub:
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant."""
+    """Alerts, as Prometheus means them: each fires from a time on, until what it is about is over."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AlertsServiceAsyncStub: ...
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_service_pb2.ListAlertsRequest, _alerts_service_pb2.ListAlertsResponse]
-    """Lists the alerts that are firing, oldest first.
+    """Lists the alerts that are firing, oldest first. Needs a key with the permission `admin`.
 
-    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    A key of a tenant sees those of budgets of that tenant, its users and its keys, and no others.
+
+    Rules that raise alerts today, beside the codes of the configuration's own remarks (info, warning):
+    - `ledger_database` (error): the database takes no rows of completions. Label: `on_failure`, `spool` or `refuse`.
+    - `limits_redis` (warning or error): the Redis that limits are counted in is out of reach. Label: `on_failure`,
+      `fail_open` (requests pass without limits: a warning) or `fail_closed` (they are refused: an error).
+    - `budget_threshold` (warning or error): so much of a budget is spent. An error from 100 % of an enforced budget on.
+      Labels: `budget`, `subject`, `scope`, `period`, `percentage`, `spent_usd_micros` (when it was crossed) and
+      `limit_usd_micros`. It is raised when a completion settles, and fires until the budget's period ends, the budget is
+      deleted or has that threshold no more, or is raised so far that this is less than that much of it.
+    - `budgets_unreadable` (warning): the database does not answer, so that those of budgets are missing from the list.
+
+    Those of budgets are the same whichever process of a gateway answers; others are what that process knows of itself.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give, or a severity that it does
+    not know; UNAVAILABLE (OVERLOADED) to a key of a tenant when the database does not answer.
     """
 
 @_typing.type_check_only
 class AlertsServiceAsyncStub(AlertsServiceStub):
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant."""
+    """Alerts, as Prometheus means them: each fires from a time on, until what it is about is over."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alerts_service_pb2.ListAlertsRequest, _alerts_service_pb2.ListAlertsResponse]  # type: ignore[assignment]
-    """Lists the alerts that are firing, oldest first.
+    """Lists the alerts that are firing, oldest first. Needs a key with the permission `admin`.
 
-    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    A key of a tenant sees those of budgets of that tenant, its users and its keys, and no others.
+
+    Rules that raise alerts today, beside the codes of the configuration's own remarks (info, warning):
+    - `ledger_database` (error): the database takes no rows of completions. Label: `on_failure`, `spool` or `refuse`.
+    - `limits_redis` (warning or error): the Redis that limits are counted in is out of reach. Label: `on_failure`,
+      `fail_open` (requests pass without limits: a warning) or `fail_closed` (they are refused: an error).
+    - `budget_threshold` (warning or error): so much of a budget is spent. An error from 100 % of an enforced budget on.
+      Labels: `budget`, `subject`, `scope`, `period`, `percentage`, `spent_usd_micros` (when it was crossed) and
+      `limit_usd_micros`. It is raised when a completion settles, and fires until the budget's period ends, the budget is
+      deleted or has that threshold no more, or is raised so far that this is less than that much of it.
+    - `budgets_unreadable` (warning): the database does not answer, so that those of budgets are missing from the list.
+
+    Those of budgets are the same whichever process of a gateway answers; others are what that process knows of itself.
+
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give, or a severity that it does
+    not know; UNAVAILABLE (OVERLOADED) to a key of a tenant when the database does not answer.
     """
 
 class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Alerts, as Prometheus means them. Needs a key with the permission `admin` that belongs to no tenant."""
+    """Alerts, as Prometheus means them: each fires from a time on, until what it is about is over."""
 
     @_abc_1.abstractmethod
     def ListAlerts(
@@ -59,9 +89,24 @@ class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alerts_service_pb2.ListAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_service_pb2.ListAlertsResponse, _abc.Awaitable[_alerts_service_pb2.ListAlertsResponse]]:
-        """Lists the alerts that are firing, oldest first.
+        """Lists the alerts that are firing, oldest first. Needs a key with the permission `admin`.
 
-        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        A key of a tenant sees those of budgets of that tenant, its users and its keys, and no others.
+
+        Rules that raise alerts today, beside the codes of the configuration's own remarks (info, warning):
+        - `ledger_database` (error): the database takes no rows of completions. Label: `on_failure`, `spool` or `refuse`.
+        - `limits_redis` (warning or error): the Redis that limits are counted in is out of reach. Label: `on_failure`,
+          `fail_open` (requests pass without limits: a warning) or `fail_closed` (they are refused: an error).
+        - `budget_threshold` (warning or error): so much of a budget is spent. An error from 100 % of an enforced budget on.
+          Labels: `budget`, `subject`, `scope`, `period`, `percentage`, `spent_usd_micros` (when it was crossed) and
+          `limit_usd_micros`. It is raised when a completion settles, and fires until the budget's period ends, the budget is
+          deleted or has that threshold no more, or is raised so far that this is less than that much of it.
+        - `budgets_unreadable` (warning): the database does not answer, so that those of budgets are missing from the list.
+
+        Those of budgets are the same whichever process of a gateway answers; others are what that process knows of itself.
+
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give, or a severity that it does
+        not know; UNAVAILABLE (OVERLOADED) to a key of a tenant when the database does not answer.
         """
 
 def add_AlertsServiceServicer_to_server(servicer: AlertsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from trunkline.v1 import models_service_pb2 as trunkline_dot_v1_dot_models__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"trunkline/v1/metrics_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!trunkline/v1/models_service.proto\"\x12\n\x10GetHealthRequest\"9\n\x11GetHealthResponse\x12$\n\x06health\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Health\"\xb7\x01\n\x06Health\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0c\x63urrent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06uptime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\tproviders\x18\x05 \x01(\x0b\x32\x1c.trunkline.v1.ProviderCounts\"g\n\x0eProviderCounts\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07healthy\x18\x02 \x01(\x05\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x05\x12\x11\n\tunhealthy\x18\x04 \x01(\x05\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x05\"K\n\x14ListProvidersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\"[\n\x15ListProvidersResponse\x12)\n\tproviders\x18\x01 \x03(\x0b\x32\x16.trunkline.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12,\n\x06status\x18\x04 \x01(\x0e\x32\x1c.trunkline.v1.ProviderStatus\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12\x0e\n\x06\x66orced\x18\x06 \x01(\x08\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x14\n\x0c\x63\x61pabilities\x18\t \x03(\t2\xe5\x01\n\x0eMetricsService\x12\x65\n\tGetHealth\x12\x1e.trunkline.v1.GetHealthRequest\x1a\x1f.trunkline.v1.GetHealthResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x07/healthb\x06health\x12l\n\rListProviders\x12\".trunkline.v1.ListProvidersRequest\x1a#.trunkline.v1.ListProvidersResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/providersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"trunkline/v1/metrics_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!trunkline/v1/models_service.proto\"I\n\x17\x45xportPrometheusRequest\x12.\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1e.trunkline.v1.PrometheusFormat\">\n\x18\x45xportPrometheusResponse\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x12\n\x10GetHealthRequest\"9\n\x11GetHealthResponse\x12$\n\x06health\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Health\"\xb7\x01\n\x06Health\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0c\x63urrent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06uptime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\tproviders\x18\x05 \x01(\x0b\x32\x1c.trunkline.v1.ProviderCounts\"g\n\x0eProviderCounts\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07healthy\x18\x02 \x01(\x05\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x05\x12\x11\n\tunhealthy\x18\x04 \x01(\x05\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x05\"K\n\x14ListProvidersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\"[\n\x15ListProvidersResponse\x12)\n\tproviders\x18\x01 \x03(\x0b\x32\x16.trunkline.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12,\n\x06status\x18\x04 \x01(\x0e\x32\x1c.trunkline.v1.ProviderStatus\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12\x0e\n\x06\x66orced\x18\x06 \x01(\x08\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x14\n\x0c\x63\x61pabilities\x18\t \x03(\t*t\n\x10PrometheusFormat\x12!\n\x1dPROMETHEUS_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROMETHEUS_FORMAT_TEXT\x10\x01\x12!\n\x1dPROMETHEUS_FORMAT_OPENMETRICS\x10\x02\x32\xc8\x02\n\x0eMetricsService\x12\x65\n\tGetHealth\x12\x1e.trunkline.v1.GetHealthRequest\x1a\x1f.trunkline.v1.GetHealthResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x07/healthb\x06health\x12l\n\rListProviders\x12\".trunkline.v1.ListProvidersRequest\x1a#.trunkline.v1.ListProvidersResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/providers\x12\x61\n\x10\x45xportPrometheus\x12%.trunkline.v1.ExportPrometheusRequest\x1a&.trunkline.v1.ExportPrometheusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,20 +39,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METRICSSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\202\323\344\223\002\021\022\007/healthb\006health'
   _globals['_METRICSSERVICE'].methods_by_name['ListProviders']._loaded_options = None
   _globals['_METRICSSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\202\323\344\223\002\014\022\n/providers'
-  _globals['_GETHEALTHREQUEST']._serialized_start=182
-  _globals['_GETHEALTHREQUEST']._serialized_end=200
-  _globals['_GETHEALTHRESPONSE']._serialized_start=202
-  _globals['_GETHEALTHRESPONSE']._serialized_end=259
-  _globals['_HEALTH']._serialized_start=262
-  _globals['_HEALTH']._serialized_end=445
-  _globals['_PROVIDERCOUNTS']._serialized_start=447
-  _globals['_PROVIDERCOUNTS']._serialized_end=550
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=552
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=627
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=629
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=720
-  _globals['_PROVIDER']._serialized_start=723
-  _globals['_PROVIDER']._serialized_end=908
-  _globals['_METRICSSERVICE']._serialized_start=911
-  _globals['_METRICSSERVICE']._serialized_end=1140
+  _globals['_PROMETHEUSFORMAT']._serialized_start=1049
+  _globals['_PROMETHEUSFORMAT']._serialized_end=1165
+  _globals['_EXPORTPROMETHEUSREQUEST']._serialized_start=182
+  _globals['_EXPORTPROMETHEUSREQUEST']._serialized_end=255
+  _globals['_EXPORTPROMETHEUSRESPONSE']._serialized_start=257
+  _globals['_EXPORTPROMETHEUSRESPONSE']._serialized_end=319
+  _globals['_GETHEALTHREQUEST']._serialized_start=321
+  _globals['_GETHEALTHREQUEST']._serialized_end=339
+  _globals['_GETHEALTHRESPONSE']._serialized_start=341
+  _globals['_GETHEALTHRESPONSE']._serialized_end=398
+  _globals['_HEALTH']._serialized_start=401
+  _globals['_HEALTH']._serialized_end=584
+  _globals['_PROVIDERCOUNTS']._serialized_start=586
+  _globals['_PROVIDERCOUNTS']._serialized_end=689
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=691
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=766
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=768
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=859
+  _globals['_PROVIDER']._serialized_start=862
+  _globals['_PROVIDER']._serialized_end=1047
+  _globals['_METRICSSERVICE']._serialized_start=1168
+  _globals['_METRICSSERVICE']._serialized_end=1496
 # @@protoc_insertion_point(module_scope)

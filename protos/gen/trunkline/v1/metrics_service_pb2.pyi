@@ -5,12 +5,36 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from trunkline.v1 import models_service_pb2 as _models_service_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class PrometheusFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROMETHEUS_FORMAT_UNSPECIFIED: _ClassVar[PrometheusFormat]
+    PROMETHEUS_FORMAT_TEXT: _ClassVar[PrometheusFormat]
+    PROMETHEUS_FORMAT_OPENMETRICS: _ClassVar[PrometheusFormat]
+PROMETHEUS_FORMAT_UNSPECIFIED: PrometheusFormat
+PROMETHEUS_FORMAT_TEXT: PrometheusFormat
+PROMETHEUS_FORMAT_OPENMETRICS: PrometheusFormat
+
+class ExportPrometheusRequest(_message.Message):
+    __slots__ = ("format",)
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    format: PrometheusFormat
+    def __init__(self, format: _Optional[_Union[PrometheusFormat, str]] = ...) -> None: ...
+
+class ExportPrometheusResponse(_message.Message):
+    __slots__ = ("content_type", "text")
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    content_type: str
+    text: str
+    def __init__(self, content_type: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class GetHealthRequest(_message.Message):
     __slots__ = ()

@@ -45,6 +45,11 @@ class MetricsServiceStub:
                 request_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ListProvidersRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ListProvidersResponse.FromString,
                 _registered_method=True)
+        self.ExportPrometheus = channel.unary_unary(
+                '/trunkline.v1.MetricsService/ExportPrometheus',
+                request_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusResponse.FromString,
+                _registered_method=True)
 
 
 class MetricsServiceServicer:
@@ -67,6 +72,18 @@ class MetricsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportPrometheus(self, request, context):
+        """Writes all metrics as Prometheus reads them.
+        Needs a key with the permission `metrics:read` or `admin` that belongs to no tenant.
+
+        They are this process's alone, since it started: of a gateway with several workers each has its own, and whichever takes
+        the call answers. What is in the database is the same in all of them: the alerts of budgets in
+        `trunkline_alerts_firing`. No label holds a secret, nor anything of a caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetricsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +96,11 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.ListProviders,
                     request_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ListProvidersRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'ExportPrometheus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportPrometheus,
+                    request_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +158,33 @@ class MetricsService:
             '/trunkline.v1.MetricsService/ListProviders',
             trunkline_dot_v1_dot_metrics__service__pb2.ListProvidersRequest.SerializeToString,
             trunkline_dot_v1_dot_metrics__service__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPrometheus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.MetricsService/ExportPrometheus',
+            trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusRequest.SerializeToString,
+            trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusResponse.FromString,
             options,
             channel_credentials,
             insecure,

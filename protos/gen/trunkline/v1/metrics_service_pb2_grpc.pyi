@@ -40,6 +40,14 @@ class MetricsServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
+    ExportPrometheus: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.ExportPrometheusRequest, _metrics_service_pb2.ExportPrometheusResponse]
+    """Writes all metrics as Prometheus reads them.
+    Needs a key with the permission `metrics:read` or `admin` that belongs to no tenant.
+
+    They are this process's alone, since it started: of a gateway with several workers each has its own, and whichever takes
+    the call answers. What is in the database is the same in all of them: the alerts of budgets in
+    `trunkline_alerts_firing`. No label holds a secret, nor anything of a caller.
+    """
 
 @_typing.type_check_only
 class MetricsServiceAsyncStub(MetricsServiceStub):
@@ -52,6 +60,14 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     """Lists the providers. Needs a key with the permission `metrics:read` or `completion`.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    ExportPrometheus: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.ExportPrometheusRequest, _metrics_service_pb2.ExportPrometheusResponse]  # type: ignore[assignment]
+    """Writes all metrics as Prometheus reads them.
+    Needs a key with the permission `metrics:read` or `admin` that belongs to no tenant.
+
+    They are this process's alone, since it started: of a gateway with several workers each has its own, and whichever takes
+    the call answers. What is in the database is the same in all of them: the alerts of budgets in
+    `trunkline_alerts_firing`. No label holds a secret, nor anything of a caller.
     """
 
 class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -74,6 +90,20 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the providers. Needs a key with the permission `metrics:read` or `completion`.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportPrometheus(
+        self,
+        request: _metrics_service_pb2.ExportPrometheusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_metrics_service_pb2.ExportPrometheusResponse, _abc.Awaitable[_metrics_service_pb2.ExportPrometheusResponse]]:
+        """Writes all metrics as Prometheus reads them.
+        Needs a key with the permission `metrics:read` or `admin` that belongs to no tenant.
+
+        They are this process's alone, since it started: of a gateway with several workers each has its own, and whichever takes
+        the call answers. What is in the database is the same in all of them: the alerts of budgets in
+        `trunkline_alerts_firing`. No label holds a secret, nor anything of a caller.
         """
 
 def add_MetricsServiceServicer_to_server(servicer: MetricsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
