@@ -1,6 +1,6 @@
 """One call on its way through interceptors, servicer and dispatcher."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +47,7 @@ class Call:
         caller: set by the auth interceptor.
         trailers: what goes out with the status, whatever it is.
         notes: what the call's way found out and the access log should say.
+        keep: keeps the answer once it is whole, before it is settled; None: nobody wants it kept.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Call:
     begin: float = 0.0
     trailers: list[tuple[str, str]] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
+    keep: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)

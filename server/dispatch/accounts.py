@@ -1,7 +1,7 @@
 """What a completion is allowed, and what comes of it: limits and ledger, asked before and told after.
 
 An account is opened before the first attempt: what the request may use is held back, and the intent is in the ledger. It is
-closed when all is known, which is before the caller has the last of the answer.
+closed when all is known, which is before the caller has the last of the answer. Its cost is told in the trailers.
 """
 
 import asyncio
@@ -242,7 +242,10 @@ class Account:
             )
 
     async def complete(self, attempt: Attempt) -> None:
-        """The answer is whole: closes the account, and tells the cost in the trailers."""
+        """The answer is whole: has it kept where it may be asked for again, and closes the account.
+
+        In this order: an answer that is paid for is never lost, whenever the process dies.
+        """
         await self._close(Status.COMPLETED, "", attempt)
 
     async def fail(self, error: Exception, attempt: Attempt | None) -> None:
@@ -279,6 +282,15 @@ class Account:
         if usage is not None and attempt is not None:
             seconds = (end_time - self._begin_time) / _MICROS
             cost = self._accounts.cost(attempt.target, usage, end_time, seconds, self._images)
+        if cost is not None and usage is not None:
+            replace_trailers(self._call, (("trunkline-cost-usd-micros", str(cost)),))
+            self._call.notes["cost_usd_micros"] = cost
+        if status is Status.COMPLETED and self._call.keep is not None:
+            try:
+                await self._call.keep()
+            except BaseException:
+                self._open = True
+                raise
         tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
         try:
             if self._accounts.writes:
@@ -286,9 +298,6 @@ class Account:
         finally:
             if self._reservation is not None:
                 await self._reservation.settle(tokens, cost or 0)
-        if cost is not None and usage is not None:
-            replace_trailers(self._call, (("trunkline-cost-usd-micros", str(cost)),))
-            self._call.notes["cost_usd_micros"] = cost
 
     def _settlement(
         self,

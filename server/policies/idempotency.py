@@ -4,6 +4,19 @@ A key is its caller's own. The first call with it is answered in a task of its o
 was told, from the beginning, each at its own pace, and what is whole is kept in the database. Failures are not kept, also
 where money was spent: the same call made again is another one. Nothing half is ever given again: a call that all its callers
 left is ended and forgotten.
+
+An answer that is whole goes through these steps, each durable before the next begins:
+
+1. It is kept, in the row of its key.
+2. Its completion is settled in the ledger, as completed.
+3. Its callers are told that it ended.
+
+So no completion is settled as completed whose answer is not there, whenever the process dies. Where it dies before the first
+step, no caller had the whole answer: the ledger ends the completion as interrupted, and the same request made again is
+another one, once the dead process's lease on the row has ended. Where it dies after that, the same request is given the kept
+answer, and is not paid again; what the ledger ends as interrupted then is the one payment. Where the database fails at the
+first step, the answer is given all the same; from here it is given again, too, while it is kept as soon as the database is
+back. Only a process that dies in that time takes an answer with it that was paid for.
 """
 
 import asyncio
@@ -30,6 +43,8 @@ from server.tenancy.failing import unavailable
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _RENEW_S = LEASE_S / 3
+_KEEP_AGAIN_S = 1.0
+"""How soon an answer is kept that could not be."""
 _LOOK_AGAIN_S = (0.05, 1.0)
 """How soon to look whether another process has answered, at first and at most."""
 
@@ -60,6 +75,7 @@ class Idempotency:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewing: asyncio.Task[None] | None = None
+        self._closing = False
 
     async def stream(self, ask: Ask, call: Call, begin: Begin) -> AsyncGenerator[Batch, None]:
         """Answers a request whose metadata has a key, as `begin` would, or as it was answered.
@@ -93,9 +109,10 @@ class Idempotency:
                 yield batch
 
     async def close(self) -> None:
-        """Ends what still runs; answers that are whole are kept first."""
+        """Ends what still runs; answers that are whole are kept first, as far as the database takes them."""
+        self._closing = True
         for run in self._runs.values():
-            if not (run.whole or run.leaving):
+            if not run.leaving and (run.record.ended or not run.whole):
                 run.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._renewing is not None:
@@ -108,14 +125,18 @@ class Idempotency:
             answer = await self._claim(run)
             if answer is None:
                 self._renew_leases()
-                await run.ask(ask, begin)
-                await self._keep(run)
+                await run.ask(ask, begin, partial(self._keep, run))
                 run.record.end()
+                while run.claimed and not self._closing:  # the database failed
+                    await self._sleep(_KEEP_AGAIN_S)
+                    await self._keep(run)
             else:
                 run.old = run.whole = True
                 run.record.fill(answer)
         except asyncio.CancelledError:
-            run.record.end(GatewayError(ErrorReason.ERROR_REASON_OVERLOADED, "The gateway is stopping.", retry_after_s=1.0))
+            if not run.record.ended:
+                stopping = "The gateway is stopping."
+                run.record.end(GatewayError(ErrorReason.ERROR_REASON_OVERLOADED, stopping, retry_after_s=1.0))
             raise
         except Exception as error:
             run.record.end(error)
@@ -142,19 +163,22 @@ class Idempotency:
             delay_s = min(2 * delay_s, longest_s)
 
     async def _keep(self, run: Run) -> None:
-        """Keeps an answer, in the database before anybody is told that it ended."""
+        """Keeps an answer that is whole. The row stays claimed where the database fails."""
         record = run.record
         packed = await pack(record.answer()) if record.kept else None
         try:
             await self._store.finish(run.row_id, run.digest, packed)
             run.claimed = False
         except StorageError as error:
-            self._log.error("answer_not_kept", error=str(error))
+            if not record.ended or run.leaving:  # not at each try
+                self._log.error("answer_not_kept", error=str(error))
 
     async def _leave(self, run: Run) -> None:
         """Gives back what a run held that has ended, and looks whether there is something old to delete."""
         try:
-            if run.claimed:
+            if run.claimed and run.whole:
+                await self._keep(run)
+            elif run.claimed:
                 await self._store.forget(run.row_id)
         except StorageError as error:
             self._log.error("row_not_given_back", error=str(error))

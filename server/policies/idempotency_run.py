@@ -1,7 +1,7 @@
 """One call that may have several callers: it runs in a task of its own, and they read from its record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
@@ -51,7 +51,7 @@ class Run:
 
     Attributes:
         record: the answer.
-        claimed: whether the row is this process's, or may be.
+        claimed: whether the row is this process's, or may be; not any more once the answer is in it.
         whole: whether the answer is whole, though perhaps not kept yet.
         old: whether the answer was there already.
         leaving: whether nobody can join any more.
@@ -77,21 +77,34 @@ class Run:
         self.task: asyncio.Task[None] | None = None
         self._first = first
 
-    async def ask(self, ask: Ask, begin: Begin) -> None:
+    async def ask(self, ask: Ask, begin: Begin, keep: Callable[[], Awaitable[None]]) -> None:
         """Answers the request into the record, and leaves the end open.
+
+        Args:
+            ask: the request.
+            begin: answers it.
+            keep: keeps the record, once it is whole and before it is settled.
 
         Raises:
             GatewayError: as `begin` does.
         """
         first, record = self._first, self.record
-        call = replace(first, context=_Context(first, record), trailers=[(_REQUEST_ID, first.request_id)])
+
+        async def keep_whole() -> None:
+            record.trailers = _without_id(call.trailers)
+            self.whole = True
+            await keep()
+
+        trailers = [(_REQUEST_ID, first.request_id)]
+        call = replace(first, context=_Context(first, record), trailers=trailers, keep=keep_whole)
         try:
             async with aclosing(begin(ask, call)) as batches:
                 async for batch in batches:
                     await record.add(batch.SerializeToString())
         finally:
             record.trailers = _without_id(call.trailers)
-        self.whole = True
+        if not self.whole:  # nobody settles it
+            await keep_whole()
 
     async def listen(self, ask: Ask, call: Call, reader: Reader) -> AsyncGenerator[Batch, None]:
         """Gives a caller the answer, with its metadata.

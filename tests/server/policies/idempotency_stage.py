@@ -87,6 +87,7 @@ class Dispatched:
     Attributes:
         texts: what it says, a batch each.
         error: what it raises after them; None: it ends.
+        settled: whether it has the answer kept after them, as where it is settled; then it waits, where it is held there.
         held: after how many batches it waits; None: it does not.
         go_on: tells it to.
         waiting: set while it waits.
@@ -97,6 +98,7 @@ class Dispatched:
     texts: tuple[str, ...] = ("a", "b")
     error: Exception | None = None
     held: int | None = None
+    settled: bool = False
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[Call] = field(default_factory=list)
@@ -117,6 +119,9 @@ class Dispatched:
                     await call.context.send_initial_metadata(told)
                     call.trailers.extend(told[1:])
                 yield says(text)
+            if self.settled and call.keep is not None:
+                call.trailers.append(("trunkline-cost-usd-micros", "5"))
+                await call.keep()
             await self._wait_at(len(self.texts))
             if self.error is not None:
                 raise self.error

@@ -299,8 +299,51 @@ async def test_without_its_database_a_request_is_refused_and_nobody_is_asked(
     assert not dispatched.calls
 
 
-async def test_an_answer_that_cannot_be_kept_is_given_nevertheless(
-    asker: Asker, dispatched: Dispatched, sqlite_database: Database
+@pytest.fixture
+def settled(dispatched: Dispatched) -> Dispatched:
+    """Has the answer kept, and waits before it ends."""
+    dispatched.settled, dispatched.held = True, len(dispatched.texts)
+    return dispatched
+
+
+async def test_an_answer_is_kept_before_it_is_settled(
+    asker: Asker, settled: Dispatched, sqlite_database: Database, clock: TurnedClock
+) -> None:
+    first = asyncio.ensure_future(asker.hear())
+    await settled.waiting.wait()
+    assert await rows(sqlite_database) == ["done"]
+    after_a_crash = idempotency(sqlite_database, clock, "worker-2")
+    heard = await replace(asker, made=after_a_crash).hear()
+    assert (heard.texts, heard.trailers["trunkline-cost-usd-micros"]) == (["a", "b"], "5")
+    assert REPLAYED in heard.head
+    await after_a_crash.close()
+    settled.go_on.set()
+    await first
+    assert len(settled.calls) == 1
+
+
+async def test_an_answer_that_is_kept_is_not_forgotten_when_its_settlement_fails(asker: Asker, settled: Dispatched) -> None:
+    settled.error = FAILURE
+    settled.go_on.set()
+    assert (await refused(asker)).reason == FAILURE.reason
+    assert (await replace(asker).hear()).texts == ["a", "b"]
+    assert len(settled.calls) == 1
+
+
+async def test_a_caller_that_leaves_while_its_answer_is_settled_gets_it_when_it_asks_again(
+    asker: Asker, settled: Dispatched
+) -> None:
+    left = asker.stream()
+    await anext(left)
+    await settled.waiting.wait()
+    await left.aclose()
+    settled.go_on.set()
+    assert (await replace(asker).hear()).texts == ["a", "b"]
+    assert len(settled.calls) == 1
+
+
+async def test_an_answer_that_cannot_be_kept_is_given_nevertheless_and_kept_later(
+    asker: Asker, dispatched: Dispatched, sqlite_database: Database, clock: TurnedClock
 ) -> None:
     dispatched.held = 1
     first = asyncio.ensure_future(asker.hear())
@@ -309,3 +352,24 @@ async def test_an_answer_that_cannot_be_kept_is_given_nevertheless(
         await connection.run_sync(IDEMPOTENCY.drop)
     dispatched.go_on.set()
     assert (await first).texts == ["a", "b"]
+    again = await replace(asker).hear()
+    assert (again.texts, again.head[REPLAYED]) == (["a", "b"], "true")
+    async with sqlite_database.begin() as connection:
+        await connection.run_sync(IDEMPOTENCY.create)
+    await clock.turn_for_sleeper()
+    await asker.made.close()
+    assert await rows(sqlite_database) == ["done"]
+    assert len(dispatched.calls) == 1
+
+
+async def test_closing_does_not_wait_for_a_database_that_fails(
+    asker: Asker, dispatched: Dispatched, sqlite_database: Database
+) -> None:
+    dispatched.held = 2
+    first = asyncio.ensure_future(asker.hear())
+    await dispatched.waiting.wait()
+    async with sqlite_database.begin() as connection:
+        await connection.run_sync(IDEMPOTENCY.drop)
+    dispatched.go_on.set()
+    assert (await first).texts == ["a", "b"]
+    await asker.made.close()
