@@ -76,6 +76,10 @@ class Running:
         """Returns user and system time of all its processes since they started, seconds."""
         return sum(_cpu_s(process) for process in self._family())
 
+    def waited_s(self) -> float:
+        """Returns for how long its first process was ready to run and had to wait for its core, seconds."""
+        return waited_s(self._process.pid)
+
     def rss_bytes(self) -> int:
         """Returns the resident memory of all its processes; what they share counts once for each."""
         total = 0
@@ -121,6 +125,14 @@ class Running:
     def log_tail(self) -> str:
         """Returns the end of what the program printed."""
         return "it printed: " + (self._log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace").strip() or "nothing")
+
+    def printed_bytes(self) -> int:
+        """Returns how much the program has printed."""
+        return self._log.stat().st_size
+
+    def printed_since(self, start: int) -> bytes:
+        """Returns what the program printed after so many bytes."""
+        return self._log.read_bytes()[start:]
 
     def stop(self) -> None:
         """Ends the program and its children: asks first, then insists."""
@@ -208,6 +220,14 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def waited_s(process_id: int) -> float:
+    """Returns for how long the first thread of a process waited for a core, seconds; 0 where the system does not say."""
+    try:
+        return int(Path(f"/proc/{process_id}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -9,6 +9,7 @@ from statistics import median
 
 import orjson
 
+from benchmarks import overload
 from benchmarks.measure import HELD_STREAMS, Sample
 from benchmarks.programs import GATEWAY, GOVERNED, PROVIDER
 from benchmarks.verdicts import Results, Verdict
@@ -16,7 +17,8 @@ from benchmarks.verdicts import Results, Verdict
 
 def text(results: Results, verdicts: Sequence[Verdict], notes: Iterable[str]) -> str:
     """Returns the whole report."""
-    sections = [_loads(results), _memory(results), _starts(results), _verdicts(verdicts), "\n".join(notes)]
+    overloads = [overload.text(each) for each in results.overloads]
+    sections = [_loads(results), _memory(results), _starts(results), *overloads, _verdicts(verdicts), "\n".join(notes)]
     return "\n\n".join(section for section in sections if section)
 
 
@@ -27,6 +29,7 @@ def json(results: Results, verdicts: Sequence[Verdict], run: Mapping[str, object
         "samples": [{**asdict(each), "cpu_us_per_chunk": each.cpu_us_per_chunk} for each in results.samples],
         "memory": [asdict(each) for each in results.memories],
         "starts": [asdict(each) for each in results.starts],
+        "overload": [asdict(each) for each in results.overloads],
         "verdicts": [asdict(each) for each in verdicts],
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2)

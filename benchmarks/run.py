@@ -1,6 +1,8 @@
 """The benchmark command: starts everything, measures the parts asked for, prints the report, ends everything.
 
-    python -m benchmarks.run [--quick] [--only rest,grpc,memory,start,governed] [--rounds N] [--requests N] [--json FILE]
+    python -m benchmarks.run [--quick] [--only PARTS] [--rounds N] [--requests N] [--json FILE]
+
+The parts are rest, grpc, memory, start, governed, overload.
 
 Exit status: 0; 1 when an answer was wrong or a program did not start, under --strict also when a limit was missed or could
 not be measured; 130 when it was interrupted.
@@ -21,13 +23,13 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import governing, measure, programs, report, scenarios
+from benchmarks import governing, measure, overload, programs, report, scenarios
 from benchmarks.load_rest import WrongAnswer
 from benchmarks.process import Cores, NotStarted, Program, Running, allow_many_connections, choose_cores, pin, started
 from benchmarks.programs import Kind
 from benchmarks.verdicts import MISSED, Results, Verdict, judge
 
-PARTS = ("rest", "grpc", "memory", "start", "governed")
+PARTS = ("rest", "grpc", "memory", "start", "governed", "overload")
 _FAILURES = (WrongAnswer, NotStarted, OSError)
 
 
@@ -39,6 +41,7 @@ class Options:
     rounds: int
     requests: int
     after_s: float
+    overload_s: float
     json: Path | None
     strict: bool
     rivals: Sequence[str]
@@ -76,6 +79,7 @@ class Benchmark:
         samples: list[measure.Sample] = []
         memories: list[measure.Memory] = []
         starts: list[measure.Start] = []
+        overloads: list[overload.Overload] = []
         if "rest" in options.parts:
             with self._noting_failures():
                 await self._loads(scenarios.rest(options.requests), rest, samples)
@@ -94,7 +98,11 @@ class Benchmark:
                 with self._noting_failures():
                     found = await measure.start(kind, *common, number, _say)
                 starts.append(found)
-        return Results(samples, memories, starts)
+        if "overload" in options.parts and self._gateway:
+            with self._noting_failures():
+                _say(f"overload: for {options.overload_s:.0f} s")
+                overloads.append(await overload.overload(self._cores, self._home, options.overload_s))
+        return Results(samples, memories, starts, overloads)
 
     async def _loads(
         self, wanted: Sequence[scenarios.Scenario], kinds: Sequence[Kind], samples: list[measure.Sample]
@@ -171,6 +179,7 @@ def parse(arguments: Sequence[str]) -> Options:
         rounds=found.rounds or (2 if found.quick else 3),
         requests=found.requests or (800 if found.quick else 4000),
         after_s=3.0 if found.quick else 60.0,
+        overload_s=overload.QUICK_S if found.quick else overload.LONG_S,
         json=found.json,
         strict=found.strict,
         rivals=tuple(dict.fromkeys(found.rivals)),

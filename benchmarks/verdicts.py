@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.measure import HELD_STREAMS, Memory, Sample, Start
+from benchmarks.overload import LONG_S, TIMES, Overload
 from benchmarks.programs import FLOOR, GATEWAY, GOVERNED, PROVIDER
 
 HELD = "held"
@@ -23,6 +24,10 @@ _IDLE_MB = 100.0
 _STREAMS_MB = 60.0
 _AFTER_SHARE = 0.10
 _AFTER_S = 60.0
+_GOOD_SHARE = 0.8
+_AWAY_MS = 50.0
+_GROWTH = 0.05
+_RECOVERED_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Results:
     samples: Sequence[Sample] = ()
     memories: Sequence[Memory] = ()
     starts: Sequence[Start] = ()
+    overloads: Sequence[Overload] = ()
 
     def of(self, face: str, scenario: str, program: str) -> list[Sample]:
         """Finds the samples of one program in one scenario, in the order of the rounds."""
@@ -86,6 +92,7 @@ def judge(results: Results) -> list[Verdict]:
         _by_ratio(results, GOVERNED, "unary c=64", "CPU per small unstreamed request"),
         _by_ratio(results, GOVERNED, "stream at once c=64", "CPU per chunk, 64 in one write"),
         _by_added(results),
+        *_by_overload(results),
     ]
 
 
@@ -151,6 +158,37 @@ def _by_start(results: Results) -> Verdict:
     if len(durations) < len(starts):
         return _verdict(what, "start", must, f"{len(starts) - len(durations)} of {len(starts)} failed", held=False)
     return _verdict(what, "start", must, f"{median(durations):.2f} s", median(durations) <= _START_S)
+
+
+def _by_overload(results: Results) -> list[Verdict]:
+    part = "overload"
+    rows = (
+        (f"{part}: answers at {TIMES:.0f} times the capacity", f">= {_GOOD_SHARE:.0%} of the peak"),
+        (f"{part}: turned away, p99 at the caller", f"<= {_AWAY_MS:.0f} ms"),
+        (f"{part}: turned away, p99 in the gateway", f"<= {_AWAY_MS:.0f} ms"),
+        (f"{part}: turned away without a hint, or lost", "0"),
+        (f"{part}: memory, second half over the first", f"<= {_GROWTH:.0%}"),
+        (f"{part}: until all are answered again", f"<= {_RECOVERED_S:.0f} s"),
+    )
+    found = next(iter(results.overloads), None)
+    if found is None:
+        return [Verdict(what, part, must) for what, must in rows]
+    back, unanswered = found.recovered_s, found.without_hint + found.lost
+    measured = (
+        (f"{found.good_share:.0%}", found.good_share >= _GOOD_SHARE),
+        (f"{found.away_p99_ms:.1f} ms", found.away_p99_ms <= _AWAY_MS),
+        (f"{found.inside_p99_ms:.1f} ms", found.inside_p99_ms <= _AWAY_MS),
+        (str(unanswered), unanswered == 0),
+        (f"{found.growth:+.1%}", found.growth <= _GROWTH),
+        ("never" if back is None else f"{back:.1f} s", back is not None and back <= _RECOVERED_S),
+    )
+    # A shorter overload is not what the limits ask for; what it found is shown, and not judged.
+    return [
+        _verdict(what, part, must, value, held)
+        if found.seconds >= LONG_S
+        else Verdict(what, part, must, f"{value} in {found.seconds:.0f} s")
+        for (what, must), (value, held) in zip(rows, measured, strict=True)
+    ]
 
 
 def _verdict(what: str, part: str, must: str, measured: str, held: bool) -> Verdict:

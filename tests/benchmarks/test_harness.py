@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from benchmarks import answers, load_grpc, load_rest, measure, programs, provider, report, verdicts
+from benchmarks import answers, callers, load_grpc, load_rest, measure, overload, programs, provider, report, verdicts
 from benchmarks.load_rest import STREAM, UNARY, Expectation, WrongAnswer
 from benchmarks.process import NotStarted, Program, Running, started
 
@@ -142,3 +142,55 @@ def test_starts_that_failed_do_not_drop_out_of_the_median() -> None:
     judged = {each.what: each for each in verdicts.judge(results)}
     assert judged["start: to the first answer"].verdict == verdicts.MISSED
     assert judged["start: to the first answer"].measured == "1 of 2 failed"
+
+
+def _overload(seconds: float = 30.0, recovered_s: float | None = 0.5) -> overload.Overload:
+    return overload.Overload(
+        seconds=seconds,
+        status=503,
+        peak_per_s=100.0,
+        good_per_s=88.0,
+        answered_p50_ms=250.0,
+        answered_p99_ms=260.0,
+        sent=9000,
+        away=6360,
+        without_hint=0,
+        lost=0,
+        provider_refused=50,
+        away_p50_ms=1.0,
+        away_p99_ms=60.0,
+        inside_p50_ms=0.1,
+        inside_p99_ms=0.4,
+        late_p99_ms=4.0,
+        waiting=0.3,
+        own_waiting=0.2,
+        before_mb=100.0,
+        first_mb=110.0,
+        second_mb=111.0,
+        after_mb=111.0,
+        recovered_s=recovered_s,
+    )
+
+
+def test_an_overload_is_judged_by_what_callers_and_the_gateway_see() -> None:
+    results = verdicts.Results(overloads=[_overload()])
+    found = [each for each in verdicts.judge(results) if each.part == "overload"]
+    assert [each.measured for each in found] == ["88%", "60.0 ms", "0.4 ms", "0", "+0.9%", "0.5 s"]
+    assert [each.verdict for each in found] == [verdicts.HELD, verdicts.MISSED] + [verdicts.HELD] * 4
+    assert "88% of the peak" in report.text(results, found, [])
+
+
+def test_an_overload_after_which_nothing_is_answered_is_a_miss() -> None:
+    found = verdicts.judge(verdicts.Results(overloads=[_overload(recovered_s=None)]))
+    assert (found[-1].measured, found[-1].verdict) == ("never", verdicts.MISSED)
+
+
+def test_a_short_overload_is_shown_and_not_judged() -> None:
+    found = verdicts.judge(verdicts.Results(overloads=[_overload(seconds=5)]))
+    assert (found[-1].measured, found[-1].verdict) == ("0.5 s in 5 s", verdicts.NOT_MEASURED)
+
+
+def test_recovery_is_the_first_window_in_which_nearly_all_are_answered() -> None:
+    done = [callers.Done(at / 10, 0.0, 0.0, 200 if at >= 10 else 503) for at in range(20)]
+    assert callers.recovered_s(done, 0.0, 2.0, 0.5, 0.98) == 1.0
+    assert callers.recovered_s(done[:10], 0.0, 2.0, 0.5, 0.98) is None
