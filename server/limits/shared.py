@@ -1,10 +1,12 @@
 """Whether a configuration may do without counters that processes share."""
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from server.config.schema import Settings
+from server.errors import GatewayError
 from server.storage.database import Database
 from server.storage.tables import BUDGETS, QUOTAS
+from trunkline.v1.error_reason_pb2 import ErrorReason
 
 
 class UnsharedLimitsError(Exception):
@@ -16,7 +18,7 @@ async def check_shared(settings: Settings, database: Database) -> None:
 
     Args:
         settings: the configuration; `server.workers` is how many there are.
-        database: has the quotas and budgets.
+        database: has the quotas and budgets; those that are only tracked hold up nobody.
 
     Raises:
         UnsharedLimitsError: they would not.
@@ -24,11 +26,29 @@ async def check_shared(settings: Settings, database: Database) -> None:
     """
     if settings.server.workers < 2 or settings.redis is not None:
         return
+    enforced = ((QUOTAS, true()), (BUDGETS, BUDGETS.c.enforced))
     async with database.read() as connection:
-        counts = [await connection.scalar(select(func.count()).select_from(table)) for table in (QUOTAS, BUDGETS)]
+        counts = [
+            await connection.scalar(select(func.count()).select_from(table).where(which)) for table, which in enforced
+        ]
     fault = find_unshared(settings, settings.server.workers, sum(count or 0 for count in counts))
     if fault is not None:
         raise UnsharedLimitsError(fault)
+
+
+def require_shared(settings: Settings) -> None:
+    """Refuses a quota or an enforced budget that the processes that run could not hold to together.
+
+    Args:
+        settings: the configuration in force; `server.workers` is how many processes there are.
+
+    Raises:
+        GatewayError: LIMITS_NOT_SHARED.
+    """
+    workers = settings.server.workers
+    fault = find_unshared(settings, workers, rows=1)
+    if fault is not None:
+        raise GatewayError(ErrorReason.ERROR_REASON_LIMITS_NOT_SHARED, fault, {"workers": str(workers)})
 
 
 def find_unshared(settings: Settings, workers: int, rows: int = 0) -> str | None:

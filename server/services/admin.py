@@ -6,6 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.call import Call
+from server.limits.shared import require_shared
 from server.policies.chaos import Chaos
 from server.runtime import Runtime
 from server.services.admin_limits import LimitsAdmin
@@ -36,7 +37,8 @@ class AdminService(TenancyAdmin, LimitsAdmin):
     """
 
     def __init__(self, runtime: Callable[[], Runtime], chaos: Chaos, tenancy: Tenancy) -> None:
-        super().__init__(tenancy)
+        TenancyAdmin.__init__(self, tenancy)
+        LimitsAdmin.__init__(self, tenancy, lambda: require_shared(runtime().loaded.settings))
         self._runtime = runtime
         self._chaos = chaos
 

@@ -1,5 +1,7 @@
 """AdminService: how much tenants, users and keys may use and spend."""
 
+from collections.abc import Callable, Mapping
+
 from server.call import Call
 from server.services import admin_fields as fields
 from server.services.admin_messages import budget_message, quota_message
@@ -38,13 +40,16 @@ class LimitsAdmin:
 
     Args:
         tenancy: has them.
+        require_shared: refuses where processes could not hold to a limit together.
     """
 
-    def __init__(self, tenancy: Tenancy) -> None:
+    def __init__(self, tenancy: Tenancy, require_shared: Callable[[], None]) -> None:
         self._tenancy = tenancy
+        self._require_shared = require_shared
 
     async def CreateQuota(self, request: CreateQuotaRequest, call: Call) -> CreateQuotaResponse:
         """Creates a quota."""
+        self._require_shared()
         who, given = Who.of(call), request.quota
         quota = await self._tenancy.quotas.create(
             who,
@@ -68,6 +73,7 @@ class LimitsAdmin:
 
     async def UpdateQuota(self, request: UpdateQuotaRequest, call: Call) -> UpdateQuotaResponse:
         """Changes a quota."""
+        self._require_shared()
         id_ = read_name(request.quota.name, "quotas")
         changes = fields.changes(request.quota, request.update_mask, fields.QUOTA)
         return UpdateQuotaResponse(quota=quota_message(await self._tenancy.quotas.update(Who.of(call), id_, changes)))
@@ -80,13 +86,16 @@ class LimitsAdmin:
     async def CreateBudget(self, request: CreateBudgetRequest, call: Call) -> CreateBudgetResponse:
         """Creates a budget."""
         who, given = Who.of(call), request.budget
+        enforced = given.enforced if given.HasField("enforced") else True
+        if enforced:
+            self._require_shared()
         budget = await self._tenancy.budgets.create(
             who,
             fields.subject(given.subject, shared=True),
             fields.amount(given.limit_usd_micros, "limit_usd_micros"),
             fields.period(given.period),
             fields.text(given.display_name, "display_name"),
-            given.enforced if given.HasField("enforced") else True,
+            enforced,
             fields.thresholds(given.thresholds or DEFAULT_THRESHOLDS),
         )
         return CreateBudgetResponse(budget=budget_message(budget))
@@ -107,9 +116,16 @@ class LimitsAdmin:
         """Changes a budget."""
         id_ = read_name(request.budget.name, "budgets")
         changes = fields.changes(request.budget, request.update_mask, fields.BUDGET)
+        if await self._to_be_enforced(Who.of(call), id_, changes):
+            self._require_shared()
         return UpdateBudgetResponse(budget=budget_message(await self._tenancy.budgets.update(Who.of(call), id_, changes)))
 
     async def DeleteBudget(self, request: DeleteBudgetRequest, call: Call) -> DeleteBudgetResponse:
         """Deletes a budget."""
         await self._tenancy.budgets.delete(Who.of(call), read_name(request.name, "budgets"))
         return DeleteBudgetResponse()
+
+    async def _to_be_enforced(self, who: Who, id_: str, changes: Mapping[str, object]) -> bool:
+        if "enforced" in changes:
+            return bool(changes["enforced"])
+        return (await self._tenancy.budgets.get(who, id_)).enforced

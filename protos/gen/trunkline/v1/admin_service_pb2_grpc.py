@@ -400,7 +400,8 @@ class AdminServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
         subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
+        processes would have to count it together and have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -428,7 +429,8 @@ class AdminServiceServicer:
         """Changes how much a quota allows.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+        (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -448,7 +450,9 @@ class AdminServiceServicer:
         """Creates a budget.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
-        subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
+        FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
+        have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -476,7 +480,9 @@ class AdminServiceServicer:
         """Changes a budget.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+        (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
+        no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -154,7 +154,8 @@ class AdminServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
     subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
+    processes would have to count it together and have no Redis.
     """
     GetQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuotaRequest, _admin_service_pb2.GetQuotaResponse]
     """Gets a quota.
@@ -170,7 +171,8 @@ class AdminServiceStub:
     """Changes how much a quota allows.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+    (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
     """
     DeleteQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteQuotaRequest, _admin_service_pb2.DeleteQuotaResponse]
     """Deletes a quota: its subject has no such limit any more.
@@ -182,7 +184,9 @@ class AdminServiceStub:
     """Creates a budget.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
-    subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
+    FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
+    have no Redis.
     """
     GetBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetBudgetRequest, _admin_service_pb2.GetBudgetResponse]
     """Gets a budget.
@@ -198,7 +202,9 @@ class AdminServiceStub:
     """Changes a budget.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+    (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
+    no Redis.
     """
     DeleteBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteBudgetRequest, _admin_service_pb2.DeleteBudgetResponse]
     """Deletes a budget.
@@ -338,7 +344,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
     subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
+    processes would have to count it together and have no Redis.
     """
     GetQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuotaRequest, _admin_service_pb2.GetQuotaResponse]  # type: ignore[assignment]
     """Gets a quota.
@@ -354,7 +361,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Changes how much a quota allows.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+    (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
     """
     DeleteQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteQuotaRequest, _admin_service_pb2.DeleteQuotaResponse]  # type: ignore[assignment]
     """Deletes a quota: its subject has no such limit any more.
@@ -366,7 +374,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Creates a budget.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
-    subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+    subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
+    FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
+    have no Redis.
     """
     GetBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetBudgetRequest, _admin_service_pb2.GetBudgetResponse]  # type: ignore[assignment]
     """Gets a budget.
@@ -382,7 +392,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Changes a budget.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+    PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+    (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
+    no Redis.
     """
     DeleteBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteBudgetRequest, _admin_service_pb2.DeleteBudgetResponse]  # type: ignore[assignment]
     """Deletes a budget.
@@ -645,7 +657,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
         subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
+        processes would have to count it together and have no Redis.
         """
 
     @_abc_1.abstractmethod
@@ -679,7 +692,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes how much a quota allows.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+        (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
         """
 
     @_abc_1.abstractmethod
@@ -703,7 +717,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a budget.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
-        subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit.
+        subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
+        FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
+        have no Redis.
         """
 
     @_abc_1.abstractmethod
@@ -737,7 +753,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes a budget.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
-        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
+        PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
+        (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
+        no Redis.
         """
 
     @_abc_1.abstractmethod
