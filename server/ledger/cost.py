@@ -1,39 +1,38 @@
-"""What a completion cost, exact to the micro-dollar: decimals throughout, rounded once, half to even.
+"""What a completion cost, exact to the micro-dollar: whole atoms of it are summed, and rounded once, half to even.
 
 A token that costs so many dollars for a million costs as many micro-dollars. Parts of a whole are taken out of it before
 they are priced, so that nothing is paid twice; parts told larger than their whole are cut to it.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal
 
-from server.ledger.price import ZERO, Price, Rates
+from server.ledger.price import ATOMS, AtomRates, Price, to_atoms
 from server.ledger.told import ToldUsage, charged, read_told, told_units
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import ImageUsage
 
 MOST_MICROS = 10**15
 """A billion dollars: more than any completion costs, whatever a vendor counts."""
-_EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
-_WHOLE = Decimal(1)
+_EXACT = Context(prec=120)
 _MICROS = Decimal(1_000_000)
 _HOUR_S = Decimal(3600)
 
 
 class _Sum:
-    """Micro-dollars of tokens. Once a price is missing for tokens that there are, it knows no sum."""
+    """Atoms of tokens. Once a price is missing for tokens that there are, it knows no sum."""
 
-    __slots__ = ("known", "micros")
+    __slots__ = ("atoms", "known")
 
     def __init__(self) -> None:
-        self.micros = ZERO
+        self.atoms = 0
         self.known = True
 
-    def add(self, tokens: int, *rates: Decimal | None) -> None:
+    def add(self, tokens: int, *rates: int | None) -> None:
         """Adds tokens by the first of the rates that is known."""
         if tokens > 0:
             for rate in rates:
                 if rate is not None:
-                    self.micros = _EXACT.fma(rate, tokens, self.micros)
+                    self.atoms += rate * tokens
                     return
             self.known = False
 
@@ -53,16 +52,21 @@ def cost_micros(
         return None
     told = read_told(usage.extra_json)
     micros = charged(price.told, told)
-    if micros is None:
-        micros = _by_price(usage, price, told, image_count)
-    if micros is None:
+    atoms = _by_price(usage, price, told, image_count) if micros is None else to_atoms(micros)
+    if atoms is None:
         return None
     if price.hour and seconds > 0:
-        micros = _EXACT.add(micros, _EXACT.divide(_EXACT.multiply(price.hour * _MICROS, seconds), _HOUR_S))
-    return MOST_MICROS if micros >= MOST_MICROS else int(_EXACT.quantize(micros, _WHOLE))
+        atoms += to_atoms(_EXACT.divide(_EXACT.multiply(price.hour * _MICROS, seconds), _HOUR_S))
+    return min(_rounded(atoms), MOST_MICROS)
 
 
-def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_count: int) -> Decimal | None:
+def _rounded(atoms: int) -> int:
+    """Whole micro-dollars, the nearest; the even one of two."""
+    micros, rest = divmod(atoms, ATOMS)
+    return micros + (2 * rest > ATOMS or (2 * rest == ATOMS and micros % 2))
+
+
+def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_count: int) -> int | None:
     total = _Sum()
     input_tokens, output_tokens = max(usage.input_tokens, 0), max(usage.output_tokens, 0)
     if not usage.HasField("output_tokens"):
@@ -72,7 +76,7 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
         input_tokens, output_tokens = units.input_tokens, units.output_tokens
     elif not usage.HasField("input_tokens") and not _needs_no_tokens(price, image_count):
         return None  # it does not say what it used, or not of which kind
-    rates = price.rates_of(input_tokens)
+    rates = price.rates_of(input_tokens).atoms
     if isinstance(usage, Usage):
         _add_input(total, usage, rates, told, input_tokens)
         _add_output(total, usage, rates, output_tokens)
@@ -86,12 +90,12 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
         total.add(told.citation_tokens(), rates.citation)
         total.add(told.reasoning_apart(), rates.reasoning, rates.output)
     if image_count > 0 and price.image is not None:
-        total.micros = _EXACT.fma(price.image * _MICROS, image_count, total.micros)
+        total.atoms += to_atoms(price.image * _MICROS) * image_count
     if price.search:
-        total.micros = _EXACT.fma(price.search * _MICROS, told.searches(), total.micros)
+        total.atoms += to_atoms(price.search * _MICROS) * told.searches()
     if price.request:
-        total.micros = _EXACT.fma(price.request, _MICROS, total.micros)
-    return total.micros if total.known else None
+        total.atoms += to_atoms(price.request * _MICROS)
+    return total.atoms if total.known else None
 
 
 def _needs_no_tokens(price: Price, image_count: int) -> bool:
@@ -100,7 +104,7 @@ def _needs_no_tokens(price: Price, image_count: int) -> bool:
     return price.rates.input == 0 and price.rates.output == 0
 
 
-def _add_input(total: _Sum, usage: Usage, rates: Rates, told: ToldUsage, tokens: int) -> None:
+def _add_input(total: _Sum, usage: Usage, rates: AtomRates, told: ToldUsage, tokens: int) -> None:
     if not usage.HasField("input_tokens_details"):
         total.add(tokens, rates.input)
         return
@@ -127,7 +131,7 @@ def _add_input(total: _Sum, usage: Usage, rates: Rates, told: ToldUsage, tokens:
         total.add(audio - cached_audio, rates.input_audio, rates.input)
 
 
-def _add_output(total: _Sum, usage: Usage, rates: Rates, tokens: int) -> None:
+def _add_output(total: _Sum, usage: Usage, rates: AtomRates, tokens: int) -> None:
     if usage.HasField("output_tokens_details"):
         details = usage.output_tokens_details
         if rates.reasoning is not None:

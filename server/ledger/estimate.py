@@ -5,11 +5,11 @@ reservations, which are corrected when the completion is settled: rather too muc
 """
 
 from collections.abc import Iterable
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 from server.ledger.cost import MOST_MICROS
-from server.ledger.price import Price
+from server.ledger.price import ATOMS, Price, to_atoms
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, ContentPart
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 
@@ -31,8 +31,6 @@ _FILE = 1024
 """Tokens of a file that the provider has."""
 _IMAGE_OUTPUT = 4160
 """Tokens of a generated image at a model's usual best."""
-_UP = Context(prec=120, rounding=ROUND_CEILING)
-_WHOLE = Decimal(1)
 _MICROS = Decimal(1_000_000)
 _MOST = 1 << 53
 
@@ -97,21 +95,21 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     """
     if price is None:
         return None
-    rates = price.rates_of(estimated.input_tokens)
+    rates = price.rates_of(estimated.input_tokens).atoms
     dollars = price.request
     output_tokens = estimated.output_tokens
     if estimated.image_count and price.image is not None:
         dollars += price.image * estimated.image_count
         output_tokens = 0
-    micros = dollars * _MICROS
+    atoms = to_atoms(dollars * _MICROS) if dollars else 0
     of_output = (rates.output, rates.output_image) if estimated.image_count else (rates.output, rates.reasoning)
     for tokens, usual, other in ((estimated.input_tokens, rates.input, rates.cache_write), (output_tokens, *of_output)):
         if tokens > 0:
             dearest = usual if other is None or (usual is not None and usual >= other) else other
             if dearest is None:
                 return None
-            micros = _UP.fma(dearest, tokens, micros)
-    return MOST_MICROS if micros >= MOST_MICROS else int(_UP.quantize(micros, _WHOLE))
+            atoms += dearest * tokens
+    return min(-(-atoms // ATOMS), MOST_MICROS)
 
 
 def _limit(told: int, most: int | None, usual: int | None) -> int:

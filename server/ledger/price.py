@@ -1,10 +1,16 @@
 """What a model costs, as values: US dollars as decimals, and how its vendor tells what it charged."""
 
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 ZERO = Decimal(0)
+ATOMS = 10**18
+"""Atoms of a micro-dollar. Sums are of whole atoms, which cost a tenth of what decimals do, and no price is finer."""
+
+_DIGITS = 18
+_EXACT = Context(prec=120)
 
 
 class Told(StrEnum):
@@ -26,6 +32,24 @@ class Told(StrEnum):
     https://github.com/api-evangelist/cohere (2026-11)."""
 
 
+class AtomRates(NamedTuple):
+    """`Rates` in atoms for one token."""
+
+    input: int | None
+    cached_input: int | None
+    cache_write: int | None
+    cache_write_1h: int | None
+    input_audio: int | None
+    cached_audio: int | None
+    input_image: int | None
+    cached_image: int | None
+    output: int | None
+    reasoning: int | None
+    output_audio: int | None
+    output_image: int | None
+    citation: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """US dollars for a million tokens of each kind. None: as the kind that it is a part of; of a whole: not known.
@@ -40,6 +64,7 @@ class Rates:
         output: generated tokens, a whole.
         reasoning: of reasoning, a part of the output; likewise `output_audio` and `output_image`.
         citation: of what was cited, which Perplexity counts apart; None: nothing.
+        atoms: the same in atoms for one token.
     """
 
     input: Decimal | None = None
@@ -55,6 +80,11 @@ class Rates:
     output_audio: Decimal | None = None
     output_image: Decimal | None = None
     citation: Decimal | None = None
+    atoms: AtomRates = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rates = (getattr(self, name) for name in AtomRates._fields)
+        object.__setattr__(self, "atoms", AtomRates(*(None if rate is None else to_atoms(rate) for rate in rates)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +125,11 @@ class Price:
                 break
             rates = tier.rates
         return rates
+
+
+def to_atoms(micros: Decimal) -> int:
+    """Micro-dollars as whole atoms; dollars for a million tokens are micro-dollars for one."""
+    return int(micros.scaleb(_DIGITS, _EXACT).to_integral_value(ROUND_HALF_EVEN, _EXACT))
 
 
 FREE = Price(Rates(input=ZERO, output=ZERO))

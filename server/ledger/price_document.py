@@ -1,14 +1,13 @@
 """A price as the JSON object that is stored and sent, decimals as texts, and back. It refuses what cannot be a price."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 
-from server.ledger.price import ZERO, Price, Rates, Tier
+from server.ledger.price import ZERO, AtomRates, Price, Rates, Tier
 
 Document = dict[str, object]
 
-_RATES = tuple(field.name for field in fields(Rates))
+_RATES = AtomRates._fields
 _APART = ("request", "image", "search", "hour")
 _MOST = Decimal(1_000_000_000)
 

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.ledger.cost import MOST_MICROS, cost_micros
-from server.ledger.price import FREE, Price, Rates, Tier, Told
+from server.ledger.price import FREE, AtomRates, Price, Rates, Tier, Told
 from server.providers.loader import build_provider
 from tests.fakes.answers import Raw, Text
 from tests.fakes.answers import Usage as Scripted
@@ -216,7 +216,7 @@ def test_parts_never_cost_twice(
         input_tokens_details=InputTokensDetails(cached_tokens=cached, cache_write_tokens=written, audio_tokens=audio),
         output_tokens_details=OutputTokensDetails(reasoning_tokens=reasoning, audio_tokens=said),
     )
-    flat = Price(Rates(**{name: Decimal(1) for name in Rates.__slots__ if name != "citation"}))
+    flat = Price(Rates(**{name: Decimal(1) for name in AtomRates._fields if name != "citation"}))
     assert cost_micros(usage, flat) == min(tokens + output, MOST_MICROS)
 
 
@@ -240,3 +240,18 @@ def test_it_is_the_exact_sum(tokens: int, output: int, nano: int) -> None:
     )
     assert micros is not None
     assert 2 * abs(micros * 10**9 - exact) <= 10**9
+
+
+@given(
+    st.integers(0, 10**12),
+    st.integers(0, 10**12),
+    st.decimals(0, 10**6, places=12, allow_nan=False),
+    st.decimals(0, 10**6, places=12, allow_nan=False),
+)
+def test_a_cost_is_what_decimals_say_to_the_last_micro(
+    tokens: int, output: int, of_input: Decimal, of_output: Decimal
+) -> None:
+    cost = cost_micros(Usage(input_tokens=tokens, output_tokens=output), Price(Rates(input=of_input, output=of_output)))
+    context = Context(prec=100, rounding=ROUND_HALF_EVEN)
+    sum_of_both = context.add(context.multiply(of_input, Decimal(tokens)), context.multiply(of_output, Decimal(output)))
+    assert cost == min(int(sum_of_both.to_integral_value(ROUND_HALF_EVEN, context)), MOST_MICROS)
