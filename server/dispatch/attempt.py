@@ -26,7 +26,7 @@ class Attempt:
     Args:
         target: whom to ask.
         ask: what to ask.
-        timeout_s: how long it may take in all.
+        left_s: how long it is to the caller's deadline; None: there is none.
         clock: tells the time.
         watch: looks after its waits.
         batches: the target's stream.
@@ -42,7 +42,6 @@ class Attempt:
         "_begin_time",
         "_clock",
         "_end_time",
-        "_hurried",
         "_life",
         "_open",
         "_tried",
@@ -54,7 +53,13 @@ class Attempt:
     )
 
     def __init__(
-        self, target: Target, ask: Ask, timeout_s: float, clock: Clock, watch: Watch, batches: AsyncGenerator[Batch, None]
+        self,
+        target: Target,
+        ask: Ask,
+        left_s: float | None,
+        clock: Clock,
+        watch: Watch,
+        batches: AsyncGenerator[Batch, None],
     ) -> None:
         settings = target.settings
         first_chunk_s, idle_s = settings.first_chunk_timeout, settings.idle_timeout
@@ -67,11 +72,10 @@ class Attempt:
         self.reading_on: ReadingOn | None = None
         self._clock = clock
         self._life = Life(ask.streamed, first_chunk_s, idle_s)
-        self._watchdog = Watchdog(timeout_s, watch)
+        self._watchdog = Watchdog(settings.timeout, watch, left_s)
         self._begin_time = clock.monotonic()
         self._end_time: float | None = None
         self._batches = batches
-        self._hurried = timeout_s < settings.timeout
         self._open = True
         self._tried = target.state.begin()
 
@@ -125,7 +129,7 @@ class Attempt:
         """Puts a failure on the target's record, unless the caller's deadline was all that failed."""
         now = self._clock.monotonic()
         too_early = self.batch is not None or now - self._begin_time < _FAIR_S
-        if self._hurried and self._watchdog.overdue and too_early:
+        if self._watchdog.hurried and too_early:
             self.target.state.left(self._tried)
         else:
             self.target.state.failed(self._tried, error, now)

@@ -247,14 +247,12 @@ class Course:
         Raises:
             GatewayError: DEADLINE_EXCEEDED when it could not answer in that time.
         """
-        timeout_s, left_s = target.settings.timeout, self.time_left_s()
-        if left_s is not None:
-            if not self._quick_enough(target):
-                raise GatewayError(
-                    ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
-                    "The time that is left before the deadline is too short for another attempt.",
-                )
-            timeout_s = min(timeout_s, left_s)
+        left_s = self.time_left_s()
+        if left_s is not None and not self._quick_enough(target):
+            raise GatewayError(
+                ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
+                "The time that is left before the deadline is too short for another attempt.",
+            )
         ask = self._ask_of(target, prefix)
         self.attempts += 1
         begin = target.provider.stream
@@ -271,7 +269,7 @@ class Course:
         if ask.streamed and target.settings.broken_stream_billing == "read_to_end":
             reading_on = ReadingOn(batches)
             batches = reading_on.batches()
-        attempt = Attempt(target, ask, timeout_s, self._means.clock, self._means.watch, batches)
+        attempt = Attempt(target, ask, left_s, self._means.clock, self._means.watch, batches)
         attempt.reading_on = reading_on
         return attempt
 

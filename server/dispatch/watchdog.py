@@ -4,6 +4,7 @@ One look a second goes over all attempts; only those whose time is nearly over g
 """
 
 import asyncio
+import math
 from types import TracebackType
 
 from server.providers.errors import Fault, ProviderError
@@ -47,29 +48,35 @@ class Watch:
 class Watchdog:
     """Bounds each wait for a provider, and all of them together. A wait is `with watchdog(longest_s): await ...`.
 
-    Only the time in which somebody waits counts: while a slow caller reads, the provider is not blamed.
+    Only the time in which somebody waits counts: while a slow caller reads, the provider's clocks stand still. The caller's
+    own deadline does not.
 
     Args:
-        total_s: how long the whole attempt may take.
+        total_s: how long the provider may take in all.
         watch: looks after it.
+        left_s: how long it is to the caller's deadline; None: there is none.
     """
 
     __slots__ = (
         "_cancelling",
         "_deadline",
+        "_due",
         "_expired",
         "_loop",
         "_silence",
+        "_since",
         "_task",
         "_timer",
         "_until",
         "_watch",
-        "overdue",
+        "hurried",
     )
 
-    def __init__(self, total_s: float, watch: Watch) -> None:
+    def __init__(self, total_s: float, watch: Watch, left_s: float | None = None) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + total_s
+        self._since = loop.time()  # when the last wait ended
+        self._due = self._since + total_s
+        self._deadline = math.inf if left_s is None else self._since + left_s
         self._watch = watch
         self._until: float | None = None
         self._silence = False
@@ -77,13 +84,15 @@ class Watchdog:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.overdue = False
-        """Whether a wait was ended because the whole took too long."""
+        self.hurried = False
+        """Whether a wait was ended by the caller's deadline."""
         watch.add(self, loop)
 
     def __call__(self, longest_s: float | None) -> "Watchdog":
         """Bounds the wait that follows; None: by the whole alone."""
-        until, now = self._deadline, self._loop.time()
+        now = self._loop.time()
+        self._due += now - self._since
+        until = min(self._due, self._deadline)
         self._silence = longest_s is not None and now + longest_s < until
         if self._silence:
             until = now + longest_s  # type: ignore[operator]
@@ -112,6 +121,7 @@ class Watchdog:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._until = None
+        self._since = self._loop.time()
         if not self._expired:
             return
         self._expired = False
@@ -120,7 +130,7 @@ class Watchdog:
         if task.uncancel() > self._cancelling:
             return  # somebody else wants the task to end, too
         if kind is None or issubclass(kind, asyncio.CancelledError | ProviderError):
-            self.overdue = not self._silence
+            self.hurried = not self._silence and self._deadline < self._due
             text = "The provider was silent for too long." if self._silence else "The provider did not answer in time."
             raise ProviderError(Fault.TIMEOUT, text) from None
 

@@ -22,6 +22,7 @@ STREAM = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}],
 TYPED = ChatCompletionRequest(model="gpt-4o", messages=[Message(role="user", content="Hello")])
 EVENT_BYTES = 64 * 1024
 EVENTS = 1000
+LITTLE_S = 1.5
 MOST_EVENTS = EVENTS // 2
 """The sockets' own buffers on the way, which the kernel may let grow to some megabytes each, hold far fewer."""
 
@@ -91,6 +92,48 @@ async def test_a_grpc_caller_that_does_not_read_slows_the_provider(vendor: Scrip
     ):
         assert await anext(stream)
         assert await _stuck(vendor) < MOST_EVENTS
+    await vendor.next_disconnect()
+
+
+@pytest.fixture
+async def hasty(vendor: ScriptedVendor, tmp_path: Path, topology: Topology) -> AsyncIterator[Running]:
+    """A gateway that gives its provider little time."""
+    document = config([row("first", vendor, ["gpt-4o"], timeout=LITTLE_S, idle_timeout=LITTLE_S)])
+    async with run_gateway(tmp_path, document, topology) as running:
+        yield running
+
+
+async def _pass(seconds: float) -> None:
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()
+
+
+async def test_the_providers_time_stands_still_while_the_caller_does_not_read(
+    vendor: ScriptedVendor, hasty: Running
+) -> None:
+    vendor.add(Text("", pieces=("x" * EVENT_BYTES,) * MOST_EVENTS))
+    async with (
+        aiohttp.ClientSession(hasty.url, headers={"X-API-Key": KEY}) as session,
+        session.post(CHAT, json=STREAM) as response,
+    ):
+        assert await _stuck(vendor) < MOST_EVENTS
+        await _pass(1.1 * LITTLE_S)
+        events = sse.parse(await response.read())
+    assert events.done
+    assert len(events.chunks) >= MOST_EVENTS
+
+
+async def test_the_callers_deadline_passes_while_it_does_not_read(
+    vendor: ScriptedVendor, http: aiohttp.ClientSession
+) -> None:
+    vendor.add(Text("", pieces=("x" * EVENT_BYTES,) * MOST_EVENTS))
+    async with http.post(CHAT, json=STREAM, headers={"x-request-timeout": str(LITTLE_S)}) as response:
+        assert await _stuck(vendor) < MOST_EVENTS
+        await _pass(1.1 * LITTLE_S)
+        events = sse.parse(await response.read())
+    assert not events.done
+    assert events.chunks[-1]["error"]["code"] == "deadline_exceeded"
     await vendor.next_disconnect()
 
 

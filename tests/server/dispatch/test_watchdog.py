@@ -25,14 +25,45 @@ async def test_the_whole_is_bounded(watch: Watch) -> None:
     dog = Watchdog(0.01, watch)
     with pytest.raises(ProviderError, match="did not answer in time") as raised:
         await wait(dog, 60)
-    assert (raised.value.fault, dog.overdue) == (Fault.TIMEOUT, True)
+    assert (raised.value.fault, dog.hurried) == (Fault.TIMEOUT, False)
+
+
+async def test_the_callers_deadline_bounds_it_too(watch: Watch) -> None:
+    dog = Watchdog(60, watch, 0.01)
+    with pytest.raises(ProviderError, match="did not answer in time"):
+        await wait(dog, 60)
+    assert dog.hurried
+
+
+async def _pass(seconds: float) -> None:
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()
+
+
+async def test_the_time_between_waits_is_not_the_providers(watch: Watch) -> None:
+    dog = Watchdog(0.2, watch)
+    await _pass(0.25)
+    with dog(None):
+        for _ in range(5):  # rounds of the loop, in which a wait that is over would be ended
+            await asyncio.sleep(0)
+    with pytest.raises(ProviderError, match="did not answer in time"):
+        await wait(dog)
+
+
+async def test_the_callers_deadline_passes_between_waits(watch: Watch) -> None:
+    dog = Watchdog(60, watch, 0.01)
+    await _pass(0.02)
+    with pytest.raises(ProviderError, match="did not answer in time"):
+        await wait(dog)
+    assert dog.hurried
 
 
 async def test_each_wait_is_bounded(watch: Watch) -> None:
     dog = Watchdog(60, watch)
     with pytest.raises(ProviderError, match="silent for too long"):
         await wait(dog, 0.01)
-    assert not dog.overdue
+    assert not dog.hurried
 
 
 async def test_a_caller_who_leaves_at_the_same_moment_is_a_caller_who_left(watch: Watch) -> None:
@@ -81,9 +112,7 @@ async def test_nothing_is_ended_while_nobody_waits(watch: Watch) -> None:
     dog = Watchdog(60, watch)
     with dog(0.01):
         pass
-    looked = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.02, looked.set)
-    await looked.wait()
+    await _pass(0.02)
     with dog(60):
         await asyncio.sleep(0)
 
