@@ -1,7 +1,8 @@
-"""From a settings row to its provider: finds the dialect's file by the row's type.
+"""From a settings row to its provider: finds the dialect's package by the row's type.
 
-Every module of this package that has `KINDS` and `build` is a dialect, and every one that has `LEGACY` and `build` speaks
-older forms, those of the types that it names, beside the current dialect; there is no list of them anywhere.
+Every package in this one that has `KINDS` is a dialect, and every one that has `LEGACY` speaks older forms, those of the
+types that it names, beside the current dialect; there is no list of them anywhere. Both have a module `provider` with
+`build`, which is loaded with the first row that needs it.
 """
 
 import importlib
@@ -27,11 +28,11 @@ def build_provider(context: ProviderContext) -> Provider:
     """Builds the provider of a row, whose type is known to be one of `provider_kinds`, and to have the row's dialect."""
     name = context.settings.type
     module = _first((module for module in _modules("KINDS") if any(kind.type == name for kind in _kinds(module))), name)
-    current = cast(Callable[[ProviderContext], Provider], module.build)(context)
+    current = cast(Callable[[ProviderContext], Provider], _builder(module))(context)
     if context.settings.dialect == "current":
         return current
     module = _first((module for module in _modules("LEGACY") if name in _older(module)), name)
-    return cast(Callable[[ProviderContext, Provider], Provider], module.build)(context, current)
+    return cast(Callable[[ProviderContext, Provider], Provider], _builder(module))(context, current)
 
 
 def _first(modules: Iterator[ModuleType], name: str) -> ModuleType:
@@ -48,6 +49,10 @@ def _modules(having: str) -> list[ModuleType]:
         if found.name != "loader"
     ]
     return [module for module in modules if hasattr(module, having)]
+
+
+def _builder(package: ModuleType) -> object:
+    return importlib.import_module(f"{package.__name__}.provider").build
 
 
 def _older(module: ModuleType) -> Sequence[str]:

@@ -1,5 +1,5 @@
 """Anthropic's Messages API."""
 
-from server.providers.anthropic.provider import KINDS, build
+from server.providers.anthropic.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

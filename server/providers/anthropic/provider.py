@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import cast
 
-from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic.answer import whole_message
 from server.providers.anthropic.errors import error_in, refusal
+from server.providers.anthropic.kinds import BASE_URL
 from server.providers.anthropic.listing import ask_for_page, list_models
 from server.providers.anthropic.models import model_traits
 from server.providers.anthropic.request import NEWEST_VERSION, vendor_request
@@ -23,19 +23,6 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
 from server.providers.sse import SseParser
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
-
-_BASE_URL = "https://api.anthropic.com"
-
-KINDS = (
-    ProviderKind(
-        type="anthropic",
-        base_url=_BASE_URL,
-        api_key_env=("ANTHROPIC_API_KEY", "PROXY_API_ANTHROPIC_API_KEY"),
-        needs_key=True,
-        models=("claude-*",),
-        built=True,
-    ),
-)
 
 _LONGEST_WAIT_FOR_END_S = 0.5
 """How long the end of the HTTP body is waited for after the stream's own, so that the connection can be kept."""
@@ -58,7 +45,7 @@ class Anthropic(Provider):
         self._settings = context.settings
         self._http = context.http
         self._clock = context.clock
-        base = (context.settings.base_url or _BASE_URL).rstrip("/").removesuffix("/v1")
+        base = (context.settings.base_url or BASE_URL).rstrip("/").removesuffix("/v1")
         self._url = f"{base}/v1/messages"
         self._models_url = f"{base}/v1/models"
 

@@ -1,5 +1,5 @@
 """Amazon Bedrock's Converse API."""
 
-from server.providers.bedrock.provider import KINDS, build
+from server.providers.bedrock.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

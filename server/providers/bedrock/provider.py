@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import cast
 from urllib.parse import quote
 
-from server.config.provider_kind import ProviderKind
 from server.providers.anthropic.models import model_traits
 from server.providers.anthropic.seam import Seam
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
@@ -19,7 +18,6 @@ from server.providers.bedrock.auth import (
     SignatureAuth,
     Signer,
     load_signer,
-    missing_library,
     region_of,
 )
 from server.providers.bedrock.errors import error_name, refusal
@@ -30,18 +28,6 @@ from server.providers.bedrock.stream import ConverseStream
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
-
-KINDS = (
-    ProviderKind(
-        type="bedrock",
-        base_url=None,
-        api_key_env=("AWS_BEARER_TOKEN_BEDROCK", "PROXY_API_AWS_BEARER_TOKEN_BEDROCK"),
-        needs_key=False,
-        models=("us.*", "eu.*", "apac.*", "jp.*", "au.*", "global.*", "amazon.*", "anthropic.*", "meta.*", "mistral.*"),
-        built=True,
-        missing_without_key=missing_library,
-    ),
-)
 
 _AS_IT_IS = ":@!$&'()*,;="
 """What a path may hold as it is; HTTP clients send it so even where it is encoded, and the signature would not fit."""

@@ -1,5 +1,5 @@
 """Cohere's v2 API."""
 
-from server.providers.cohere.provider import KINDS, build
+from server.providers.cohere.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 from typing import cast
 from urllib.parse import urlencode
 
-from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.cohere.answer import whole_answer
 from server.providers.cohere.embeddings import embedding_bodies, embedding_list
 from server.providers.cohere.errors import error_in, refusal
+from server.providers.cohere.kinds import BASE_URL
 from server.providers.cohere.models import PAGE_SIZE, listed_models, refuse_bad_key
 from server.providers.cohere.request import chat_body
 from server.providers.cohere.stream import ChatStream
@@ -25,19 +25,6 @@ from server.providers.sse import SseParser
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
 from trunkline.v1.text_pb2 import EmbeddingRequest
-
-_BASE_URL = "https://api.cohere.com"
-
-KINDS = (
-    ProviderKind(
-        type="cohere",
-        base_url=_BASE_URL,
-        api_key_env=("CO_API_KEY", "COHERE_API_KEY", "PROXY_API_COHERE_API_KEY"),
-        needs_key=True,
-        models=("command-*", "embed-*"),
-        built=True,
-    ),
-)
 
 _LONGEST_WAIT_FOR_END_S = 0.5
 """How long the end of the HTTP body is waited for after the stream's own, so that the connection can be kept."""
@@ -62,7 +49,7 @@ class Cohere(Provider):
         self._settings = context.settings
         self._http = context.http
         self._clock = context.clock
-        self._base = api_root(context.settings.base_url or _BASE_URL)
+        self._base = api_root(context.settings.base_url or BASE_URL)
         self._headers = headers(context.settings)
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:

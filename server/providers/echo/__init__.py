@@ -1,5 +1,5 @@
 """The echo: answers by itself, without a network."""
 
-from server.providers.echo.provider import KINDS, build
+from server.providers.echo.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

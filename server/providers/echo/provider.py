@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.config.provider_kind import ProviderKind
 from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
 from server.providers.echo.media import packed, png, vector
 from server.providers.echo.reply import Reply, chat_reply, text_of, text_reply, words_of
@@ -44,18 +43,6 @@ from trunkline.v1.text_pb2 import (
     TextCompletion,
     TextCompletionRequest,
     TextInput,
-)
-
-KINDS = (
-    ProviderKind(
-        type="echo",
-        base_url=None,
-        api_key_env=(),
-        needs_key=False,
-        models=("echo",),
-        built=True,
-        needs_base_url=False,
-    ),
 )
 
 _DIMENSIONS = 16

@@ -1,5 +1,5 @@
 """Google's Gemini API."""
 
-from server.providers.gemini.provider import KINDS, build
+from server.providers.gemini.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

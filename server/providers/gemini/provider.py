@@ -10,13 +10,13 @@ from typing import cast
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.gemini.answer import AnswerReader
 from server.providers.gemini.embeddings import Vectors, vendor_bodies
 from server.providers.gemini.errors import error_in, refusal
+from server.providers.gemini.kinds import HOST, VERSION
 from server.providers.gemini.models import listed_models
 from server.providers.gemini.request import vendor_request
 from server.providers.http.base import Answer
@@ -25,20 +25,8 @@ from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, StreamChatCompletionResponse
 from trunkline.v1.text_pb2 import EmbeddingRequest
 
-_HOST = "https://generativelanguage.googleapis.com"
-_VERSION = "v1beta"
 _VERSIONS = ("v1", "v1beta", "v1alpha")
 
-KINDS = (
-    ProviderKind(
-        type="gemini",
-        base_url=f"{_HOST}/{_VERSION}",
-        api_key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY", "PROXY_API_GEMINI_API_KEY"),
-        needs_key=True,
-        models=("gemini-*",),
-        built=True,
-    ),
-)
 
 _PAGE_SIZE = 1000
 _MOST_PAGES = 100
@@ -160,10 +148,10 @@ async def _within(timeout_s: float | None) -> AsyncIterator[None]:
 
 def _base(settings: ProviderSettings) -> str:
     """The address with its version: the row's own, else what the address ends with, else the usual one."""
-    base = (settings.base_url or _HOST).rstrip("/")
+    base = (settings.base_url or HOST).rstrip("/")
     root, _, last = base.rpartition("/")
     if last not in _VERSIONS:
-        root, last = base, _VERSION
+        root, last = base, VERSION
     return f"{root}/{settings.api_version or last}"
 
 

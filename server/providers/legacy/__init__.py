@@ -1,5 +1,5 @@
 """The older wire forms of some vendors."""
 
-from server.providers.legacy.provider import LEGACY, build
+from server.providers.legacy.kinds import LEGACY
 
-__all__ = ["LEGACY", "build"]
+__all__ = ["LEGACY"]

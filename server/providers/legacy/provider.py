@@ -25,8 +25,6 @@ from trunkline.v1.text_pb2 import TextCompletionRequest
 _FORMS: Mapping[str, Callable[[], Form]] = MappingProxyType(
     {"anthropic": AnthropicPrompt, "cohere": CohereGenerate, "grok": GrokComplete, "perplexity": PerplexityAsk}
 )
-LEGACY = tuple(_FORMS)
-"""The types that have an older form."""
 
 
 def build(context: ProviderContext, current: Provider) -> "Legacy":

@@ -1,5 +1,5 @@
 """Ollama's own API."""
 
-from server.providers.ollama.provider import KINDS, build
+from server.providers.ollama.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 from uuid import uuid4
 
-from server.config.provider_kind import ProviderKind
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
 from server.providers.ollama.answer import ChatStream, TextStream, embedding_list
 from server.providers.ollama.errors import refusal
+from server.providers.ollama.kinds import BASE_URL
 from server.providers.ollama.lines import LineParser
 from server.providers.ollama.listing import listed_models
 from server.providers.ollama.request import chat_body, embeddings_body, text_body
@@ -24,10 +24,8 @@ from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
 from trunkline.v1.text_pb2 import EmbeddingRequest, TextCompletionRequest
 
-_BASE_URL = "http://127.0.0.1:11434"
 _OPERATIONS = frozenset({Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS})
 
-KINDS = (ProviderKind(type="ollama", base_url=_BASE_URL, api_key_env=(), needs_key=False, models=(), built=True),)
 
 _COPY = Vendor("ollama", None, (), needs_key=False, operations=_OPERATIONS, developer_role=False)
 """Its ways where it speaks OpenAI's dialect."""
@@ -54,7 +52,7 @@ class Ollama(Provider):
         self._settings = context.settings
         self._http = context.http
         self._clock = context.clock
-        self._base = (context.settings.base_url or _BASE_URL).rstrip("/").removesuffix("/api") + "/api"
+        self._base = (context.settings.base_url or BASE_URL).rstrip("/").removesuffix("/api") + "/api"
         self._headers = _headers(context.settings)
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:

@@ -1,5 +1,5 @@
 """OpenAI's dialect, which most vendors speak, each with its own quirks."""
 
-from server.providers.openai.provider import KINDS, build
+from server.providers.openai.kinds import KINDS
 
-__all__ = ["KINDS", "build"]
+__all__ = ["KINDS"]

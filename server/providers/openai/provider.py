@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Sequence
 
 import structlog
 
-from server.config.provider_kind import ProviderKind
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
@@ -16,30 +15,11 @@ from server.providers.openai.media import check_data, media_list, media_of_chat
 from server.providers.openai.reading import read_json
 from server.providers.openai.request import request_body
 from server.providers.openai.usage import sound_usage
-from server.providers.openai.vendors import UNBUILT, VENDORS, Vendor
+from server.providers.openai.vendors import VENDORS, Vendor
 from server.providers.openai.whole import whole_chat, whole_chat_unread, whole_text
 from server.providers.sse import SseParser
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
 from trunkline_json import EMBEDDING_LIST
-
-KINDS = (
-    *(
-        ProviderKind(
-            type=vendor.type,
-            base_url=vendor.base_url,
-            api_key_env=vendor.key_env,
-            needs_key=vendor.needs_key,
-            models=vendor.models,
-            built=True,
-            aliases=vendor.aliases,
-        )
-        for vendor in VENDORS
-    ),
-    *(
-        ProviderKind(type=name, base_url=None, api_key_env=(), needs_key=True, models=(), built=False, needs_base_url=False)
-        for name in UNBUILT
-    ),
-)
 
 _PATHS = {
     Operation.CHAT: "chat/completions",

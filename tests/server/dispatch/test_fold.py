@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from server.dispatch.fold import fold_chat, fold_text
-from server.providers import echo, openai
 from server.providers.base import Ask, Operation, Provider
+from server.providers.echo import provider as echo
+from server.providers.openai import provider as openai
 from tests.fakes.answers import Answer, Part, Refusal, Text, Thinking, ToolCall, Usage
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import chat_ask, chat_batches, chunks_of, context

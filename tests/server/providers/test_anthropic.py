@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.providers.anthropic.provider import KINDS, build
+from server.providers.anthropic.kinds import KINDS
+from server.providers.anthropic.provider import build
 from server.providers.base import Ask, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.retry_after import retry_after_s

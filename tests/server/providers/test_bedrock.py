@@ -10,8 +10,9 @@ from botocore.session import Session
 
 from server.providers.base import Ask, ListedModel, Operation, Provider, ProviderContext
 from server.providers.bedrock.auth import load_signer, missing_library, region_of
+from server.providers.bedrock.kinds import KINDS
 from server.providers.bedrock.listing import control_plane
-from server.providers.bedrock.provider import KINDS, Bedrock, build
+from server.providers.bedrock.provider import Bedrock, build
 from server.providers.bedrock.sigv4 import SigV4Signer
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Answer, Part, Raw, Status, Text, Thinking, ToolCall, Usage

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from server.providers.base import Ask, ListedModel, Operation, Provider, ProviderContext
-from server.providers.cohere.provider import KINDS, build
+from server.providers.cohere.kinds import KINDS
+from server.providers.cohere.provider import build
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Answer, Raw, Status, Text, Thinking, ToolCall, Usage
 from tests.fakes.faults import (

@@ -14,7 +14,8 @@ import pytest
 from google.protobuf.message import Message as AnyMessage
 
 from server.providers.base import Ask, Operation, Provider
-from server.providers.echo.provider import KINDS, build
+from server.providers.echo.kinds import KINDS
+from server.providers.echo.provider import build
 from server.providers.errors import Fault, ProviderError
 from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, CreateImagesResponse, StreamTextCompletionResponse

@@ -9,7 +9,8 @@ import pytest
 
 from server.providers.base import Ask, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
-from server.providers.gemini.provider import KINDS, build
+from server.providers.gemini.kinds import KINDS
+from server.providers.gemini.provider import build
 from server.providers.gemini.signature import signature_of
 from tests.fakes import gemini_answers
 from tests.fakes.answers import Answer, Part, Raw, Refusal, Status, Text, Thinking, ToolCall, Usage

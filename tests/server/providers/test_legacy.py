@@ -10,7 +10,8 @@ from server.config.provider_kind import find_kind
 from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, Operation, Provider
 from server.providers.errors import Fault, ProviderError
-from server.providers.legacy.provider import LEGACY, Legacy
+from server.providers.legacy.kinds import LEGACY
+from server.providers.legacy.provider import Legacy
 from server.providers.loader import build_provider, provider_kinds
 from tests.fakes.answers import Status, Text, Usage
 from tests.fakes.faults import BadJson, Cut, ErrorInStream, ErrorOn200, HtmlOk, Malformed, NoDone, SplitBytes, Stall

@@ -14,8 +14,9 @@ from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
 from server.providers.ollama.answer import ChatStream
+from server.providers.ollama.kinds import KINDS
 from server.providers.ollama.lines import LARGEST_LINE, LineParser
-from server.providers.ollama.provider import KINDS, Ollama, build
+from server.providers.ollama.provider import Ollama, build
 from tests.fakes.answers import Answer, Embeddings, Raw, Status, Text, Thinking, ToolCall, Usage
 from tests.fakes.faults import (
     BadJson,
