@@ -28,6 +28,7 @@ from gateway_http.surfaces.openai.explain import explainable
 from gateway_http.surfaces.openai.images import image_generations
 from gateway_http.surfaces.openai.models import get_model, list_models
 from gateway_http.surfaces.openai.videos import video_generations
+from gateway_http.surfaces.prometheus import add_metrics
 from gateway_http.transcoding.routes import add_routes, routes
 from gateway_http.views import VIEWS
 from trunkline.v1.models_service_pb2 import Operation
@@ -58,15 +59,17 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
     app.add_route(list_models(client, settings), "/v1/models", methods=["GET"], name="models", error_format="json")
     app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model", error_format="json")
     add_routes(app, client, settings, VIEWS, tuple(routes()))
+    add_metrics(app, client, settings)
     if settings.cors_origins:
         add_cors(app, settings)
     return app
 
 
 def create_metrics_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App:
-    """Builds the front of the metrics listener, which probes and scrapers use: `GET /health` alone, for now."""
+    """Builds the front of the metrics listener, which probes and scrapers use: health and metrics."""
     app = _bare_app(settings)
     add_routes(app, client, settings, VIEWS, [route for route in routes() if route.path == "/health"])
+    add_metrics(app, client, settings)
     return app
 
 

@@ -110,7 +110,16 @@ class Troubles:
             counters: whose trouble it is.
             on_failure: what becomes of requests meanwhile.
         """
-        counters.on_trouble = self._teller(LIMITS_REDIS, on_failure)
+        begun, tell = asyncio.Event(), self._teller(LIMITS_REDIS, on_failure)
+
+        def told(troubled: bool) -> None:
+            tell(troubled)
+            if troubled:
+                begun.set()
+            else:
+                begun.clear()
+
+        counters.on_trouble = told
         self._metrics.add(
             "gauge",
             "trunkline_limits_redis_up",
@@ -126,7 +135,11 @@ class Troubles:
         while True:
             with suppress(CountersError):
                 await counters.value(_PROBE)
-            await asyncio.sleep(_LOOK_AGAIN_S if counters.troubled else _LOOK_S)
+            if begun.is_set():
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(begun.wait(), _LOOK_S)
 
     def _teller(self, rule: str, on_failure: str) -> Callable[[bool], None]:
         severity, text = _TROUBLES[rule, on_failure]

@@ -354,6 +354,12 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
             openai = metrics.Provider(name="providers/openai", id="openai", type="openai", enabled=True)
             return metrics.ListProvidersResponse(providers=[openai])
 
+    async def ExportPrometheus(
+        self, request: metrics.ExportPrometheusRequest, context: Context
+    ) -> metrics.ExportPrometheusResponse:
+        async with self._script.call("ExportPrometheus", request, context):
+            return metrics.ExportPrometheusResponse(content_type="text/plain", text="up 1\n")
+
 
 class Alerts(alerts_service_pb2_grpc.AlertsServiceServicer):
     def __init__(self, script: Script) -> None:

@@ -11,6 +11,7 @@ from tests.clients.requests import chat
 from trunkline.v1.admin_service_pb2 import FAULT_TYPE_STALL, DeleteFaultRequest, Fault
 from trunkline.v1.alerts_service_pb2 import ALERT_SEVERITY_ERROR, ListAlertsRequest
 from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
+from trunkline.v1.metrics_service_pb2 import ExportPrometheusRequest, PrometheusFormat
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 from trunkline_client import (
     AsyncClient,
@@ -55,6 +56,13 @@ async def test_texts_embeddings_images_and_videos_come_back(client: AsyncClient)
 
 async def test_health_needs_no_key(client: AsyncClient) -> None:
     assert (await client.metrics.get_health()).status == "healthy"
+
+
+async def test_metrics_come_in_the_form_that_is_asked_for(gateway: Gateway, client: AsyncClient) -> None:
+    assert (await client.metrics.export_prometheus()).text == "up 1\n"
+    await client.metrics.export_prometheus(openmetrics=True)
+    formats = [cast(ExportPrometheusRequest, call.request).format for call in gateway.script.calls]
+    assert formats == [PrometheusFormat.PROMETHEUS_FORMAT_TEXT, PrometheusFormat.PROMETHEUS_FORMAT_OPENMETRICS]
 
 
 async def test_lists_get_page_after_page(gateway: Gateway, client: AsyncClient) -> None:
@@ -221,6 +229,7 @@ async def test_a_client_for_threads_does_the_same(gateway: Gateway) -> None:
             client.admin.delete_fault(client.admin.create_fault(Fault(), fault_id="threads").name)
             assert [provider.id for provider in client.metrics.list_providers()] == ["echo", "openai"]
             assert [alert.rule for alert in client.alerts.list_alerts()] == ["ProviderDown"]
+            assert client.metrics.export_prometheus().content_type == "text/plain"
             with pytest.raises(NotFoundError) as raised:
                 client.completions.create_chat_completion(chat("nobody"), timeout_s=60)
             assert (raised.value.reason, raised.value.request_id) == ("model_not_found", "req-1")

@@ -105,7 +105,7 @@ async def test_reflection_gives_the_contract(channel: grpc.aio.Channel, service:
     assert service in {f"{file.package}.{found.name}" for file in files for found in file.service}
 
 
-async def test_the_listener_for_probes_has_health_alone(vendor: ScriptedVendor, tmp_path: Path) -> None:
+async def test_the_listener_for_probes_has_health_and_metrics_alone(vendor: ScriptedVendor, tmp_path: Path) -> None:
     document = config([row("first", vendor, ["gpt-4o"])])
     loaded = load(write_config(tmp_path, document), {}, provider_kinds())
     running = await Gateway.start(loaded, None, Addresses(HOST, 0, None, metrics_port=0))
@@ -113,6 +113,8 @@ async def test_the_listener_for_probes_has_health_alone(vendor: ScriptedVendor, 
         async with aiohttp.ClientSession() as session:
             for port, path, status in (
                 (running.addresses.metrics_port, "/health", 200),
+                (running.addresses.metrics_port, "/metrics", 406),
+                (running.addresses.metrics_port, "/metrics/prometheus", 401),
                 (running.addresses.metrics_port, "/v1/models", 404),
                 (running.addresses.port, "/health", 200),
             ):

