@@ -196,6 +196,7 @@ class Core:
             self._clock,
             self._redaction.text,
             Troubles(self._alerts, self._metrics),
+            lasting=self._data_dir is not None,
         )
         means = replace(self._runtime.means, accounts=governance.accounts)
         self._runtime = replace(self._runtime, means=means, dispatcher=Dispatcher(means))

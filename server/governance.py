@@ -20,6 +20,7 @@ from server.ledger.prices import Prices
 from server.ledger.recovery import find_worker_id
 from server.ledger.retention import Retention, RetentionSettings
 from server.ledger.settings import LedgerSettings
+from server.limits.book import nothing_waits
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
 from server.limits.shared import check_shared
@@ -55,17 +56,19 @@ class Governance:
         clock: Clock,
         redact: Callable[[str], str],
         troubles: Troubles,
+        lasting: bool = True,
     ) -> Self:
         """Recovers what a dead process left, counts what was used, and begins.
 
         Args:
             settings: the configuration.
             database: where rows are.
-            data_dir: where rows wait while the database fails.
+            data_dir: where rows wait: for the next transaction, or while the database fails.
             states: the targets' records, whose breakers are shared where there is a Redis.
             clock: tells the time.
             redact: takes secrets out of a text.
             troubles: is told what fails.
+            lasting: whether `data_dir` is there at the next start.
 
         Raises:
             UnsharedLimitsError: there are limits, several processes, and nothing by which they could share them.
@@ -75,11 +78,16 @@ class Governance:
         redis, storage = settings.redis, settings.storage
         fail_open = redis is None or redis.on_failure == "fail_open"
         counters = build_counters(redis, clock)
-        limits = Limits(settings.rate_limit, counters, database, clock, fail_open)
-        troubles.follow_budgets(limits)
         ledger: Ledger | None = None
         if settings.ledger.enabled:
             ledger_settings = LedgerSettings(on_failure=storage.on_failure)
+            tell = troubles.ledger_teller(storage.on_failure)
+
+            def on_trouble(troubled: bool) -> None:
+                tell(troubled)
+                if not troubled:  # what was summed meanwhile lacked the rows that waited
+                    limits.recount()
+
             ledger = Ledger(
                 database,
                 clock,
@@ -87,10 +95,14 @@ class Governance:
                 data_dir / "spool",
                 ledger_settings,
                 redact,
-                on_trouble=troubles.ledger_teller(storage.on_failure),
+                on_trouble=on_trouble,
                 on_recovered=lambda _: limits.recount(),
+                alone=lasting and redis is None and settings.server.workers == 1,
             )
             troubles.follow_ledger(ledger)
+        flush = nothing_waits if ledger is None else ledger.flush
+        limits = Limits(settings.rate_limit, counters, database, clock, fail_open, flush)
+        troubles.follow_budgets(limits)
         prices = Prices()
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
         governance = cls(limits, ledger, accounts)
@@ -104,7 +116,7 @@ class Governance:
             raise
         governance._begin(asyncio.to_thread(prices.load, _asked(settings.providers)))
         if ledger is not None:
-            governance._begin(_forget(Retention(database, clock, _retention(settings))))
+            governance._begin(_forget(Retention(database, clock, _retention(settings)), ledger))
         if redis is not None:
             governance._begin(troubles.watch_redis(cast(RemoteCounters, counters), redis.on_failure))
             # The client of Redis is large, so what needs it is loaded only where there is one.
@@ -136,10 +148,11 @@ def _retention(settings: Settings) -> RetentionSettings:
     return RetentionSettings(storage.retention_days, storage.body_retention_days, max_bytes)
 
 
-async def _forget(retention: Retention) -> None:
+async def _forget(retention: Retention, ledger: Ledger) -> None:
     """Forgets what is too old or too much, every hour."""
     while True:
         try:
+            await ledger.flush()
             forgotten = await retention.sweep()
             if forgotten.completions or forgotten.bodies:
                 log = structlog.get_logger("trunkline.ledger")

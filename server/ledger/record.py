@@ -79,20 +79,27 @@ class Statements:
     whole: str
 
 
-def statements(dialect: Literal["sqlite", "postgresql"]) -> Statements:
-    """The statements with the driver's places: `?` or `$1`."""
+def statements(dialect: Literal["sqlite", "postgresql"], rows: int = 1) -> Statements:
+    """The statements with the driver's places: `?` or `$1`.
+
+    Args:
+        dialect: the database's.
+        rows: how many rows one of them inserts, on SQLite alone; a settlement is always one.
+    """
     place: Callable[[int], str] = (lambda _: "?") if dialect == "sqlite" else (lambda number: f"${number}")
     begun = (*INTENT_COLUMNS, *_WHILE_OPEN)
     changed = ", ".join(f"{name} = {place(number)}" for number, name in enumerate(SETTLEMENT_COLUMNS, 1))
     every = (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS)
     taken = ", ".join(f"{name} = excluded.{name}" for name in SETTLEMENT_COLUMNS)
+    begin = f"({_places(place, len(INTENT_COLUMNS))}, {', '.join(_WHILE_OPEN.values())})"
+    whole = f"({_places(place, len(every))}, 'settled')"
     # Names and literals of this file, nothing from outside.
     return Statements(
         f"INSERT INTO completions ({', '.join(begun)}) "  # noqa: S608
-        f"VALUES ({_places(place, len(INTENT_COLUMNS))}, {', '.join(_WHILE_OPEN.values())}) ON CONFLICT (id) DO NOTHING",
+        f"VALUES {', '.join([begin] * rows)} ON CONFLICT (id) DO NOTHING",
         f"UPDATE completions SET state = 'settled', {changed} "  # noqa: S608
         f"WHERE id = {place(len(SETTLEMENT_COLUMNS) + 1)} AND state <> 'settled'",
-        f"INSERT INTO completions ({', '.join(every)}, state) VALUES ({_places(place, len(every))}, 'settled') "  # noqa: S608
+        f"INSERT INTO completions ({', '.join(every)}, state) VALUES {', '.join([whole] * rows)} "  # noqa: S608
         f"ON CONFLICT (id) DO UPDATE SET state = 'settled', {taken} WHERE completions.state <> 'settled'",
     )
 

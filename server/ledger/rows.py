@@ -1,11 +1,14 @@
 """Reads the ledger: completions by id or page by page, and the sums that quotas and budgets go by."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from server.ledger.row import Completion
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import COMPLETIONS
 
@@ -82,17 +85,19 @@ class Rows:
 
     Args:
         database: where the rows are.
+        flush: called before each look, if rows may be on their way: a ledger's.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, flush: Callable[[], Awaitable[None]] | None = None) -> None:
         self._database = database
+        self._flush = flush
 
     async def find(self, id: str, tenant_id: str | None = None) -> Completion | None:
         """One completion with its bodies; None: there is none, or it is not `tenant_id`'s where that is given."""
         statement = select(COMPLETIONS).where(COMPLETIONS.c.id == id)
         if tenant_id is not None:
             statement = statement.where(COMPLETIONS.c.tenant_id == tenant_id)
-        async with self._database.read() as connection:
+        async with self._read() as connection:
             row = (await connection.execute(statement)).mappings().one_or_none()
         return None if row is None else Completion.read(dict(row))
 
@@ -110,7 +115,7 @@ class Rows:
             later = and_(time == after.begin_time, id < after.id)
             conditions += [time <= after.begin_time, or_(time < after.begin_time, later)]
         statement = select(*_BRIEF).where(*conditions).order_by(time.desc(), id.desc()).limit(count + 1)
-        async with self._database.read() as connection:
+        async with self._read() as connection:
             rows = (await connection.execute(statement)).mappings().all()
         found = tuple(Completion.read(dict(row)) for row in rows[:count])
         return Page(found, Place(found[-1].begin_time, found[-1].id) if len(rows) > count and found else None)
@@ -127,9 +132,16 @@ class Rows:
         statement = select(_TOKENS, _MICROS).where(COMPLETIONS.c.begin_time >= begin)
         if scope != "global":
             statement = statement.where(_SCOPES[scope] == scope_id)
-        async with self._database.read() as connection:
+        async with self._read() as connection:
             tokens, micros = (await connection.execute(statement)).one()
         return Spent(int(tokens), int(micros))
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        if self._flush is not None:
+            await self._flush()
+        async with self._database.read() as connection:
+            yield connection
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -6,7 +6,8 @@ where five steps through the shared connection take five hundred. Everything els
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from queue import SimpleQueue
 from threading import Thread
 from typing import Protocol
@@ -16,6 +17,9 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from server.ledger.record import Batch, Row, Statements, statements
 from server.storage.database import Database
 from server.storage.errors import StorageError
+
+_MANY = 30
+"""So many rows have no more values than a statement of any SQLite may have, which is 999."""
 
 
 class RowError(Exception):
@@ -106,7 +110,8 @@ class FileWriter:
     def __init__(self, file: str, timeout_s: float) -> None:
         self._file = file
         self._timeout_s = timeout_s
-        self._statements = statements("sqlite")
+        self._one = statements("sqlite")
+        self._many = statements("sqlite", _MANY)
         self._connection: sqlite3.Connection | None = None
         self._jobs: SimpleQueue[tuple[Batch | str, asyncio.Future[None]] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -163,8 +168,9 @@ class FileWriter:
         connection = self._connection or self._connect()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in _parts(self._statements, batch):
-                connection.executemany(statement, rows)
+            _insert(connection, self._many.intent, self._one.intent, batch.intents)
+            _insert(connection, self._many.whole, self._one.whole, batch.wholes)
+            connection.executemany(self._one.settlement, batch.settlements)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # some faults end the transaction by themselves
@@ -186,6 +192,14 @@ class FileWriter:
         except RuntimeError:  # the loop is closed: nobody is left to be told
             return False
         return True
+
+
+def _insert(connection: sqlite3.Connection, many: str, one: str, rows: Sequence[Row]) -> None:
+    """Inserts so many rows at once as it may: between statements a thread waits for its turn among the threads."""
+    left = len(rows) % _MANY
+    for at in range(0, len(rows) - left, _MANY):
+        connection.execute(many, tuple(chain.from_iterable(rows[at : at + _MANY])))
+    connection.executemany(one, rows[len(rows) - left :])
 
 
 def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:

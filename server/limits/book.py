@@ -1,7 +1,7 @@
 """Keeps the rows of quotas and budgets at hand, and seeds their counters from the rows of completions."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from sqlalchemy import func, select, union_all
@@ -28,6 +28,10 @@ Stamp = tuple[tuple[int, ...], ...]
 """Tells one state of the tables from the next, without reading all rows."""
 
 
+async def nothing_waits() -> None:
+    """Does nothing: the rows are all there."""
+
+
 class Book:
     """The allowances in force.
 
@@ -35,14 +39,22 @@ class Book:
         database: has the rows; None: there are none.
         counters: what counts them.
         clock: tells the time.
+        flush: has what was told of completions put into their rows, which is before these are summed.
     """
 
-    def __init__(self, database: Database | None, counters: Counters, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database | None,
+        counters: Counters,
+        clock: Clock,
+        flush: Callable[[], Awaitable[None]] = nothing_waits,
+    ) -> None:
         self.allowances = Allowances()
         """Replaced whole when rows change."""
         self._database = database
         self._counters = counters
         self._clock = clock
+        self._flush = flush
         self._stamp: Stamp = ()
         self._known: frozenset[Allowance] = frozenset()
         self._stale: set[str] = set()
@@ -149,9 +161,11 @@ class Book:
         if self._database is None or self._clock.monotonic() < self._failed_until:
             raise CountersError("the rows cannot be read")
         try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._flush()
             async with self._database.read(_PATIENCE_S) as connection:
                 sums = await sum_rows(connection, due)
-        except StorageError as error:
+        except (StorageError, TimeoutError) as error:
             self._failed_until = self._clock.monotonic() + LOOK_AGAIN_S
             self._log.warning("limits not seeded", error=str(error))
             raise CountersError("the rows cannot be read") from error

@@ -1,7 +1,7 @@
 """Limits: rates, quotas and budgets in one question before a request, and one answer after it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -11,7 +11,7 @@ from server.config.provider_settings import ProviderSettings
 from server.config.schema import RateLimitSettings
 from server.errors import GatewayError
 from server.limits.allowances import Due, Unit
-from server.limits.book import Book
+from server.limits.book import Book, nothing_waits
 from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_event
 from server.limits.counters import Change, Claim, Counters, CountersError, Taken
 from server.limits.quotas import quota_exceeded
@@ -35,6 +35,7 @@ class Limits:
         database: has quotas, budgets and what was used; None: there are only rates.
         clock: tells the time.
         fail_open: whether requests pass while counters or rows are out of reach; else they are refused.
+        flush: has what was told of completions put into their rows.
 
     Attributes:
         on_budget_event: called once for each threshold that a budget crosses, when its row is written.
@@ -47,6 +48,7 @@ class Limits:
         database: Database | None,
         clock: Clock,
         fail_open: bool = True,
+        flush: Callable[[], Awaitable[None]] = nothing_waits,
     ) -> None:
         self.on_budget_event: Callable[[BudgetEvent], None] = lambda event: None
         self._rates = Rates(settings)
@@ -54,7 +56,7 @@ class Limits:
         self._database = database
         self._clock = clock
         self._fail_open = fail_open
-        self._book = Book(database, counters, clock)
+        self._book = Book(database, counters, clock, flush)
         self._watch: asyncio.Task[None] | None = None
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()

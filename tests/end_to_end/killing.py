@@ -19,6 +19,7 @@ from server.storage.database import Database
 from server.storage.tables import BUDGETS, COMPLETIONS, QUOTAS
 from tests.end_to_end.command import LIMIT_S, Command, run
 from tests.end_to_end.holders import TIMES, add_holder
+from tests.end_to_end.rows import see_rows, wait_for_rows
 from tests.end_to_end.running import config, row, write_config
 from tests.fakes.answers import Scripted, Text, Usage
 from tests.fakes.dialect import Call
@@ -153,17 +154,19 @@ class Killing:
             await database.close()
 
     async def _check_rows(self, database: Database) -> None:
-        columns = COMPLETIONS.c.request_id, COMPLETIONS.c.state, COMPLETIONS.c.status
-        async with database.read() as connection:
-            rows = [(str(id), (str(state), str(status))) for id, state, status in await connection.execute(select(*columns))]
-        states, seen = dict(rows), Counter(marks(request.body)[1] for request in self.vendor.requests)
-        assert [id for id, times in Counter(id for id, _ in rows).items() if times > 1] == []
+        rows = await see_rows(database)
+        states = {row.request_id: (row.state, row.status) for row in rows}
+        seen = self._asked()
         assert [id for id, times in seen.items() if times > 1] == []
         assert sorted(seen.keys() - states.keys()) == [], "the provider saw them, and they have no row"
         assert {state for state, _ in states.values()} <= {"settled", "interrupted"}
         assert {states[id] for id in self.finished} <= {("settled", "completed")}
         self.interrupted = sum(state == "interrupted" for state, _ in states.values())
         self.rows = len(rows)
+
+    def _asked(self) -> Counter[str]:
+        """The ids that the provider saw, and how often."""
+        return Counter(marks(request.body)[1] for request in self.vendor.requests)
 
     async def _check_counted(self, database: Database, tenant: Tenant, url: str) -> None:
         """Asks for one more than is left, and then for all that is left."""
@@ -187,16 +190,10 @@ class Killing:
         self.finished.add(id)
 
     async def _all_settled(self) -> None:
-        """Returns once no row is open: callers that left do not wait for theirs."""
-        database = await self._open()
-        query = select(func.count()).where(COMPLETIONS.c.state == "open")
+        """Returns once all rows are there and none is open: callers that left do not wait for theirs."""
+        database, asked = await self._open(), self._asked().keys()
         try:
-            async with asyncio.timeout(LIMIT_S):
-                while True:
-                    async with database.read() as connection:
-                        if not (await connection.execute(query)).scalar_one():
-                            return
-                    await asyncio.sleep(0.02)
+            await wait_for_rows(database, lambda rows: asked <= {row.request_id for row in rows})
         finally:
             await database.close()
 

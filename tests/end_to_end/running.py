@@ -76,13 +76,16 @@ def write_config(folder: Path, document: Config) -> Path:
 
 
 @asynccontextmanager
-async def run_gateway(folder: Path, document: Config, topology: Topology) -> AsyncIterator[Running]:
+async def run_gateway(
+    folder: Path, document: Config, topology: Topology, data_dir: Path | None = None
+) -> AsyncIterator[Running]:
     """Runs a gateway. Afterwards nothing of it is left in the loop.
 
     Args:
         folder: for its file, and its socket where it has one.
         document: the configuration.
         topology: one process (`whole`), or two with a port (`split`) or a Unix socket (`socket`) between them.
+        data_dir: where it keeps what must last; None: nothing does.
     """
     before = asyncio.all_tasks()
     if topology == "socket":
@@ -91,7 +94,7 @@ async def run_gateway(folder: Path, document: Config, topology: Topology) -> Asy
     loaded = load(write_config(folder, document), {}, provider_kinds())
     gateways: list[Gateway] = []
     try:
-        core = await Gateway.start(loaded, None, Addresses(HOST, 0 if topology == "whole" else None, 0))
+        core = await Gateway.start(loaded, None, Addresses(HOST, 0 if topology == "whole" else None, 0), data_dir=data_dir)
         gateways.append(core)
         target = f"{HOST}:{core.addresses.grpc_port}"
         if topology != "whole":

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sqlite3
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from pathlib import Path
 import aiohttp
 import psutil  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import select
 
 from server.ledger.writer import FileWriter
 from server.storage.database import Database
-from server.storage.tables import COMPLETIONS
 from tests.end_to_end.command import LIMIT_S, run
+from tests.end_to_end.rows import wait_for_rows
 from tests.end_to_end.running import KEY, config, row, run_gateway, write_config
 from tests.fakes.answers import Text, Usage
 from tests.fakes.stores import Postgresql
@@ -35,10 +33,12 @@ class Store:
     Attributes:
         url: where it is.
         stop: makes a context in which it takes nothing.
+        data_dir: of a gateway whose rows go through a journal; None: they go to the database at once.
     """
 
     url: str
     stop: Callable[[], AbstractContextManager[None]]
+    data_dir: Path | None = None
 
 
 @contextmanager
@@ -66,12 +66,13 @@ def frozen(postgresql: Postgresql) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A database of each kind in turn."""
-    url = str(request.getfixturevalue(f"{request.param}_url"))
-    if request.param == "sqlite":
-        return Store(url, lambda: locked(tmp_path / "test.db"))
+    if request.param != "postgresql":
+        data_dir = tmp_path / "data" if request.param == "journal" else None
+        return Store(str(request.getfixturevalue("sqlite_url")), lambda: locked(tmp_path / "test.db"), data_dir)
+    url = str(request.getfixturevalue("postgresql_url"))
     postgresql: Postgresql = request.getfixturevalue("postgresql")
     return Store(url, lambda: frozen(postgresql))
 
@@ -103,16 +104,8 @@ async def arrived(url: str, count: int) -> Mapping[str, str]:
     """What came of all requests that have rows, once so many are completed and none is open; each has one."""
     database = await Database.open(url, None)
     try:
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                async with database.read() as connection:
-                    found = await connection.execute(select(COMPLETIONS.c.request_id, COMPLETIONS.c.status))
-                    rows = [(str(id), str(status)) for id, status in found]
-                statuses = [status for _, status in rows]
-                if statuses.count("completed") >= count and "" not in statuses:
-                    assert max(Counter(id for id, _ in rows).values()) == 1
-                    return dict(rows)
-                await asyncio.sleep(0.05)
+        rows = await wait_for_rows(database, lambda rows: sum(row.status == "completed" for row in rows) >= count)
+        return {row.request_id: row.status for row in rows}
     finally:
         await database.close()
 
@@ -121,7 +114,7 @@ async def test_requests_are_answered_and_their_rows_arrive_later(
     vendor: ScriptedVendor, store: Store, tmp_path: Path
 ) -> None:
     document = config([row("first", vendor, ["gpt-4o"])], storage={"url": store.url})
-    async with run_gateway(tmp_path, document, "whole") as gateway:
+    async with run_gateway(tmp_path, document, "whole", store.data_dir) as gateway:
         before = await ask(gateway.url, 0)
         with store.stop():
             during = await ask(gateway.url, _REQUESTS)
@@ -138,11 +131,12 @@ async def test_requests_are_answered_and_their_rows_arrive_later(
         pytest.param("PRAGMA max_page_count=1", f"PRAGMA max_page_count={1 << 30}", id="full"),
     ],
 )
+@pytest.mark.parametrize("folder", [None, "data"], ids=["at once", "journal"])
 async def test_a_database_that_takes_nothing_costs_no_row(
-    vendor: ScriptedVendor, sqlite_url: str, tmp_path: Path, trouble: str, relief: str
+    vendor: ScriptedVendor, sqlite_url: str, tmp_path: Path, trouble: str, relief: str, folder: str | None
 ) -> None:
     document = config([row("first", vendor, ["gpt-4o"])], storage={"url": sqlite_url})
-    async with run_gateway(tmp_path, document, "whole") as gateway:
+    async with run_gateway(tmp_path, document, "whole", tmp_path / folder if folder else None) as gateway:
         core = gateway.gateways[0]._core
         assert core is not None
         assert core._governance is not None
@@ -153,6 +147,7 @@ async def test_a_database_that_takes_nothing_costs_no_row(
         await ask(gateway.url, 0)
         await writer.tell(trouble)
         during = [*await ask(gateway.url, _REQUESTS), *await ask(gateway.url, 2 * _REQUESTS)]
+        await ledger.flush()
         assert ledger.troubled
         await writer.tell(relief)
         rows = await arrived(sqlite_url, 3 * _REQUESTS)
@@ -162,7 +157,8 @@ async def test_a_database_that_takes_nothing_costs_no_row(
 
 async def test_requests_are_refused_where_that_is_asked_for(vendor: ScriptedVendor, store: Store, tmp_path: Path) -> None:
     storage = {"url": store.url, "on_failure": "refuse"}
-    async with run_gateway(tmp_path, config([row("first", vendor, ["gpt-4o"])], storage=storage), "whole") as gateway:
+    document = config([row("first", vendor, ["gpt-4o"])], storage=storage)
+    async with run_gateway(tmp_path, document, "whole", store.data_dir) as gateway:
         with store.stop():
             during = await ask(gateway.url, 0)
             asked = len(vendor.requests)
