@@ -28,9 +28,7 @@ async def check_shared(settings: Settings, database: Database) -> None:
         return
     enforced = ((QUOTAS, true()), (BUDGETS, BUDGETS.c.enforced))
     async with database.read() as connection:
-        counts = [
-            await connection.scalar(select(func.count()).select_from(table).where(which)) for table, which in enforced
-        ]
+        counts = [await connection.scalar(select(func.count()).select_from(table).where(which)) for table, which in enforced]
     fault = find_unshared(settings, settings.server.workers, sum(count or 0 for count in counts))
     if fault is not None:
         raise UnsharedLimitsError(fault)
