@@ -10,7 +10,7 @@ from server.clock import Clock
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import RateLimitSettings
 from server.errors import GatewayError
-from server.limits.allowances import Due, Unit
+from server.limits.allowances import Allowances, Due, Unit
 from server.limits.book import Book, nothing_waits
 from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_event
 from server.limits.counters import Change, Claim, Counters, CountersError, Taken
@@ -111,23 +111,24 @@ class Limits:
                 nothing passes then.
         """
         time = request.begin_time or self._now()
-        claims = self._rates.claims(request)
-        dues = self._book.allowances.of(request, time)
+        claims, allowances = self._rates.claims(request), self._book.allowances
+        dues = allowances.of(request, time)
         if not claims and not dues:
-            return self._reserved(request, time)
+            return self._reserved(request, time, allowances)
         rates = len(claims)
-        claims += [due.claim(request) for due in dues]
+        if dues:
+            claims += [due.claim(request) for due in dues]
         try:
             taken = await self._take(claims, dues, rates)
         except CountersError:
             self._book.forget([due.key for due in dues])  # it may have been granted, and nobody knows
             if self._fail_open:
-                return self._reserved(request, time)
+                return self._reserved(request, time, allowances)
             raise _out_of_reach() from None
         if taken.refused is not None:
             raise self._refusal(claims, dues, rates, taken)
         headers = find_headers(claims, taken, self._clock.now()) if rates else None
-        return self._reserved(request, time, claims, dues, taken.marks, headers)
+        return self._reserved(request, time, allowances, claims, dues, taken.marks, headers)
 
     async def claim_provider(self, provider: ProviderSettings) -> float | None:
         """Claims one attempt of a provider's own rate.
@@ -157,9 +158,9 @@ class Limits:
     async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         """Makes what a reservation holds what was used. For reservations."""
         self._under_way -= 1
-        request, changes = reservation.request, reservation.changes(tokens, micros)
-        dues = self._book.allowances.of(request, reservation.time)
-        if dues != reservation.dues:
+        request, changes, dues = reservation.request, reservation.changes(tokens, micros), reservation.dues
+        if self._book.allowances is not reservation.allowances:
+            dues = self._book.allowances.of(request, reservation.time)
             claimed = {due.key for due in reservation.dues}
             # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
             changes += [due.correction(request, tokens, micros) for due in dues if due.key not in claimed]
@@ -172,10 +173,13 @@ class Limits:
         except CountersError:
             self._book.forget([due.key for due in (*dues, *reservation.dues)])
             return
-        found = {change.key: value for change, value in zip(changes, settled, strict=True)}
+        if dues is reservation.dues:  # whose changes come last
+            spents = settled[len(settled) - len(dues) :]
+        else:
+            found = {change.key: value for change, value in zip(changes, settled, strict=True)}
+            spents = tuple([found[due.key] for due in dues])
         doubted: list[str] = []
-        for due in dues:
-            spent = found[due.key]
+        for due, spent in zip(dues, spents, strict=True):
             if spent is None:
                 doubted.append(due.key)
             elif due.alarm is not None and spent >= due.alarm:
@@ -191,13 +195,14 @@ class Limits:
         self,
         request: Request,
         time: int,
+        allowances: Allowances,
         claims: Sequence[Claim] = (),
         dues: Sequence[Due] = (),
         marks: Sequence[int] = (),
         headers: Headers | None = None,
     ) -> "Reservation":
         self._under_way += 1
-        return Reservation(self, request, time, claims, dues, marks, headers)
+        return Reservation(self, request, time, allowances, claims, dues, marks, headers)
 
     async def _take(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int) -> Taken:
         for _ in range(_SEEDINGS):
@@ -247,19 +252,21 @@ class Reservation:
         limits: who holds it.
         request: whose it is.
         time: when it begins, in microseconds since the epoch.
+        allowances: those that were in force.
         claims: what was granted, those of allowances last.
         dues: the allowances.
         marks: of each claim, what it was granted of.
         headers: what the answer's headers say.
     """
 
-    __slots__ = ("_claims", "_ended", "_headers", "_limits", "_marks", "dues", "request", "time")
+    __slots__ = ("_claims", "_ended", "_headers", "_limits", "_marks", "allowances", "dues", "request", "time")
 
     def __init__(
         self,
         limits: Limits,
         request: Request,
         time: int,
+        allowances: Allowances,
         claims: Sequence[Claim],
         dues: Sequence[Due],
         marks: Sequence[int],
@@ -267,6 +274,7 @@ class Reservation:
     ) -> None:
         self.request = request
         self.time = time
+        self.allowances = allowances
         self.dues = dues
         self._limits = limits
         self._claims = claims
@@ -295,13 +303,13 @@ class Reservation:
 
     def changes(self, tokens: int, micros: int) -> list[Change]:
         """What makes its claims what was used."""
+        marks, request, rates = self._marks, self.request, len(self._claims) - len(self.dues)
         changes: list[Change] = []
-        first_due = len(self._claims) - len(self.dues)
-        for index, (claim, mark) in enumerate(zip(self._claims, self._marks, strict=True)):
-            if index >= first_due:
-                changes.append(self.dues[index - first_due].correction(self.request, tokens, micros, mark))
-            elif is_of_tokens(claim) and tokens != claim.amount:
+        for claim, mark in zip(self._claims[:rates], marks[:rates], strict=True):
+            if tokens != claim.amount and is_of_tokens(claim):
                 changes.append(Change(claim.key, tokens - claim.amount, mark, 0, claim.window_s))
+        for due, mark in zip(self.dues, marks[rates:], strict=True):
+            changes.append(due.correction(request, tokens, micros, mark))
         return changes
 
 
