@@ -1,1 +1,1 @@
-"""What the gateway tells of itself: logs, without a secret in them."""
+"""What the gateway tells of itself: logs and metrics, without a secret in them."""
