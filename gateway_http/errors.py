@@ -141,9 +141,9 @@ def from_client(error: TrunklineError) -> HttpError:
 
 
 def _details(metadata: Mapping[str, str]) -> Mapping[str, object] | None:
-    """Who was asked, and how each of them failed."""
+    """Who was asked, and how each of them failed; of a stream that broke, what its provider had made and refused."""
     if "errors" not in metadata:
-        return None
+        return {key: metadata[key] for key in ("failed_generation",) if key in metadata} or None
     try:
         return {
             "attempts": int(metadata["attempts"]),

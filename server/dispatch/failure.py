@@ -75,16 +75,7 @@ def failed(failures: Sequence[Failure], model: str) -> GatewayError:
         "provider": last.target.settings.name,
         "attempts": str(len(failures)),
         "providers_tried": ",".join(dict.fromkeys(failure.target.settings.name for failure in failures)),
-        "errors": orjson.dumps(
-            [
-                {
-                    "provider": failure.target.settings.name,
-                    "error_type": failure.error.fault.error_type,
-                    "message": failure.error.message,
-                }
-                for failure in failures
-            ]
-        ).decode(),
+        "errors": orjson.dumps([_told(failure) for failure in failures]).decode(),
     }
     waits = [failure.error.retry_after_s for failure in failures if failure.error.retry_after_s is not None]
     retry_after_s = min(waits, default=_BUSY_S if last.error.fault in _BUSY else None)
@@ -104,11 +95,20 @@ def failed(failures: Sequence[Failure], model: str) -> GatewayError:
     return GatewayError(reason, last.error.message, metadata, retry_after_s, fields)
 
 
+def _told(failure: Failure) -> dict[str, str]:
+    error = failure.error
+    told = {"provider": failure.target.settings.name, "error_type": error.fault.error_type, "message": error.message}
+    return {**told, "failed_generation": error.failed_generation} if error.failed_generation else told
+
+
 def broken(target: Target, error: ProviderError) -> GatewayError:
     """What the caller is told when a stream broke off after its first batch."""
+    metadata = {"provider": target.settings.name}
+    if error.failed_generation:
+        metadata["failed_generation"] = error.failed_generation
     return GatewayError(
         ErrorReason.ERROR_REASON_PROVIDER_ERROR,
         f"The answer broke off: {error.message}",
-        metadata={"provider": target.settings.name},
+        metadata=metadata,
         code=grpc.StatusCode.UNAVAILABLE,
     )

@@ -36,6 +36,7 @@ class ProviderError(Exception):
         status: its HTTP status, where there was one.
         retry_after_s: when it said to come back.
         param: the request's field at fault, where it named one.
+        failed_generation: what the model had made, where that is what it refused.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after_s: float | None = None,
         param: str = "",
+        failed_generation: str = "",
     ) -> None:
         super().__init__(message)
         self.fault = fault
@@ -52,3 +54,4 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after_s = retry_after_s
         self.param = param
+        self.failed_generation = failed_generation

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import openai
+import orjson
 import pytest
 
 from tests.end_to_end import sse
@@ -313,3 +314,52 @@ async def test_a_provider_that_falls_silent_in_its_stream_breaks_it_off(
     check_body(body.chunks[-1], BROKEN)
     await vendor.next_disconnect()
     assert not second_vendor.requests
+
+
+GENERATION = '{"name": "weather", "arguments": {"city": 7}}'
+GROQ_REFUSAL = {
+    "error": {
+        "message": "Failed to call a function. Please adjust your prompt.",
+        "type": "invalid_request_error",
+        "code": "tool_use_failed",
+        "failed_generation": GENERATION,
+    }
+}
+"""Groq's words about a call that does not fit the tool's schema."""
+
+
+async def test_what_a_model_made_and_its_vendor_refused_is_told(
+    vendor: ScriptedVendor, http: aiohttp.ClientSession, client: AsyncClient
+) -> None:
+    vendor.add(*[Status(400, body=GROQ_REFUSAL)] * 2)
+    async with http.post(CHAT, json=_ask("solo")) as response:
+        error = await check(response, NOBODY)
+    assert [each["failed_generation"] for each in error["details"]["errors"]] == [GENERATION]
+    with pytest.raises(TrunklineError) as raised:
+        await client.completions.create_chat_completion(ChatCompletionRequest(model="solo", messages=TYPED))
+    assert orjson.loads(raised.value.metadata["errors"])[0]["failed_generation"] == GENERATION
+
+
+async def test_another_provider_may_make_what_ones_vendor_refused(
+    vendor: ScriptedVendor, second_vendor: ScriptedVendor, http: aiohttp.ClientSession
+) -> None:
+    vendor.add(Status(400, body=GROQ_REFUSAL))
+    second_vendor.add(HELLO)
+    async with http.post(CHAT, json=_ask("gpt-4o")) as response:
+        assert response.status == 200
+
+
+async def test_what_a_stream_made_and_its_vendor_refused_is_told(
+    vendor: ScriptedVendor, http: aiohttp.ClientSession
+) -> None:
+    first = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "solo"}
+    chunk = {**first, "choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}]}
+    events = (
+        b"data: " + orjson.dumps(chunk) + b"\n\n",
+        b"event: error\ndata: " + orjson.dumps(GROQ_REFUSAL) + b"\n\n",
+    )
+    vendor.add(Raw(200, {"content-type": "text/event-stream"}, events))
+    async with http.post(CHAT, json=_ask("solo", streamed=True)) as response:
+        told = sse.parse(await response.read())
+    assert not told.done
+    assert told.chunks[-1]["error"]["details"] == {"failed_generation": GENERATION}

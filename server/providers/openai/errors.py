@@ -108,7 +108,7 @@ def _error(said: object, fault: Fault, status: int | None, retry_after: float | 
         elif status == 403 and _moderated(fields):
             fault = Fault.CONTENT_FILTER
     message = message or f"The provider answered with {f'status {status}' if status else 'an error'}."
-    return ProviderError(fault, message, status, retry_after, param)
+    return ProviderError(fault, message, status, retry_after, param, _text(fields.get("failed_generation")))
 
 
 def _codes(fields: Mapping[str, object]) -> list[str]:
