@@ -47,6 +47,7 @@ def api_key_message(key: records.ApiKey) -> ApiKey:
         create_time=_time(key.create_time),
         update_time=_time(key.update_time),
         former_keys=[FormerKey(prefix=each.prefix, expire_time=_time(each.expire_time)) for each in key.former_keys],
+        last_use_time=None if key.last_use_time is None else _time(key.last_use_time),
     )
 
 

@@ -24,7 +24,8 @@ from server.tenancy.who import Who, new_id, not_found
 
 _PREFIX_LENGTH = 12
 _LISTS = ("permissions", "allowed_models", "allowed_providers")
-_NOT_IN_RECORDS = ("digest", "last_use_time", "replaced_by")
+_NOT_IN_RECORDS = ("digest", "replaced_by")
+_NOT_WRITTEN = ("former_keys", "last_use_time")
 
 
 class ApiKeys(Rows[ApiKey]):
@@ -131,8 +132,7 @@ class ApiKeys(Rows[ApiKey]):
         return ApiKey(**cast(dict[str, Any], values | lists))
 
     def _write(self, record: ApiKey) -> dict[str, object]:
-        values = asdict(record)
-        del values["former_keys"]
+        values = {name: value for name, value in asdict(record).items() if name not in _NOT_WRITTEN}
         return values | {name: orjson.dumps(values[name]).decode() for name in _LISTS}
 
     def _visible(self, who: Who) -> Sequence[ColumnElement[bool]]:

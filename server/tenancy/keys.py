@@ -2,7 +2,8 @@
 moment.
 
 What is kept is at most two seconds old, so that whatever happens to a key, its user or its tenant holds everywhere within
-them. While the database fails, who was let in last is let in for a minute yet.
+them. While the database fails, who was let in last is let in for a minute yet. Each look-up that lets somebody in counts as
+the key's use: calls between two of them need not tell.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.tables import API_KEYS, TENANTS, USERS
 from server.tenancy.failing import unavailable
+from server.tenancy.last_uses import LastUses
 
 _KNOWN_S = 2.0
 _UNKNOWN_S = 1.0
@@ -118,6 +120,7 @@ class StoredKeys:
         clock: tells the time.
         most_known: how many keys are kept that are there.
         most_unknown: and how many that are not.
+        last_uses: is told which keys are used, and closed with this; None: one for the database.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class StoredKeys:
         clock: Clock,
         most_known: int = 20_000,
         most_unknown: int = 5_000,
+        last_uses: LastUses | None = None,
     ) -> None:
         self._configured = configured
         self._database = database
@@ -138,6 +142,7 @@ class StoredKeys:
         self._pause_end = 0.0
         self._failing = False
         self._query = _query()
+        self._last_uses = last_uses or LastUses(database, clock)
 
     def cached(self, digest: bytes) -> Standing | None:
         """What is known of a key; None: `find` has to be asked."""
@@ -170,11 +175,12 @@ class StoredKeys:
         return standing
 
     async def close(self) -> None:
-        """Ends what is being looked up."""
+        """Ends what is being looked up, and writes which keys were used."""
         lookups = list(self._lookups.values())
         for lookup in lookups:
             lookup.cancel()
         await asyncio.gather(*lookups, return_exceptions=True)
+        await self._last_uses.close()
 
     async def _look_up(self, digest: bytes) -> Standing | None:
         """Asks the database, and keeps what it says; None: it fails, and nothing that holds was kept."""
@@ -196,6 +202,8 @@ class StoredKeys:
             self._unknown.pop(digest, None)
             kept = self._read(row, begin)
             _keep(self._known, digest, kept, self._most_known)
+            if not kept.standing.refusal:
+                self._last_uses.note(kept.standing.caller.key_id)
         return kept.standing
 
     def _read(self, row: RowMapping, begin: float) -> _Kept:

@@ -45,6 +45,8 @@ class ApiKey:
         allowed_providers: likewise.
         expire_time: None: never.
         former_keys: those that it replaced, the next to end first.
+        last_use_time: when somebody was let in with it, or with one of those; None: nobody was. Changes of the key leave
+            it alone.
     """
 
     id: str
@@ -60,6 +62,7 @@ class ApiKey:
     create_time: int
     update_time: int
     former_keys: tuple[FormerKey, ...] = ()
+    last_use_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
