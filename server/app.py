@@ -135,6 +135,7 @@ class Core:
         self._health = HealthService()
         self._alerts = Alerts(self._clock)
         self._metrics = Metrics(CollectorRegistry())
+        self._troubles = Troubles(self._alerts, self._metrics)
         self._states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
         self._governance: Governance | None = None
         self._passing_dir: TemporaryDirectory[str] | None = None
@@ -195,7 +196,7 @@ class Core:
             self._states,
             self._clock,
             self._redaction.text,
-            Troubles(self._alerts, self._metrics),
+            self._troubles,
             lasting=self._data_dir is not None,
         )
         means = replace(self._runtime.means, accounts=governance.accounts)
@@ -209,6 +210,7 @@ class Core:
         providers = {name: row.provider for name, row in runtime.router.rows.items() if runtime.rows[name].usable}
 
         async def tell(name: str, health: Health) -> None:
+            self._troubles.provider_checked(name, health is not Health.UNHEALTHY)
             await self._health.set({f"provider/{name}": health is not Health.UNHEALTHY})
 
         self._checks = asyncio.ensure_future(

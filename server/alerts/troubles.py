@@ -16,7 +16,8 @@ from server.limits.limits import Limits
 from server.telemetry.metrics import Metrics
 from server.tenancy.subjects import Subject
 
-LEDGER_DATABASE, LIMITS_REDIS, BUDGET_THRESHOLD = "ledger_database", "limits_redis", "budget_threshold"
+LEDGER_DATABASE, LIMITS_REDIS = "ledger_database", "limits_redis"
+BUDGET_THRESHOLD, PROVIDER_UNHEALTHY = "budget_threshold", "provider_unhealthy"
 """The rules."""
 
 _TROUBLES: Mapping[tuple[str, str], tuple[Severity, str]] = {
@@ -140,6 +141,15 @@ class Troubles:
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(begun.wait(), _LOOK_S)
+
+    def provider_checked(self, name: str, healthy: bool) -> None:
+        """A provider's health was looked at."""
+        labels = {"provider": name}
+        if healthy:
+            self._alerts.resolve(PROVIDER_UNHEALTHY, labels)
+        else:
+            text = f"The provider `{name}` fails its checks, or requests are kept from it."
+            self._alerts.fire(PROVIDER_UNHEALTHY, Severity.WARNING, text, labels)
 
     def _teller(self, rule: str, on_failure: str) -> Callable[[bool], None]:
         severity, text = _TROUBLES[rule, on_failure]

@@ -19,7 +19,8 @@ from tests.end_to_end.command import LIMIT_S
 from tests.end_to_end.holders import TIMES, add_holder
 from tests.end_to_end.running import COMPLETION_KEY, KEY, Running, config, row, run_gateway
 from tests.end_to_end.test_database_trouble import frozen
-from tests.fakes.answers import Text, Usage
+from tests.fakes.answers import Status, Text, Usage
+from tests.fakes.faults import Stall
 from tests.fakes.stores import Postgresql, run_redis
 from tests.fakes.vendor import ScriptedVendor
 from trunkline.v1.alerts_service_pb2 import ALERT_SEVERITY_ERROR, ALERT_SEVERITY_WARNING, Alert, AlertSeverity
@@ -135,6 +136,18 @@ async def test_a_redis_that_goes_is_noticed_without_a_request(vendor: ScriptedVe
         async with run_gateway(tmp_path, document, "whole") as gateway:
             redis.close()
             await Operator(gateway).fire("limits_redis")
+
+
+async def test_a_provider_that_fails_its_checks_is_an_alert_until_it_is_back(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(*[Status(500)] * 3, Stall(), path="/v1/models")
+    document = config([row("first", vendor, ["gpt-4o"])], health_check={"interval": 0.01, "timeout": 60})
+    async with run_gateway(tmp_path, document, "whole") as gateway:
+        operator = Operator(gateway)
+        await vendor.stalled()
+        (alert,) = await operator.alerts(ALERT_SEVERITY_WARNING)
+        assert dict(alert.labels) == {"provider": "first"}
+        vendor.release()
+        await operator.fire()
 
 
 Fault = Callable[[Running], AbstractAsyncContextManager[None]]

@@ -42,6 +42,8 @@ class AlertsServiceStub:
     - `ledger_database` (error): the database takes no rows of completions. Label: `on_failure`, `spool` or `refuse`.
     - `limits_redis` (warning or error): the Redis that limits are counted in is out of reach. Label: `on_failure`,
       `fail_open` (requests pass without limits: a warning) or `fail_closed` (they are refused: an error).
+    - `provider_unhealthy` (warning), where health checks are configured: at its last check a provider failed, as it did
+      before, or requests were kept from it. Label: `provider`.
     - `budget_threshold` (warning or error): so much of a budget is spent. An error from 100 % of an enforced budget on.
       Labels: `budget`, `subject`, `scope`, `period`, `percentage`, `spent_usd_micros` (when it was crossed) and
       `limit_usd_micros`. It is raised when a completion settles, and fires until the budget's period ends, the budget is
@@ -68,6 +70,8 @@ class AlertsServiceAsyncStub(AlertsServiceStub):
     - `ledger_database` (error): the database takes no rows of completions. Label: `on_failure`, `spool` or `refuse`.
     - `limits_redis` (warning or error): the Redis that limits are counted in is out of reach. Label: `on_failure`,
       `fail_open` (requests pass without limits: a warning) or `fail_closed` (they are refused: an error).
+    - `provider_unhealthy` (warning), where health checks are configured: at its last check a provider failed, as it did
+      before, or requests were kept from it. Label: `provider`.
     - `budget_threshold` (warning or error): so much of a budget is spent. An error from 100 % of an enforced budget on.
       Labels: `budget`, `subject`, `scope`, `period`, `percentage`, `spent_usd_micros` (when it was crossed) and
       `limit_usd_micros`. It is raised when a completion settles, and fires until the budget's period ends, the budget is
@@ -97,6 +101,8 @@ class AlertsServiceServicer(metaclass=_abc_1.ABCMeta):
         - `ledger_database` (error): the database takes no rows of completions. Label: `on_failure`, `spool` or `refuse`.
         - `limits_redis` (warning or error): the Redis that limits are counted in is out of reach. Label: `on_failure`,
           `fail_open` (requests pass without limits: a warning) or `fail_closed` (they are refused: an error).
+        - `provider_unhealthy` (warning), where health checks are configured: at its last check a provider failed, as it did
+          before, or requests were kept from it. Label: `provider`.
         - `budget_threshold` (warning or error): so much of a budget is spent. An error from 100 % of an enforced budget on.
           Labels: `budget`, `subject`, `scope`, `period`, `percentage`, `spent_usd_micros` (when it was crossed) and
           `limit_usd_micros`. It is raised when a completion settles, and fires until the budget's period ends, the budget is
