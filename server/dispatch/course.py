@@ -7,7 +7,7 @@ from typing import NamedTuple
 from server.call import Call
 from server.caller import Caller
 from server.catalogue.selections import NO_DEFAULTS
-from server.dispatch.affinity import unbound
+from server.dispatch.affinity import Loop, without
 from server.dispatch.attempt import Attempt
 from server.dispatch.defaults import with_defaults
 from server.dispatch.failure import Failure, able, failed
@@ -39,14 +39,12 @@ class Plan(NamedTuple):
     Attributes:
         route: where the model leads.
         targets: those to try, in order; the fallbacks come after the model's own.
-        holder: the target that holds the thoughts of the request's tool loop; None: nobody does.
-        loop: what that loop is known by; None: the request is of none.
+        loop: the request's tool loop; None: it is of none, or nobody else could go on with it.
     """
 
     route: Route
     targets: Sequence[Target]
-    holder: Target | None = None
-    loop: bytes | None = None
+    loop: Loop | None = None
 
 
 class Course:
@@ -89,8 +87,6 @@ class Course:
         while (target := self._next()) is not None:
             attempt = await self._try(target)
             if attempt is not None:
-                if self._plan.loop is not None:
-                    self._means.affinity.began(self._plan.loop, attempt.target.settings.name, attempt.target.model)
                 return attempt
         if not self.failures:
             overloaded(f"Every provider of the model `{self._ask.model}` has as much work as it takes.")
@@ -265,6 +261,9 @@ class Course:
                 replace_trailers(self._call, (("trunkline-chaos", ", ".join(self.chaos)),))
         else:
             batches = begin(ask)
+        loop = self._plan.loop
+        if loop is not None:
+            batches = self._means.affinity.noting(batches, loop, target.settings.name, target.model)
         reading_on: ReadingOn | None = None
         if ask.streamed and target.settings.broken_stream_billing == "read_to_end":
             reading_on = ReadingOn(batches)
@@ -276,10 +275,10 @@ class Course:
     def _ask_of(self, target: Target, prefix: str) -> Ask:
         ask = self._ask
         request = ask.request
-        holder = self._plan.holder
-        if holder is not None and holder.settings.name != target.settings.name:
+        loop = self._plan.loop
+        if loop is not None and loop.makers:
             assert isinstance(request, ChatCompletionRequest)
-            request = unbound(request)
+            request = without(request, loop.unreadable(target.settings.name))
         defaults = self._means.defaults(target)
         if defaults is not NO_DEFAULTS:
             request = with_defaults(request, defaults)
@@ -371,8 +370,7 @@ def plan(means: Means, ask: Ask, caller: Caller) -> Plan:
         targets = [target for target in targets if may_use_provider(caller, target.settings.name)]
     if len(targets) < 2 or (loop := means.affinity.loop(ask)) is None:
         return Plan(route, targets)
-    held = means.affinity.target(loop, ask)
-    holder = next((target for target in targets if (target.settings.name, target.model) == held), None)
+    holder = next((target for target in targets if (target.settings.name, target.model) == loop.holder), None)
     if holder is not None:
         targets = [holder, *(target for target in targets if target is not holder)]
-    return Plan(route, targets, holder, loop)
+    return Plan(route, targets, loop)
