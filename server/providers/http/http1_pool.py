@@ -1,12 +1,17 @@
 """The connections of aiohttp, held to what a provider may do and what its settings say.
 
 aiohttp has no public way to limit idle connections, or to tell that a connection was used before. So this overrides names
-of its own (`_create_connection`, `_release`, `_conns`, `_acquired`, `_factory`, `_waiter`, `_buffer`, `_payload`, and a
-connection's `_protocol`); `test_http1` notices a change.
+of its own (`_create_connection`, `_release`, `_cleanup`, `_cleanup_handle`, `_conns`, `_acquired`, `_factory`, `_waiter`,
+`_buffer`, `_payload`, and a connection's `_protocol`); `test_http1` notices a change.
+
+What outlives a request (connections, timers) is made in a context of its own: it would keep the caller's, and with that the
+caller's whole request.
 """
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from contextvars import Context
 from enum import Enum
 from typing import cast
 
@@ -16,6 +21,8 @@ from aiohttp.client_reqrep import ClientRequest, ConnectionKey
 from aiohttp.tracing import Trace
 
 _UNHURRIED = aiohttp.ClientTimeout(total=None)
+_LOOK_S = 1.0
+"""How often at most unused connections are looked at."""
 
 
 class Stale(aiohttp.ClientConnectionError):
@@ -173,17 +180,43 @@ class Pool(aiohttp.TCPConnector):
     async def _create_connection(
         self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
+        making = asyncio.create_task(self._make(super()._create_connection(req, traces, timeout)), context=Context())
+        try:
+            line = await making
+        except asyncio.CancelledError:
+            if making.done() and not making.cancelled() and making.exception() is None:
+                making.result().close()
+            raise
+        if self._trim_timer is None and len(self._acquired) > self._idle:
+            self._trim_timer = self._loop.call_later(self._trim_s, self._trim, context=Context())
+        return line
+
+    async def _make(self, work: Coroutine[None, None, ResponseHandler]) -> ResponseHandler:
         try:
             async with asyncio.timeout(self._connect_s):
-                line = await super()._create_connection(req, traces, timeout)
+                return await work
         except TimeoutError:
             raise aiohttp.ConnectionTimeoutError from None
-        if self._trim_timer is None and len(self._acquired) > self._idle:
-            self._trim_timer = self._loop.call_later(self._trim_s, self._trim)
-        return line
+
+    def _cleanup(self) -> None:
+        """Closes what was not used for long enough. aiohttp's looks so seldom that they may stay for twice as long."""
+        if self._cleanup_handle is not None:
+            self._cleanup_handle.cancel()
+            self._cleanup_handle = None
+        idle_s, now = self._keepalive_timeout or 0, time.monotonic()
+        for key, lines in list(self._conns.items()):
+            while lines and (lines[0][1] + idle_s <= now or not lines[0][0].is_connected()):
+                lines.popleft()[0].close()
+            if not lines:
+                del self._conns[key]
+        if self._conns:
+            next_s = min(lines[0][1] for lines in self._conns.values()) + idle_s - now
+            self._cleanup_handle = self._loop.call_later(max(next_s, _LOOK_S), self._cleanup, context=Context())
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         protocol.state = _IDLE  # type: ignore[attr-defined]
+        if self._cleanup_handle is None and not self._force_close:
+            self._cleanup_handle = self._loop.call_later(self._keepalive_timeout or 0, self._cleanup, context=Context())
         super()._release(key, protocol, should_close=should_close)
 
     def _trim(self) -> None:
@@ -192,4 +225,4 @@ class Pool(aiohttp.TCPConnector):
             return
         self.drop_idle(self._idle)
         if len(self._acquired) > 0:
-            self._trim_timer = self._loop.call_later(self._trim_s, self._trim)
+            self._trim_timer = self._loop.call_later(self._trim_s, self._trim, context=Context())

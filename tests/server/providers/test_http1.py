@@ -1,9 +1,12 @@
 """The seam over HTTP/1.1: what a provider may send, how it fails, and what is left of what nobody wants any more."""
 
 import asyncio
+import gc
+import weakref
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context, ContextVar
 from typing import cast
 
 import pytest
@@ -338,6 +341,26 @@ async def test_so_many_idle_connections_are_kept_and_no_more() -> None:
         await vendor.wait_until(lambda: vendor.open_connections == 2)
         await asked(http, vendor)
         assert vendor.requests[-1].connection <= 6
+
+
+class Remembered:
+    """What a caller's context holds."""
+
+
+async def test_a_connection_that_is_kept_keeps_nothing_of_the_request_it_was_made_for(
+    vendor: ScriptedVendor, http: Http1
+) -> None:
+    variable: ContextVar[Remembered] = ContextVar("variable")
+    remembered = Remembered()
+    gone = weakref.ref(remembered)
+    context = Context()
+    context.run(variable.set, remembered)
+    await asyncio.create_task(asked(http, vendor), context=context)
+    del remembered, context
+    await asked(http, vendor)
+    gc.collect()
+    assert gone() is None
+    assert vendor.open_connections == 1
 
 
 async def test_without_idle_connections_each_is_closed_after_its_answer() -> None:
