@@ -12,8 +12,6 @@ from server.ledger.lines import INTENT, SETTLEMENT, WHOLE, LineError, write_line
 from server.ledger.record import Batch, Row
 from server.ledger.spool import Spool, SpoolError
 
-_IN_MEMORY_BYTES = 8 * 1024 * 1024
-
 
 class JournalError(Exception):
     """The file does not take the row, as it is full, the disk fails, or the row is none."""
@@ -56,7 +54,7 @@ class Journal:
         in_memory_bytes: how large one may become while its rows are in memory.
     """
 
-    def __init__(self, folder: Path, worker: str, max_bytes: int, in_memory_bytes: int = _IN_MEMORY_BYTES) -> None:
+    def __init__(self, folder: Path, worker: str, max_bytes: int, in_memory_bytes: int) -> None:
         self._taking, self._other = (Side(Spool(folder, f"{worker}.{number}", max_bytes)) for number in (1, 2))
         self._max_bytes = max_bytes
         self._in_memory_bytes = in_memory_bytes

@@ -153,7 +153,7 @@ class Ledger:
         backlog = Backlog(Spool(self._spool_dir, self._worker, settings.max_spool_bytes))
         direct = Direct(delivery, backlog, trouble, settings, self._refused)
         if self._alone and settings.on_failure == "spool" and isinstance(writer, FileWriter):
-            journal = Journal(self._spool_dir, self._worker, settings.max_spool_bytes)
+            journal = Journal(self._spool_dir, self._worker, settings.max_spool_bytes, settings.journal_bytes)
             journalled = Journalled(journal, direct, delivery, trouble, settings)
             try:
                 await journalled.start()

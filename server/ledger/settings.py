@@ -17,6 +17,7 @@ class LedgerSettings:
         lease_s: a worker of another host that has been silent for longer is dead.
         journal_s: rows of the journal go to the database after so long,
         journal_rows: or when they are so many.
+        journal_bytes: of more, rows are in the file alone until then, and not in memory.
     """
 
     on_failure: Literal["spool", "refuse"] = "spool"
@@ -27,3 +28,4 @@ class LedgerSettings:
     lease_s: float = 60.0
     journal_s: float = 0.2
     journal_rows: int = 1000
+    journal_bytes: int = 8 * 1024 * 1024

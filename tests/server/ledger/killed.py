@@ -1,4 +1,6 @@
-"""Workers that are killed: for each line read, a URL and a spool's folder, a child tells a ledger of completions for ever.
+"""Workers that are killed: for each line read, a child tells a ledger of completions for ever.
+
+A line has a URL, a spool's folder, and whether the child is alone with the database.
 
 Says `pid N`, then what is sure (`intent ID`, `settled ID`), and `gone` once the child is.
 """
@@ -20,9 +22,10 @@ def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-async def work(url: str, folder: Path) -> None:
+async def work(url: str, folder: Path, alone: bool) -> None:
     database = await Database.open(url, None)
-    ledger = Ledger(database, SystemClock(), find_worker_id(), folder, LedgerSettings(deadline_s=0.2))
+    settings = LedgerSettings(deadline_s=0.2, journal_s=0.005)
+    ledger = Ledger(database, SystemClock(), find_worker_id(), folder, settings, alone=alone)
     await ledger.recover()
     say("ready")
 
@@ -31,6 +34,7 @@ async def work(url: str, folder: Path) -> None:
             id = f"{os.getpid()}-{lane}-{number}"
             await ledger.intent(intent(id))
             say(f"intent {id}")
+            await asyncio.sleep(0)
             await ledger.settle(settlement(id))
             say(f"settled {id}")
 
@@ -39,10 +43,10 @@ async def work(url: str, folder: Path) -> None:
 
 def main() -> None:
     for line in sys.stdin:
-        url, _, folder = line.strip().partition(" ")
+        url, folder, alone = line.split()
         child = os.fork()
         if child == 0:
-            asyncio.run(work(url, Path(folder)))
+            asyncio.run(work(url, Path(folder), alone == "alone"))
             os._exit(0)
         say(f"pid {child}")
         os.waitpid(child, 0)

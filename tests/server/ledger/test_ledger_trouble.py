@@ -32,6 +32,7 @@ class Store:
     fault: Fault
     folder: Path
     writer: Callable[[], Writer | None] = lambda: None
+    alone: bool = False
     troubles: "asyncio.Queue[bool]" = field(default_factory=asyncio.Queue)
 
     async def open(self, worker: str = "me", settings: LedgerSettings | None = None) -> Ledger:
@@ -41,6 +42,7 @@ class Store:
             *(self.database, TurnedClock(), worker, self.folder, settings),
             on_trouble=self.troubles.put_nowait,
             writer=self.writer(),
+            alone=self.alone,
         )
         await ledger.recover()
         return ledger
@@ -100,7 +102,7 @@ def postgresql_fault(kind: str, server: Postgresql, name: str, database: Databas
     return locked if kind == "slow" else told
 
 
-CASES = [f"sqlite-{kind}" for kind in ("slow", "read-only", "full")]
+CASES = [f"{way}-{kind}" for way in ("sqlite", "journal") for kind in ("slow", "read-only", "full")]
 CASES += [f"postgresql-{kind}" for kind in ("slow", "read-only", "gone")]
 
 
@@ -108,7 +110,7 @@ CASES += [f"postgresql-{kind}" for kind in ("slow", "read-only", "gone")]
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     dialect, _, kind = str(request.param).partition("-")
     folder = tmp_path / "spool"
-    if dialect == "sqlite":
+    if dialect != "postgresql":
         file, writers = tmp_path / "test.db", list[FileWriter]()
         database = await Database.open(f"sqlite:///{file}", None)
 
@@ -116,7 +118,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             writers.append(FileWriter(str(file), DEADLINE_S))
             return writers[-1]
 
-        yield Store(database, sqlite_fault(kind, file, writers), folder, writer)
+        yield Store(database, sqlite_fault(kind, file, writers), folder, writer, dialect == "journal")
         await database.close()
         return
     server = request.getfixturevalue("postgresql")
@@ -134,8 +136,10 @@ async def soon(waited: Awaitable[bool]) -> bool:
 async def test_rows_wait_and_arrive_later(store: Store) -> None:
     ledger = await store.open()
     await ledger.intent(intent("before"))
+    await ledger.flush()
     async with store.fault():
         await ledger.intent(intent("a", request_body="x" * 50_000))
+        await ledger.flush()
         assert await soon(store.troubles.get())
         await ledger.settle(settlement("before"))
         await ledger.settle(settlement("a"))
@@ -144,6 +148,7 @@ async def test_rows_wait_and_arrive_later(store: Store) -> None:
     assert not await soon(store.troubles.get())
     assert ledger.waiting == 0
     await ledger.settle(settlement("b"))
+    await ledger.flush()
     assert await store.states("before", "a", "b") == ["settled"] * 3
     await ledger.close()
     assert list(store.folder.iterdir()) == []
@@ -184,3 +189,22 @@ async def test_what_still_waits_at_the_end_arrives_with_the_next_start(store: St
     second = await store.open("second")
     assert await store.states("a") == ["settled"]
     await second.close()
+
+
+async def test_much_that_waits_is_not_in_memory_and_arrives(store: Store) -> None:
+    ledger = await store.open(settings=LedgerSettings(deadline_s=DEADLINE_S, journal_bytes=5000))
+    ids = [str(number) for number in range(60)]
+    async with store.fault():
+        await ledger.intent(intent(ids[0], request_body="x" * 50_000))
+        await ledger.flush()
+        for id in ids[1:]:
+            await ledger.intent(intent(id, request_body="x" * 5_000))
+        for id in ids[1:]:
+            await ledger.settle(settlement(id))
+        assert ledger.waiting == 2 * len(ids) - 1
+    assert [await soon(store.troubles.get()) for _ in range(2)] == [True, False]
+    await ledger.settle(settlement(ids[0]))
+    await ledger.flush()
+    assert (await store.states(*ids), ledger.waiting) == (["settled"] * len(ids), 0)
+    await ledger.close()
+    assert list(store.folder.iterdir()) == []

@@ -39,11 +39,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "protos/gen")])}
 
 
-async def kill_one(process: Process, url: str, folder: Path, after: int) -> dict[str, set[str]]:
+async def kill_one(process: Process, url: str, folder: Path, after: int, way: str) -> dict[str, set[str]]:
     """Has a child work, kills it after so many lines, and returns what it said was sure."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(f"{url} {folder}\n".encode())
+    process.stdin.write(f"{url} {folder} {way}\n".encode())
     child, said = 0, dict[str, set[str]](intent=set(), settled=set(), ready=set())
     count = 0
     while (line := (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()) != "gone":
@@ -63,8 +63,9 @@ async def everything(database: Database) -> dict[str, Completion]:
     return {row.id: row for row in page.completions}
 
 
+@pytest.mark.parametrize("way", ["together", "alone"])
 async def test_nothing_is_lost_and_nothing_left_open_when_workers_are_killed(
-    database_url: str, tmp_path: Path, killed: Process
+    database_url: str, tmp_path: Path, killed: Process, way: str
 ) -> None:
     database = await Database.open(database_url, None)
     ledger = Ledger(database, TurnedClock(), find_worker_id(), tmp_path / "spool")
@@ -72,7 +73,7 @@ async def test_nothing_is_lost_and_nothing_left_open_when_workers_are_killed(
     moments, interrupted = random.Random(5), 0
     said = dict[str, set[str]](intent=set(), settled=set(), ready=set())
     for _ in range(ROUNDS):
-        child = await kill_one(killed, database_url, tmp_path / "spool", moments.randrange(60))
+        child = await kill_one(killed, database_url, tmp_path / "spool", moments.randrange(60), way)
         said = {kind: said[kind] | child[kind] for kind in said}
         interrupted += await ledger.recover()
         assert await ledger.recover() == 0

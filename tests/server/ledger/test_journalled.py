@@ -1,0 +1,234 @@
+"""Through a journal: what was told outlives the process at once, and is in the database when that is asked for, once."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from zlib import crc32
+
+import orjson
+import pytest
+
+from server.errors import GatewayError
+from server.ledger.ledger import Ledger
+from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Bodies, Row, intent_row, settlement_row
+from server.ledger.rows import Rows, Wanted
+from server.ledger.settings import LedgerSettings
+from server.ledger.writer import RowError
+from server.storage.database import Database
+from tests.server.ledger.entries import TurnedClock, intent, settlement
+
+NEVER_S = 3600.0
+BODIES = Bodies(100, str)
+Open = Callable[..., AbstractAsyncContextManager[Ledger]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where files are."""
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def sizes() -> "asyncio.Queue[int]":
+    """How many rows each transaction had."""
+    return asyncio.Queue()
+
+
+@pytest.fixture
+def opened(sqlite_database: Database, folder: Path, sizes: "asyncio.Queue[int]") -> Open:
+    """Opens a ledger, whose rows go to the database when that is asked for and not by themselves."""
+
+    @asynccontextmanager
+    async def open_ledger(**settings: int | float) -> AsyncIterator[Ledger]:
+        chosen = LedgerSettings(**{"journal_s": NEVER_S, "journal_rows": 10**9, **settings})  # type: ignore[arg-type]
+        made = Ledger(*(sqlite_database, TurnedClock(), "me", folder, chosen), on_commit=sizes.put_nowait, alone=True)
+        await made.recover()
+        yield made
+        await made.close()
+
+    return open_ledger
+
+
+async def states(database: Database) -> dict[str, str]:
+    """The states of all completions."""
+    page = await Rows(database).list(Wanted(), 100_000)
+    return {row.id: row.state for row in page.completions}
+
+
+def files(folder: Path) -> list[Path]:
+    """The files in a folder, in order."""
+    return sorted(folder.iterdir())
+
+
+def make_file(path: Path, data: bytes) -> None:
+    """Makes a file, and its folder."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+
+
+async def test_rows_are_there_when_they_are_asked_for(opened: Open, sqlite_database: Database) -> None:
+    async with opened() as ledger:
+        for id in ("a", "b"):
+            await ledger.intent(intent(id))
+        await ledger.settle(settlement("a"))
+        assert await states(sqlite_database) == {}
+        await ledger.flush()
+        assert await states(sqlite_database) == {"a": "settled", "b": "open"}
+
+
+async def test_readers_ask(opened: Open, sqlite_database: Database) -> None:
+    async with opened() as ledger:
+        rows = Rows(sqlite_database, ledger.flush)
+        await ledger.intent(intent("a"))
+        assert (await rows.spent("global", "", 0)).micros == 2000
+        await ledger.settle(settlement("a"))
+        assert (await rows.spent("global", "", 0)).micros == 1234
+        assert [row.state for row in (await rows.list(Wanted(), 9)).completions] == ["settled"]
+
+
+async def test_a_completion_that_was_over_meanwhile_is_one_row_of_one_transaction(
+    opened: Open, sizes: "asyncio.Queue[int]"
+) -> None:
+    async with opened() as ledger:
+        for number in range(100):
+            await ledger.intent(intent(str(number)))
+            await ledger.settle(settlement(str(number)))
+        await ledger.flush()
+    assert [sizes.get_nowait(), sizes.empty()] == [100, True]
+
+
+@pytest.mark.parametrize("settings", [{"journal_rows": 4}, {"journal_s": 0.001}], ids=["many", "old"])
+async def test_rows_go_by_themselves_when_they_are(
+    opened: Open, sizes: "asyncio.Queue[int]", settings: dict[str, float]
+) -> None:
+    async with opened(**settings) as ledger:
+        for _ in range(2):
+            for id in ("a", "b", "c", "d"):
+                await ledger.intent(intent(id))
+            assert await asyncio.wait_for(sizes.get(), 20) == 4
+
+
+async def test_flushing_nothing_is_no_transaction(opened: Open, sizes: "asyncio.Queue[int]") -> None:
+    async with opened() as ledger:
+        await ledger.flush()
+        await ledger.intent(intent("a"))
+        await asyncio.gather(*(ledger.flush() for _ in range(9)))
+        await ledger.flush()
+    assert [sizes.get_nowait(), sizes.empty()] == [1, True]
+
+
+async def test_closing_writes_what_waits_and_leaves_no_file(opened: Open, sqlite_database: Database, folder: Path) -> None:
+    async with opened() as ledger:
+        await ledger.intent(intent("a"))
+        await ledger.settle(settlement("a"))
+        await ledger.intent(intent("b"))
+    assert await states(sqlite_database) == {"a": "settled", "b": "open"}
+    assert files(folder) == []
+    with pytest.raises(GatewayError):
+        await ledger.intent(intent("c"))
+
+
+async def test_the_files_do_not_grow_while_rows_come_all_the_time(
+    opened: Open, sqlite_database: Database, folder: Path
+) -> None:
+    largest = 0
+    async with opened(journal_rows=50) as ledger:
+
+        async def complete(lane: int) -> None:
+            nonlocal largest
+            for number in range(200):
+                await ledger.intent(intent(f"{lane}-{number}"))
+                await asyncio.sleep(0)
+                await ledger.settle(settlement(f"{lane}-{number}"))
+                if number % 20 == 0:
+                    await ledger.flush()
+                    largest = max(largest, *(file.stat().st_size for file in files(folder)))
+
+        await asyncio.gather(*(complete(lane) for lane in range(8)))
+    assert largest < 200_000
+    assert set((await states(sqlite_database)).values()) == {"settled"}
+    assert len(await states(sqlite_database)) == 1600
+
+
+async def test_more_than_memory_may_have_arrives_from_the_file(opened: Open, sqlite_database: Database) -> None:
+    async with opened(journal_bytes=2000) as ledger:
+        for number in range(1000):
+            await ledger.intent(intent(str(number)))
+            if number % 100:
+                await ledger.settle(settlement(str(number)))
+        await ledger.flush()
+        for number in range(0, 1000, 100):
+            await ledger.settle(settlement(str(number)))
+    assert list((await states(sqlite_database)).values()) == ["settled"] * 1000
+
+
+async def test_what_a_dead_worker_told_is_brought_in_before_its_rest_is_interrupted(
+    opened: Open, sqlite_database: Database, folder: Path, tmp_path: Path
+) -> None:
+    async with opened() as ledger:
+        await ledger.intent(intent("committed"))
+        await ledger.flush()
+        await ledger.settle(settlement("committed"))
+        await ledger.intent(intent("over"))
+        await ledger.settle(settlement("over"))
+        await ledger.intent(intent("open"))
+        left = shutil.copytree(folder, tmp_path / "left")
+        assert await states(sqlite_database) == {"committed": "open"}
+        next_one = Ledger(sqlite_database, TurnedClock(), "next", left, LedgerSettings(lease_s=-1), alone=True)
+        assert [await next_one.recover(), await next_one.recover()] == [1, 0]
+        await next_one.close()
+        assert await states(sqlite_database) == {"committed": "settled", "over": "settled", "open": "interrupted"}
+
+
+@pytest.mark.parametrize("limit", [1, 700], ids=["nothing", "little"])
+async def test_what_the_files_do_not_take_goes_to_the_database(opened: Open, sqlite_database: Database, limit: int) -> None:
+    async with opened(max_spool_bytes=limit) as ledger:
+        for number in range(10):
+            await ledger.intent(intent(str(number)))
+        assert len(await states(sqlite_database)) > 5
+        for number in range(10):
+            await ledger.settle(settlement(str(number)))
+        await ledger.settle(settlement("0", cost_micros=1))
+    assert list((await states(sqlite_database)).values()) == ["settled"] * 10
+    assert (await Rows(sqlite_database).spent("global", "", 0)).micros == 10 * 1234
+
+
+async def test_a_row_that_no_database_takes_fails_alone(opened: Open, sqlite_database: Database) -> None:
+    async with opened() as ledger:
+        told = [ledger.intent(intent("a")), ledger.intent(intent("b", begin_time=1 << 70)), ledger.intent(intent("c"))]
+        results = await asyncio.gather(*told, return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), RowError, type(None)]
+    assert await states(sqlite_database) == {"a": "open", "c": "open"}
+
+
+async def test_a_folder_that_cannot_be_made_is_no_reason_to_refuse(
+    opened: Open, sqlite_database: Database, folder: Path
+) -> None:
+    make_file(folder, b"")
+    async with opened() as ledger:
+        await ledger.intent(intent("a"))
+        assert await states(sqlite_database) == {"a": "open"}
+
+
+def named_line(kind: str, names: tuple[str, ...], row: Row) -> bytes:
+    """A line as the first version wrote it."""
+    text = orjson.dumps([kind, dict(zip(names, row, strict=True))])
+    return b"%08x %b\n" % (crc32(text), text)
+
+
+async def test_a_file_of_the_version_before_is_read(opened: Open, sqlite_database: Database, folder: Path) -> None:
+    begun = [intent_row(intent(id), "dead", BODIES) for id in ("a", "b", "c")]
+    ended = [settlement_row(settlement(id), BODIES) for id in ("a", "b")]
+    lines = [
+        named_line("intent", INTENT_COLUMNS, begun[0]),
+        named_line("settlement", (*SETTLEMENT_COLUMNS, "id"), ended[0]),
+        named_line("whole", (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS), begun[1] + ended[1][:-1]),
+        named_line("intent", INTENT_COLUMNS, begun[2]),
+    ]
+    make_file(folder / "dead.spool", b"".join(lines))
+    async with opened():
+        assert await states(sqlite_database) == {"a": "settled", "b": "settled", "c": "open"}
+    assert (await Rows(sqlite_database).spent("global", "", 0)).micros == 2 * 1234 + 2000
+    assert files(folder) == []
