@@ -20,7 +20,6 @@ from server.dispatch.attempt import Attempt
 from server.dispatch.bodies import answer_text, request_text, told_text
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
-from server.dispatch.telling import replace_trailers
 from server.dispatch.told import Told
 from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
@@ -283,7 +282,7 @@ class Account:
             seconds = (end_time - self._begin_time) / _MICROS
             cost = self._accounts.cost(attempt.target, usage, end_time, seconds, self._images)
         if cost is not None and usage is not None:
-            replace_trailers(self._call, (("trunkline-cost-usd-micros", str(cost)),))
+            self._call.trailers.append(("trunkline-cost-usd-micros", str(cost)))
             self._call.notes["cost_usd_micros"] = cost
         if status is Status.COMPLETED and self._call.keep is not None:
             try:
