@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from server.alerts.alert import Severity
@@ -19,6 +20,7 @@ def clock() -> TurnedClock:
 
 @pytest.fixture
 def alerts(clock: TurnedClock) -> Alerts:
+    structlog.reset_defaults()  # another test may have let warnings be ignored
     return Alerts(clock, most=2)
 
 
