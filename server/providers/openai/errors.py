@@ -22,6 +22,7 @@ _BY_STATUS = {
     424: Fault.SERVER,
     429: Fault.RATE_LIMITED,
     498: Fault.OVERLOADED,
+    499: Fault.SERVER,
     503: Fault.OVERLOADED,
     504: Fault.TIMEOUT,
     524: Fault.TIMEOUT,
@@ -53,8 +54,11 @@ _OVERFLOW = re.compile(
     r"|maximum prompt length is \d+|too large for model with \d+ maximum context length"
     r"|Please reduce the length of the messages or completion|the model's context length is only"
     r"|exceeded max context length|input length exceeds the context length"
+    r"|prompt is too long: \d+ tokens|exceed context limit: \d+|[Ii]nput is too long for requested model"
+    r"|input token count.{0,40}exceeds the maximum number of tokens|exceeds? model maximum"
 )
-"""Overflow is told by text alone at several vendors (vLLM, xAI, Mistral, Groq, DeepSeek, Ollama). Read in 2026-11."""
+"""Overflow is told by text alone at several vendors (vLLM, xAI, Mistral, Groq, DeepSeek, Ollama), and at Blackbox and
+OpenRouter in the words of the vendor behind (Anthropic, Bedrock, Gemini). Read in 2026-11."""
 
 _WRONG_KEY = re.compile(r"Incorrect API key|[Ii]nvalid API key|API key is invalid")
 """xAI tells of a wrong key with status 400, and by text alone. Read in 2026-11."""

@@ -60,11 +60,12 @@ def listed_models(body: bytes, listing: Listing) -> Sequence[ListedModel]:
     return tuple(models.values())
 
 
-def check_health(body: bytes, unhealthy: Sequence[tuple[str, object]]) -> None:
+def check_health(body: bytes, unhealthy: Sequence[tuple[str, object]], spent: Sequence[str] = ()) -> None:
     """Reads what a vendor says of a key or an account.
 
     Args:
         unhealthy: fields, and the value with which they say that no request would be answered.
+        spent: fields with what is left of a limit.
 
     Raises:
         ProviderError: AUTHENTICATION when one of them says so; whatever the body says, when it is an error object.
@@ -82,6 +83,10 @@ def check_health(body: bytes, unhealthy: Sequence[tuple[str, object]]) -> None:
     for field, value in unhealthy:
         if _at(said, field) is value:
             raise ProviderError(Fault.AUTHENTICATION, f"The provider says that its account is of no use: {field}.")
+    for field in spent:
+        left = _at(said, field)
+        if isinstance(left, int | float) and not isinstance(left, bool) and left <= 0:
+            raise ProviderError(Fault.AUTHENTICATION, f"The provider says that nothing is left of its limit: {field}.")
 
 
 def _entries(body: bytes) -> list[object]:

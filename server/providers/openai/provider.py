@@ -96,7 +96,7 @@ class OpenAi(Provider):
         if not self._vendor.health:
             raise ProviderError(Fault.UNSUPPORTED, "The provider has nothing that tells for free whether it would answer.")
         async with await self._get(self._vendor.health, timeout_s) as answer:
-            check_health(await self._good_body(answer), self._vendor.unhealthy)
+            check_health(await self._good_body(answer), self._vendor.unhealthy, self._vendor.spent)
 
     def continues(self, model: str) -> bool:
         """Whether the model goes on from the beginning of an answer; see `Provider.continues`."""

@@ -43,6 +43,7 @@ class Vendor:
         health: the path that tells most cheaply that it would answer; from the address' root where it begins with `/`.
             Empty: nothing free tells.
         unhealthy: fields of that answer, and the value with which they say that it would not.
+        spent: numbers in that answer with which it would not answer either, once nothing of them is left.
         key_header: the header of its key, where that is not a bearer token.
         reasoning_key: the key under which it takes an assistant's reasoning back; empty: it takes none; None: any.
         reasoning_details: whether it wants its own form of an assistant's reasoning back, too.
@@ -83,6 +84,7 @@ class Vendor:
     listing: Listing | None = _PLAIN_LISTING
     health: str = "models"
     unhealthy: tuple[tuple[str, object], ...] = ()
+    spent: tuple[str, ...] = ()
     key_header: str = ""
     reasoning_key: str | None = None
     reasoning_details: bool = False
@@ -165,6 +167,7 @@ VENDORS = (
         reasoning_key="reasoning",
         reasoning_details=True,
         health="key",
+        spent=("data.limit_remaining",),  # null where the key has no limit
         listing=Listing(
             context_window=("top_provider.context_length", "context_length"),
             max_output_tokens=("top_provider.max_completion_tokens",),

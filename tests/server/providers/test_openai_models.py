@@ -165,6 +165,8 @@ async def test_perplexity_has_neither_a_list_nor_a_free_word_on_its_health(vendo
 HEALTHY = [
     ("openai", "/v1", "/v1/models", b'{"object":"list","data":[]}'),
     ("openrouter", "/api/v1", "/api/v1/key", b'{"data":{"limit":null,"usage":0}}'),
+    ("openrouter", "/api/v1", "/api/v1/key", b'{"data":{"limit":10,"limit_remaining":0.5,"usage":9.5}}'),
+    ("openrouter", "/api/v1", "/api/v1/key", b'{"data":{"limit":null,"limit_remaining":null}}'),
     ("grok", "/v1", "/v1/api-key", b'{"api_key_blocked":false,"api_key_disabled":false,"team_blocked":false}'),
     ("deepseek", "", "/user/balance", b'{"is_available":true,"balance_infos":[]}'),
     ("deepseek", "/v1", "/user/balance", b'{"is_available":true,"balance_infos":[]}'),
@@ -195,6 +197,8 @@ async def test_a_vendor_is_asked_for_the_cheapest_thing(
         ("deepseek", "/user/balance", 200, b'{"is_available":false}', Fault.AUTHENTICATION),
         ("openrouter", "/v1/key", 401, b'{"error":{"code":401,"message":"No."}}', Fault.AUTHENTICATION),
         ("openrouter", "/v1/key", 200, b'{"error":{"code":402,"message":"No."}}', Fault.AUTHENTICATION),
+        ("openrouter", "/v1/key", 200, b'{"data":{"limit":10,"limit_remaining":0}}', Fault.AUTHENTICATION),
+        ("openrouter", "/v1/key", 200, b'{"data":{"limit":10,"limit_remaining":-0.2}}', Fault.AUTHENTICATION),
         ("vllm", "/health", 503, b"", Fault.OVERLOADED),
         ("openai", "/v1/models", 500, b"", Fault.SERVER),
     ],
