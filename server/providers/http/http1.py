@@ -1,11 +1,10 @@
-"""A provider's connections over HTTP/1.1, by aiohttp; the one file, with its pool, that knows aiohttp.
+"""A provider's connections over HTTP/1.1, by aiohttp; with its pool and its forms all that knows aiohttp.
 
 Connecting, pooling and parsing are aiohttp's. Its sessions and requests are passed by: what they make of an address and its
-headers is the same for every request to it, so it is made once.
+headers is the same for every request to it, so it is made once (`http1_form`).
 """
 
 import asyncio
-import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import NoReturn
@@ -14,17 +13,15 @@ import aiohttp
 from aiohttp import http_exceptions
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import RawResponseMessage
-from yarl import URL
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import LARGEST_BODY, LARGEST_HEADER, Answer, Http
+from server.providers.http.http1_form import Form
 from server.providers.http.http1_pool import Line, Pool, Stale
 
 _READ_SIZE = 256 * 1024
 _DRAIN_S = 1.0
 _MOST_FORMS = 256
-_NOT_ADDED = ("User-Agent", "Accept", "Content-Type")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CODINGS = frozenset({"gzip", "deflate"})
 _FREE_BYTES = 16 * 1024 * 1024
 _MOST_EXPANSION = 100
@@ -139,40 +136,6 @@ class _Held:
             self.end(close=not content.is_eof())
 
 
-class _Form:
-    """How requests to one address begin: what aiohttp makes of it, kept as bytes.
-
-    Args:
-        verb: GET or POST.
-        url: where to.
-        headers: the request's own; those of connection and coding are added.
-        loop: the running one.
-
-    Raises:
-        ValueError: a header cannot be sent, or the URL is none; also aiohttp.InvalidURL.
-    """
-
-    __slots__ = ("_headers", "head", "key", "request")
-
-    def __init__(self, verb: str, url: str, headers: Mapping[str, str], loop: asyncio.AbstractEventLoop) -> None:
-        parsed = URL(url)
-        if parsed.scheme not in ("http", "https"):
-            raise aiohttp.InvalidURL(url)
-        self.request = aiohttp.ClientRequest(verb, parsed, headers=headers, skip_auto_headers=_NOT_ADDED, loop=loop)
-        self.key = self.request.connection_key
-        self._headers = headers
-        fields = self.request.headers.copy()
-        fields.popall("Content-Length", None)
-        lines = [f"{verb} {self.request.url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        if any(_CONTROL.search(line) for line in lines):
-            raise ValueError("a header with control characters")
-        self.head = "".join(f"{line}\r\n" for line in lines).encode()
-
-    def suits(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request with these headers begins so, too."""
-        return headers is self._headers or headers == self._headers
-
-
 class Http1(Http):
     """The connections to one provider, each for one request at a time.
 
@@ -197,7 +160,7 @@ class Http1(Http):
         self._idle_timeout_s = idle_timeout_s
         self._drains: set[asyncio.Task[None]] = set()
         self._pool = Pool(connect_timeout_s, max_connections, max_idle, keepalive_s, head_s=head_s)
-        self._forms: dict[tuple[str, str], _Form] = {}
+        self._forms: dict[tuple[str, str], Form] = {}
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None) -> Answer:
         """Posts a body and waits for the answer's head; see `Http.post`."""
@@ -223,7 +186,7 @@ class Http1(Http):
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, http_exceptions.HttpProcessingError) as error:
             _raise(error)
 
-    async def _ask(self, form: _Form, sent: bytes, timeout_s: float | None) -> Answer:
+    async def _ask(self, form: Form, sent: bytes, timeout_s: float | None) -> Answer:
         loop = form.request.loop
         deadline = None if timeout_s is None else loop.time() + timeout_s
         line = await self._pool.take(form.request, form.key, deadline)
@@ -255,10 +218,10 @@ class Http1(Http):
             return Http1Answer(held, message, content)
         return _unusual(held, message, content)
 
-    def _remember(self, verb: str, url: str, headers: Mapping[str, str]) -> _Form:
+    def _remember(self, verb: str, url: str, headers: Mapping[str, str]) -> Form:
         if len(self._forms) >= _MOST_FORMS:  # models in addresses may be many
             self._forms.clear()
-        form = self._forms[verb, url] = _Form(verb, url, headers, asyncio.get_running_loop())
+        form = self._forms[verb, url] = Form(verb, url, headers, asyncio.get_running_loop())
         return form
 
     async def close(self) -> None:
