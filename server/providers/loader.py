@@ -1,8 +1,8 @@
-"""From a settings row to its provider: finds the dialect's package by the row's type.
+"""From a settings row to its provider: finds the dialect by the row's type.
 
-Every package in this one that has `KINDS` is a dialect, and every one that has `LEGACY` speaks older forms, those of the
-types that it names, beside the current dialect; there is no list of them anywhere. Both have a module `provider` with
-`build`, which is loaded with the first row that needs it.
+Every module and package in this one that has `KINDS` is a dialect, and every one that has `LEGACY` speaks older forms, those
+of the types that it names, beside the current dialect; there is no list of them anywhere. A module has `build` beside them;
+a package has it in its module `provider`, which is loaded with the first row that needs it.
 """
 
 import importlib
@@ -51,8 +51,9 @@ def _modules(having: str) -> list[ModuleType]:
     return [module for module in modules if hasattr(module, having)]
 
 
-def _builder(package: ModuleType) -> object:
-    return importlib.import_module(f"{package.__name__}.provider").build
+def _builder(module: ModuleType) -> object:
+    builds = importlib.import_module(f"{module.__name__}.provider") if hasattr(module, "__path__") else module
+    return builds.build
 
 
 def _older(module: ModuleType) -> Sequence[str]:
