@@ -1,13 +1,17 @@
-"""`trunkline tenants`, `users` and `keys` administer a gateway."""
+"""`trunkline tenants`, `users`, `keys`, `quotas`, `budgets` and `audit` administer a gateway."""
 
+import json
 import re
 from typing import cast
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.clients.command import Ended, run
 from tests.clients.fake_gateway import Gateway
 from trunkline.v1 import admin_service_pb2 as admin
+from trunkline.v1.tenancy_pb2 import ApiKey
+from trunkline_client import AsyncClient
 
 ESCAPE = "\x1b"
 
@@ -79,16 +83,102 @@ async def test_a_key_is_disabled_and_enabled(gateway: Gateway) -> None:
     assert (await ran(gateway, "keys", "delete", "a-1")).out == ""
 
 
-@pytest.mark.parametrize("arguments", [("keys", "create"), ("keys", "rotate", "a", "--overlap", "-1"), ("users", "show")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("keys", "create"), ("keys", "rotate", "a", "--overlap", "-1"), ("users", "show")),
+        ("quotas", "create", "--subject", "users/ada", "--tokens", "1", "--period", "hourly"),
+        *(("quotas", "update", "q"), ("budgets", "update", "b"), ("audit", "--most", "-1")),
+        *(("budgets", "update", "b", "--usd", each) for each in ("much", "-1", "NaN", "0.0000001")),
+    ],
+)
 async def test_what_makes_no_sense_is_a_fault_of_usage(arguments: tuple[str, ...]) -> None:
     ended = await run(*arguments)
     assert (ended.code, ended.out) == (2, "")
 
 
-@pytest.mark.parametrize("command", ["keys create", "keys rotate", "users create", "tenants create", "tenants list"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "keys create",
+        "keys rotate",
+        "users create",
+        "tenants create",
+        "tenants list",
+        "quotas create",
+        "budgets update",
+        "audit",
+    ],
+)
 async def test_every_option_has_its_variable_in_the_help(command: str) -> None:
     ended = await run(*command.split(), "--help", env={"COLUMNS": "200"})
     options = [line for line in ended.out.splitlines() if re.match(r"│ +(\* +)?--", line) and "--help" not in line]
     assert ended.code == 0
     assert len(options) >= 5
     assert [line for line in options if "TRUNKLINE_" not in line] == []
+
+
+async def test_a_quota_is_created_changed_listed_and_deleted(gateway: Gateway) -> None:
+    created = await ran(gateway, "quotas", "create", "--subject", "users/ada", "--tokens", "1000", "--period", "daily")
+    assert rows(created.out)[:4] == [
+        *(["quota", "quotas/q-1"], ["subject", "users/ada"]),
+        *(["tokens", "1000"], ["period", "daily"]),
+    ]
+    assert ["tokens", "5"] in rows((await ran(gateway, "quotas", "update", "q-1", "--tokens", "5")).out)
+    assert ["tokens", "0"] in rows((await ran(gateway, "quotas", "update", "quotas/q-1", "--tokens", "0")).out)
+    assert ["period", "daily"] in rows((await ran(gateway, "quotas", "show", "q-1")).out)
+    listed = rows((await ran(gateway, "quotas", "list", "--subject", "users/ada")).out)
+    assert listed == [["QUOTA", "SUBJECT", "TOKENS", "PERIOD", "CREATED"], ["q-1", "users/ada", "0", "daily", "-"]]
+    assert cast(admin.ListQuotasRequest, gateway.script.calls[-1].request).subject == "users/ada"
+    assert (await ran(gateway, "quotas", "delete", "q-1")).out == ""
+    assert len(rows((await ran(gateway, "quotas", "list")).out)) == 1
+
+
+async def test_a_budget_is_created_changed_listed_and_deleted(gateway: Gateway) -> None:
+    what = ("--subject", "global", "--usd", "12.5", "--period", "monthly", "--name", "All of us", "--tracked")
+    created = await ran(gateway, "budgets", "create", *what, "--threshold", "50", "--threshold", "90")
+    given = cast(admin.CreateBudgetRequest, gateway.script.calls[-1].request).budget
+    assert (given.limit_usd_micros, given.enforced, list(given.thresholds)) == (12_500_000, False, [50, 90])
+    shown = rows(created.out)
+    assert ["usd", "12.5"] in shown
+    assert ["told at", "50 %, 90 %"] in shown
+    changed = await ran(gateway, "budgets", "update", "b-1", "--usd", "0.000001", "--enforced")
+    request = cast(admin.UpdateBudgetRequest, gateway.script.calls[-1].request)
+    assert list(request.update_mask.paths) == ["limit_usd_micros", "enforced"]
+    assert ["usd", "0.000001"] in rows(changed.out)
+    assert rows((await ran(gateway, "budgets", "list")).out)[1][:6] == [
+        *("b-1", "All of us", "global", "0.000001", "monthly", "refused"),
+    ]
+    assert ["name", "All of us"] in rows((await ran(gateway, "budgets", "show", "b-1")).out)
+    assert (await ran(gateway, "budgets", "delete", "b-1")).out == ""
+
+
+async def test_who_changed_what_is_listed_newest_first(gateway: Gateway) -> None:
+    for name in ("acme", "umbrella"):
+        await ran(gateway, "tenants", "create", "--id", name)
+    listed = rows((await ran(gateway, "audit", "--actor", "first-key")).out)
+    assert listed[0] == ["TIME", "ACTOR", "ACTION", "RESOURCE", "TENANT", "REQUEST"]
+    assert [row[1:3] for row in listed[1:]] == [["CreateTenant", "tenants/umbrella"], ["CreateTenant", "tenants/acme"]]
+    assert cast(admin.ListAuditEntriesRequest, gateway.script.calls[-1].request).actor == "first-key"
+    assert len(rows((await ran(gateway, "audit", "--resource", "tenants/acme")).out)) == 2
+    assert len(rows((await ran(gateway, "audit", "--most", "1")).out)) == 2
+
+
+async def test_json_is_that_of_the_rest_api(gateway: Gateway) -> None:
+    create = ("quotas", "create", "--subject", "users/ada", "--tokens", "1000", "--period", "daily", "--json")
+    made = json.loads((await ran(gateway, *create)).out)
+    assert made == {"name": "quotas/q-1", "subject": "users/ada", "token_limit": 1000, "period": "daily"}
+    assert json.loads((await ran(gateway, "quotas", "list", "--json")).out) == [made]
+    assert json.loads((await ran(gateway, "quotas", "show", "q-1", "--json")).out) == made
+    assert json.loads((await ran(gateway, "audit", "--json")).out)[0]["action"] == "CreateQuota"
+    key = json.loads((await ran(gateway, "keys", "create", "--user", "ada", "--json")).out)
+    assert (key["key"], key["api_key"]["user"]) == ("llm_00000000-0000-4000-8000-000000000001", "users/ada")
+    assert (await ran(gateway, "quotas", "delete", "q-1", "--json")).out == ""
+
+
+async def test_a_key_tells_when_it_was_used(gateway: Gateway, client: AsyncClient) -> None:
+    await ran(gateway, "keys", "create", "--user", "ada")
+    assert ["last used", "never"] in rows((await ran(gateway, "keys", "show", "a-1")).out)
+    await client.admin.update_api_key(ApiKey(name="api_keys/a-1", last_use_time=Timestamp(seconds=1_800_000_000)))
+    assert ["last used", "2027-01-15 08:00:00"] in rows((await ran(gateway, "keys", "show", "a-1")).out)
+    assert rows((await ran(gateway, "keys", "list")).out)[1][-1] == "2027-01-15 08:00:00"

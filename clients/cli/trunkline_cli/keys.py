@@ -1,25 +1,51 @@
 """`trunkline keys`: the keys that let callers in. A key is printed once, when it is created or rotated."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
+from gateway_http.transcoding.json_rules import to_json
+from trunkline.v1.admin_service_pb2 import CreateApiKeyResponse, RotateApiKeyResponse
 from trunkline.v1.tenancy_pb2 import ApiKey
-from trunkline_cli.connection import (
-    DEFAULT_TARGET,
-    ApiKeyOption,
-    Connection,
-    TargetOption,
-    TimeoutOption,
-    TlsCaOption,
-    TlsOption,
-)
-from trunkline_cli.records import full_name, show_record, state, when
-from trunkline_cli.terminal import add_row, open_console, open_table, print_line
+from trunkline_cli.options import NameOption
+from trunkline_cli.records import Group, Kind, full_name, id_of, show_json, state, when
+from trunkline_cli.terminal import open_console, print_line
+from trunkline_client import Client
 
-KeyArgument = Annotated[str, typer.Argument(help="The key's id; never the key itself.", show_default=False)]
+KIND: Kind[ApiKey] = Kind(
+    "api_keys",
+    "key",
+    columns={
+        "KEY": lambda each: id_of(each.name),
+        "NAME": lambda each: each.display_name,
+        "BEGINS WITH": lambda each: each.prefix,
+        "USER": lambda each: id_of(each.user),
+        "TENANT": lambda each: id_of(each.tenant),
+        "PERMISSIONS": lambda each: ", ".join(each.permissions),
+        "STATE": state,
+        "EXPIRES": lambda each: when(each.expire_time, "never"),
+        "LAST USED": lambda each: when(each.last_use_time, "never"),
+    },
+    rows={
+        "key": lambda each: each.name,
+        "tenant": lambda each: each.tenant,
+        "user": lambda each: each.user,
+        "name": lambda each: each.display_name,
+        "begins with": lambda each: each.prefix,
+        "permissions": lambda each: ", ".join(each.permissions),
+        "models": lambda each: ", ".join(each.allowed_models) or "all",
+        "providers": lambda each: ", ".join(each.allowed_providers) or "all",
+        "state": state,
+        "expires": lambda each: when(each.expire_time, "never"),
+        "last used": lambda each: when(each.last_use_time, "never"),
+        "created": lambda each: when(each.create_time),
+        "changed": lambda each: when(each.update_time),
+    },
+    more=lambda each: {f"until {when(former.expire_time)}": f"{former.prefix}..." for former in each.former_keys},
+    argument="The key's id; never the key itself.",
+)
 UserOption = Annotated[
     str,
     typer.Option("--user", envvar="TRUNKLINE_USER", help="The id of the user in whose name it calls.", show_default=False),
@@ -73,24 +99,17 @@ OverlapOption = Annotated[
         help="How many seconds the old key is let in beside the new one.",
     ),
 ]
-NameOption = Annotated[
-    str, typer.Option("--name", envvar="TRUNKLINE_NAME", help="What to call it. Without one: its id.", show_default=False)
-]
 
 
 def create(
+    client: Client,
     user: UserOption,
     name: NameOption = "",
     permission: PermissionOption = None,
     model: ModelOption = None,
     provider: ProviderOption = None,
     expires: ExpiresOption = None,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+) -> CreateApiKeyResponse:
     """Create a key of a user, and print it, this once."""
     given = ApiKey(
         user=full_name("users", user),
@@ -101,131 +120,49 @@ def create(
     )
     if expires is not None:
         given.expire_time.FromDatetime(expires)
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        made = client.admin.create_api_key(given)
-    _show(made.api_key, made.key)
+    return client.admin.create_api_key(given)
 
 
-def list_(
-    tenant: OfTenantOption = "",
-    user: OfUserOption = "",
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+def list_(client: Client, tenant: OfTenantOption = "", user: OfUserOption = "") -> Iterable[ApiKey]:
     """List the keys."""
-    table = open_table("KEY", "NAME", "BEGINS WITH", "USER", "TENANT", "PERMISSIONS", "STATE", "EXPIRES")
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        for each in client.admin.list_api_keys(tenant=full_name("tenants", tenant), user=full_name("users", user)):
-            key, of, tenant_id = (name.partition("/")[2] for name in (each.name, each.user, each.tenant))
-            names = (key, each.display_name, each.prefix, of, tenant_id)
-            add_row(table, *names, ", ".join(each.permissions), state(each), when(each.expire_time, "never"))
-    open_console().print(table)
+    return client.admin.list_api_keys(tenant=full_name("tenants", tenant), user=full_name("users", user))
 
 
-def show(
-    key: KeyArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Show a key."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        found = client.admin.get_api_key(full_name("api_keys", key))
-    _show(found)
+def enable(client: Client, name: str, enabled: bool = True) -> ApiKey:
+    """Lets whoever calls with it in, or not."""
+    return client.admin.update_api_key(ApiKey(name=name, enabled=enabled))
 
 
-def enable(
-    key: KeyArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Enable a key."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        changed = client.admin.update_api_key(ApiKey(name=full_name("api_keys", key), enabled=True))
-    _show(changed)
-
-
-def disable(
-    key: KeyArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Disable a key. Whoever calls with it is refused within two seconds."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        changed = client.admin.update_api_key(ApiKey(name=full_name("api_keys", key), enabled=False))
-    _show(changed)
-
-
-def delete(
-    key: KeyArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Delete a key. Whoever calls with it is refused within two seconds. What it used stays known."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        client.admin.delete_api_key(full_name("api_keys", key))
-
-
-def rotate(
-    key: KeyArgument,
-    overlap: OverlapOption = 0,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+def rotate(client: Client, record: str, overlap: OverlapOption = 0) -> RotateApiKeyResponse:
     """Replace a key by a new one, and print that, this once. The name stays, and so does what it may do."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        made = client.admin.rotate_api_key(full_name("api_keys", key), overlap_s=overlap)
-    _show(made.api_key, made.key)
-
-
-def _show(key: ApiKey, plain: str = "") -> None:
-    """Shows what is known of a key, and the key itself where it is new."""
-    rows: dict[str, str | Text] = {
-        "key": key.name,
-        "tenant": key.tenant,
-        "user": key.user,
-        "name": key.display_name,
-        "begins with": key.prefix,
-        "permissions": ", ".join(key.permissions),
-        "models": ", ".join(key.allowed_models) or "all",
-        "providers": ", ".join(key.allowed_providers) or "all",
-        "state": state(key),
-        "expires": when(key.expire_time, "never"),
-        "created": when(key.create_time),
-        "changed": when(key.update_time),
-    }
-    former = {f"until {when(each.expire_time)}": f"{each.prefix}..." for each in key.former_keys}
-    show_record(rows | former)
-    if plain:
-        print_line(open_console(), plain)
-        print_line(open_console(stderr=True), "This is the key. It is shown this once: keep it.", "yellow")
+    return client.admin.rotate_api_key(full_name(KIND.collection, record), overlap_s=overlap)
 
 
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
-    app = typer.Typer(help="The keys that let callers in.", no_args_is_help=True)
-    app.command("create")(create)
-    app.command("list")(list_)
-    app.command("show")(show)
-    app.command("enable")(enable)
-    app.command("disable")(disable)
-    app.command("rotate")(rotate)
-    app.command("delete")(delete)
-    return app
+    group = Group(KIND, "The keys that let callers in.")
+    group.add("create", create, _show_new)
+    group.many("list", list_)
+    group.change("show", lambda client, name: client.admin.get_api_key(name), "Show a key.")
+    group.change("enable", enable, "Enable a key.")
+    group.change(
+        "disable",
+        lambda client, name: enable(client, name, enabled=False),
+        "Disable a key. Whoever calls with it is refused within two seconds.",
+    )
+    group.add("rotate", rotate, _show_new)
+    group.end(
+        lambda client, name: client.admin.delete_api_key(name),
+        "Delete a key. Whoever calls with it is refused within two seconds. What it used stays known.",
+    )
+    return group.app
+
+
+def _show_new(made: CreateApiKeyResponse | RotateApiKeyResponse, as_json: bool) -> None:
+    """Shows what is known of a key, and the key itself."""
+    if as_json:
+        show_json(to_json(made))
+        return
+    KIND.show(made.api_key)
+    print_line(open_console(), made.key)
+    print_line(open_console(stderr=True), "This is the key. It is shown this once: keep it.", "yellow")

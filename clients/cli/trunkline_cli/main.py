@@ -14,10 +14,10 @@ from trunkline_cli.absence import absent
 
 _INTERRUPTED = 130
 
-COMMANDS = ("check", "chat", "models", "explain", "version")
+COMMANDS = ("check", "chat", "models", "explain", "audit", "version")
 """Each a function of its module's name."""
 
-GROUPS = ("serve", "db", "tenants", "users", "keys")
+GROUPS = ("serve", "db", "tenants", "users", "keys", "quotas", "budgets")
 """Each a module that builds its commands."""
 
 _UNUSED = {"serve": ("rich", "trustme")}
@@ -39,7 +39,7 @@ def build_app(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
         with absent(_UNUSED.get(name, ())):
             module = import_module(f"trunkline_cli.{name}")
         if name in COMMANDS:
-            app.command()(getattr(module, name))
+            app.command(name)(getattr(module, name))
         else:
             app.add_typer(cast(typer.Typer, module.build_app()), name=name)
     return app

@@ -1,135 +1,62 @@
 """`trunkline tenants`: organisations whose people and programs call a gateway."""
 
-from typing import Annotated
+from collections.abc import Iterable
 
 import typer
-from rich.text import Text
 
 from trunkline.v1.tenancy_pb2 import Tenant
-from trunkline_cli.connection import (
-    DEFAULT_TARGET,
-    ApiKeyOption,
-    Connection,
-    TargetOption,
-    TimeoutOption,
-    TlsCaOption,
-    TlsOption,
+from trunkline_cli.options import IdOption, NameOption
+from trunkline_cli.records import Group, Kind, id_of, state, when
+from trunkline_client import Client
+
+KIND: Kind[Tenant] = Kind(
+    "tenants",
+    "tenant",
+    columns={
+        "TENANT": lambda each: id_of(each.name),
+        "NAME": lambda each: each.display_name,
+        "STATE": state,
+        "CREATED": lambda each: when(each.create_time),
+    },
+    rows={
+        "tenant": lambda each: each.name,
+        "name": lambda each: each.display_name,
+        "state": state,
+        "created": lambda each: when(each.create_time),
+        "changed": lambda each: when(each.update_time),
+    },
 )
-from trunkline_cli.records import full_name, show_record, state, when
-from trunkline_cli.terminal import add_row, open_console, open_table
-
-TenantArgument = Annotated[str, typer.Argument(help="The tenant's id.", show_default=False)]
-IdOption = Annotated[
-    str,
-    typer.Option(
-        "--id",
-        envvar="TRUNKLINE_ID",
-        help="Its id: lower-case letters, digits, hyphens. Without one: one is made.",
-        show_default=False,
-    ),
-]
-NameOption = Annotated[
-    str, typer.Option("--name", envvar="TRUNKLINE_NAME", help="What to call it. Without one: its id.", show_default=False)
-]
 
 
-def create(
-    id_: IdOption = "",
-    name: NameOption = "",
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+def create(client: Client, id_: IdOption = "", name: NameOption = "") -> Tenant:
     """Create a tenant."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        made = client.admin.create_tenant(Tenant(display_name=name), tenant_id=id_)
-    _show(made)
+    return client.admin.create_tenant(Tenant(display_name=name), tenant_id=id_)
 
 
-def list_(
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+def list_(client: Client) -> Iterable[Tenant]:
     """List the tenants."""
-    table = open_table("TENANT", "NAME", "STATE", "CREATED")
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        for each in client.admin.list_tenants():
-            add_row(table, each.name.partition("/")[2], each.display_name, state(each), when(each.create_time))
-    open_console().print(table)
+    return client.admin.list_tenants()
 
 
-def show(
-    tenant: TenantArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Show a tenant."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        found = client.admin.get_tenant(full_name("tenants", tenant))
-    _show(found)
-
-
-def enable(
-    tenant: TenantArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Enable a tenant."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        changed = client.admin.update_tenant(Tenant(name=full_name("tenants", tenant), enabled=True))
-    _show(changed)
-
-
-def disable(
-    tenant: TenantArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Disable a tenant. Its keys are refused within two seconds."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        changed = client.admin.update_tenant(Tenant(name=full_name("tenants", tenant), enabled=False))
-    _show(changed)
-
-
-def delete(
-    tenant: TenantArgument,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
-    """Delete a tenant. Its users have to be deleted first. What it used stays known."""
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
-        client.admin.delete_tenant(full_name("tenants", tenant))
-
-
-def _show(tenant: Tenant) -> None:
-    rows: dict[str, str | Text] = {"tenant": tenant.name, "name": tenant.display_name, "state": state(tenant)}
-    show_record(rows | {"created": when(tenant.create_time), "changed": when(tenant.update_time)})
+def enable(client: Client, name: str, enabled: bool = True) -> Tenant:
+    """Lets its keys in, or not."""
+    return client.admin.update_tenant(Tenant(name=name, enabled=enabled))
 
 
 def build_app() -> typer.Typer:
     """The command with its subcommands."""
-    app = typer.Typer(help="Organisations whose people and programs call a gateway.", no_args_is_help=True)
-    app.command("create")(create)
-    app.command("list")(list_)
-    app.command("show")(show)
-    app.command("enable")(enable)
-    app.command("disable")(disable)
-    app.command("delete")(delete)
-    return app
+    group = Group(KIND, "Organisations whose people and programs call a gateway.")
+    group.one("create", create)
+    group.many("list", list_)
+    group.change("show", lambda client, name: client.admin.get_tenant(name), "Show a tenant.")
+    group.change("enable", enable, "Enable a tenant.")
+    group.change(
+        "disable",
+        lambda client, name: enable(client, name, enabled=False),
+        "Disable a tenant. Its keys are refused within two seconds.",
+    )
+    group.end(
+        lambda client, name: client.admin.delete_tenant(name),
+        "Delete a tenant. Its users have to be deleted first. What it used stays known.",
+    )
+    return group.app

@@ -1,0 +1,46 @@
+"""Options that several commands have."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+IdOption = Annotated[
+    str,
+    typer.Option(
+        "--id",
+        envvar="TRUNKLINE_ID",
+        help="Its id: lower-case letters, digits, hyphens. Without one: one is made.",
+        show_default=False,
+    ),
+]
+NameOption = Annotated[
+    str, typer.Option("--name", envvar="TRUNKLINE_NAME", help="What to call it. Without one: its id.", show_default=False)
+]
+SubjectOption = Annotated[
+    str,
+    typer.Option(
+        "--subject",
+        envvar="TRUNKLINE_SUBJECT",
+        help="Whose it is: tenants/ID, users/ID or api_keys/ID; a budget's also models/MODEL, or global.",
+        show_default=False,
+    ),
+]
+OfSubjectOption = Annotated[
+    str, typer.Option("--subject", envvar="TRUNKLINE_SUBJECT", help="Only those of this subject.", show_default=False)
+]
+
+
+class Period(StrEnum):
+    """After what time a limit begins anew."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    TOTAL = "total"
+
+
+PeriodOption = Annotated[
+    Period,
+    typer.Option("--period", envvar="TRUNKLINE_PERIOD", help="After what time it begins anew, in UTC.", show_default=False),
+]
