@@ -3,6 +3,7 @@
 Writes names, places and addresses, and never a key or any other value that may be secret.
 """
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from server.config.paths import show_variable
 from server.config.provider_kind import find_kind
 from server.limits.shared import find_unshared
 from server.providers.loader import provider_kinds
+from trunkline_cli.stores import find_silent_stores, find_store_faults
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
 _STYLES = {"fault": "red", "warning": "yellow", "info": "dim"}
@@ -41,10 +43,15 @@ def check(
             show_default=False,
         ),
     ] = None,
+    connect: Annotated[
+        bool,
+        typer.Option("--connect", envvar="TRUNKLINE_CONNECT", help="See whether the database and Redis answer, too."),
+    ] = False,
 ) -> None:
     """Check the configuration and the environment, and tell what is missing.
 
-    Starts nothing, writes nothing and calls nobody. Exit code 0: a gateway could start; 1: there are faults.
+    Starts nothing, writes nothing, and calls nobody but database and Redis with --connect. Exit code 0: a gateway could
+    start; 1: there are faults.
     """
     console = open_console()
     env = {**os.environ, "TRUNKLINE_DATA_DIR": str(data_folder)} if data_folder is not None else dict(os.environ)
@@ -59,7 +66,11 @@ def check(
     if loaded.path is None:
         _tell_usable_vendors(console, loaded.settings, kinds)
     unshared = find_unshared(loaded.settings, loaded.settings.server.workers)
-    faults = [*_tls_faults(loaded.settings), *_data_faults(console, loaded.settings, env), *([unshared] if unshared else [])]
+    stores = find_store_faults(loaded.settings)
+    if connect and not stores:
+        stores = asyncio.run(find_silent_stores(loaded.settings, _folder(env)))
+    data = _data_faults(console, loaded.settings, env)
+    faults = [*_tls_faults(loaded.settings), *data, *stores, *([unshared] if unshared else [])]
     _tell_faults(console, faults)
     if faults:
         raise typer.Exit(1)
@@ -116,6 +127,14 @@ def _tell_usable_vendors(console: Console, settings: Settings, kinds: Sequence[P
     if usable:
         variables = ", ".join(f"{kind.api_key_env[0]} ({kind.type})" for kind in usable)
         print_line(console, f"info: set one of these to ask more vendors: {variables}", _STYLES["info"])
+
+
+def _folder(env: Mapping[str, str]) -> Path | None:
+    """The data folder; None where nothing says, which is a fault of its own."""
+    try:
+        return data_dir(env)
+    except ConfigError:
+        return None
 
 
 def _tls_faults(settings: Settings) -> list[str]:
