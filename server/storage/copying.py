@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.errors import SchemaError, StorageError
-from server.storage.schema import find_revision
+from server.storage.revision import find_revision
 from server.storage.tables import METADATA, REVISION
 from server.storage.totals import Totals, count_totals
 

@@ -16,7 +16,8 @@ from server.storage.address import Address, Dialect, find_address
 from server.storage.bounds import Bounds
 from server.storage.connection import AsyncConnection, AsyncEngine
 from server.storage.errors import StorageError
-from server.storage.schema import MIGRATIONS, Migrated, migrate
+from server.storage.revision import Migrated
+from server.storage.schema import MIGRATIONS, migrate
 from server.storage.sqlite import open_sqlite
 
 _InsertInto = Callable[[Table], sqlite.Insert]

@@ -12,7 +12,7 @@ from server.storage.address import find_address
 from server.storage.copying import count_all
 from server.storage.database import Database
 from server.storage.errors import StorageError
-from server.storage.schema import find_revision
+from server.storage.revision import find_revision
 from server.storage.tables import METADATA, REVISION
 from server.storage.totals import Totals
 

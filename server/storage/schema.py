@@ -5,41 +5,22 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, select, text
+from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.storage.address import Address
 from server.storage.connection import AsyncEngine
 from server.storage.errors import StorageError
+from server.storage.revision import VERSION, Migrated, find_revision, reason
 from server.storage.tables import METADATA, REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_VERSION = Table(
-    "alembic_version",  # Alembic's own, as it makes it
-    MetaData(),
-    Column("version_num", String(32), nullable=False),
-    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-)
 _LOCK = 0x7472756E6B  # PostgreSQL's advisory locks go by number; this one is ours
 _LOOK_AGAIN_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Migrated:
-    """What a migration did.
-
-    Attributes:
-        before: the revision that was found; None: there was no table.
-        after: the one that is there now.
-    """
-
-    before: str | None
-    after: str
 
 
 async def migrate(engine: AsyncEngine, address: Address, timeout_s: float, migrations: Path = MIGRATIONS) -> Migrated:
@@ -69,18 +50,6 @@ async def migrate(engine: AsyncEngine, address: Address, timeout_s: float, migra
         raise StorageError(f"{address.shown}: {reason(error)}") from error
 
 
-def find_revision(connection: Connection) -> str | None:
-    """The revision of the database's tables; None: it has none."""
-    if not inspect(connection).has_table(_VERSION.name):
-        return None
-    return ", ".join(sorted(connection.scalars(select(_VERSION.c.version_num)))) or None
-
-
-def reason(error: Exception) -> str:
-    """What the database said, without the statement and its values."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
-
-
 def _bring(connection: Connection, address: Address, migrations: Path) -> Migrated:
     """Brings the tables up to date. Steps are loaded only where there are older tables: Alembic takes 10 MB."""
     if migrations == MIGRATIONS:
@@ -97,8 +66,8 @@ def _bring(connection: Connection, address: Address, migrations: Path) -> Migrat
 def _make(connection: Connection) -> None:
     """Makes the tables where there are none: the same that the steps would make, and nothing is left for these to do."""
     METADATA.create_all(connection, checkfirst=False)
-    _VERSION.create(connection, checkfirst=False)
-    connection.execute(insert(_VERSION).values(version_num=REVISION))
+    VERSION.create(connection, checkfirst=False)
+    connection.execute(insert(VERSION).values(version_num=REVISION))
 
 
 @asynccontextmanager

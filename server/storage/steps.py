@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.storage.address import Address
 from server.storage.errors import SchemaError
-from server.storage.schema import Migrated, find_revision, reason
+from server.storage.revision import Migrated, find_revision, reason
 
 
 def step_up(connection: Connection, address: Address, migrations: Path) -> Migrated:

@@ -14,7 +14,7 @@ from server.storage.copying import copy as copy_all
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.inspection import inspect
-from server.storage.schema import Migrated
+from server.storage.revision import Migrated
 from server.storage.totals import Totals
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
