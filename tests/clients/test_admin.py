@@ -91,3 +91,15 @@ async def test_what_is_not_there_is_told(gateway: Gateway, client: AsyncClient) 
     gateway.script.failures.append(Failure(grpc.StatusCode.NOT_FOUND, "No.", (error_info("RESOURCE_NOT_FOUND"),)))
     with pytest.raises(NotFoundError):
         await client.admin.get_user("users/nobody")
+
+
+async def test_an_option_that_there_is_not_is_refused(client: AsyncClient) -> None:
+    with pytest.raises(TypeError):
+        await client.admin.get_user("users/ada", timeout=5)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        assert [each async for each in client.admin.list_users(timeout=5)]  # type: ignore[call-arg]
+
+
+async def test_a_call_has_its_own_metadata(gateway: Gateway, client: AsyncClient) -> None:
+    assert [each async for each in client.admin.list_users(metadata=(("x-beside", "1"),), timeout_s=20)] == []
+    assert gateway.script.calls[-1].metadata["x-beside"] == "1"

@@ -1,6 +1,7 @@
 """The keys that let callers in."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Unpack
 
 from trunkline.v1.admin_service_pb2 import (
     CreateApiKeyRequest,
@@ -13,8 +14,7 @@ from trunkline.v1.admin_service_pb2 import (
     UpdateApiKeyRequest,
 )
 from trunkline.v1.tenancy_pb2 import ApiKey
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, duration, mask
-from trunkline_client.calls import Metadata, pages, pages_sync
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options, duration, mask
 
 
 class AsyncApiKeys(AsyncAdminCalls):
@@ -33,15 +33,11 @@ class AsyncApiKeys(AsyncAdminCalls):
     ('llm_00000000-0000-4000-8000-000000000002', True)
     """
 
-    async def create_api_key(
-        self, api_key: ApiKey, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> CreateApiKeyResponse:
+    async def create_api_key(self, api_key: ApiKey, **options: Unpack[Options]) -> CreateApiKeyResponse:
         """Creates a key.
 
         Args:
             api_key: what it is to be.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Returns:
             What is known of it, and in `key` the key itself, which nobody can be told again.
@@ -50,26 +46,19 @@ class AsyncApiKeys(AsyncAdminCalls):
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
         """
         request = CreateApiKeyRequest(api_key=api_key)
-        return await self._ask(self._stub.CreateApiKey, request, timeout_s, metadata)
+        return await self._ask(self._stub.CreateApiKey, request, options)
 
-    async def get_api_key(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ApiKey:
+    async def get_api_key(self, name: str, **options: Unpack[Options]) -> ApiKey:
         """Gets a key, `api_keys/{api_key}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = GetApiKeyRequest(name=name)
-        response = await self._ask(self._stub.GetApiKey, request, timeout_s, metadata)
-        return response.api_key
+        return (await self._ask(self._stub.GetApiKey, request, options)).api_key
 
-    async def list_api_keys(
-        self,
-        *,
-        tenant: str = "",
-        user: str = "",
-        page_size: int = 0,
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+    def list_api_keys(
+        self, *, tenant: str = "", user: str = "", page_size: int = 0, **options: Unpack[Options]
     ) -> AsyncIterator[ApiKey]:
         """Lists keys, oldest first, getting page after page as they are needed.
 
@@ -77,59 +66,42 @@ class AsyncApiKeys(AsyncAdminCalls):
             tenant: only the keys of `tenants/{tenant}`. Empty: all.
             user: only the keys of `users/{user}`. Empty: all.
             page_size: the most keys in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: self._page(
-                self._stub.ListApiKeys,
-                ListApiKeysRequest(tenant=tenant, user=user, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            for api_key in page.api_keys:
-                yield api_key
+        request = ListApiKeysRequest(tenant=tenant, user=user, page_size=page_size)
+        return self._all(self._stub.ListApiKeys, request, lambda page: page.api_keys, options)
 
     async def update_api_key(
-        self, api_key: ApiKey, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
+        self, api_key: ApiKey, *, update_mask: Sequence[str] = (), **options: Unpack[Options]
     ) -> ApiKey:
         """Changes a key, which its name says.
 
         Args:
             api_key: the fields to set.
             update_mask: which of them. Empty: those that are there.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault, `NotFoundError`.
         """
         request = UpdateApiKeyRequest(api_key=api_key, update_mask=mask(update_mask))
-        response = await self._ask(self._stub.UpdateApiKey, request, timeout_s, metadata)
-        return response.api_key
+        return (await self._ask(self._stub.UpdateApiKey, request, options)).api_key
 
-    async def delete_api_key(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    async def delete_api_key(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a key, `api_keys/{api_key}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
-        await self._ask(self._stub.DeleteApiKey, DeleteApiKeyRequest(name=name), timeout_s, metadata)
+        await self._ask(self._stub.DeleteApiKey, DeleteApiKeyRequest(name=name), options)
 
-    async def rotate_api_key(
-        self, name: str, *, overlap_s: float = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> RotateApiKeyResponse:
+    async def rotate_api_key(self, name: str, *, overlap_s: float = 0, **options: Unpack[Options]) -> RotateApiKeyResponse:
         """Replaces a key by a new one of the same name.
 
         Args:
             name: `api_keys/{api_key}`.
             overlap_s: how long the old key is let in beside the new one.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Returns:
             What is known of it, and in `key` the key itself, which nobody can be told again.
@@ -138,60 +110,39 @@ class AsyncApiKeys(AsyncAdminCalls):
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = RotateApiKeyRequest(name=name, overlap=duration(overlap_s))
-        return await self._ask(self._stub.RotateApiKey, request, timeout_s, metadata)
+        return await self._ask(self._stub.RotateApiKey, request, options)
 
 
 class ApiKeys(AdminCalls):
     """Keys, from threads. As `AsyncApiKeys`."""
 
-    def create_api_key(
-        self, api_key: ApiKey, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> CreateApiKeyResponse:
+    def create_api_key(self, api_key: ApiKey, **options: Unpack[Options]) -> CreateApiKeyResponse:
         """Creates a key."""
         request = CreateApiKeyRequest(api_key=api_key)
-        return self._ask(self._stub.CreateApiKey, request, timeout_s, metadata)
+        return self._ask(self._stub.CreateApiKey, request, options)
 
-    def get_api_key(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ApiKey:
+    def get_api_key(self, name: str, **options: Unpack[Options]) -> ApiKey:
         """Gets a key, `api_keys/{api_key}`."""
         request = GetApiKeyRequest(name=name)
-        response = self._ask(self._stub.GetApiKey, request, timeout_s, metadata)
-        return response.api_key
+        return self._ask(self._stub.GetApiKey, request, options).api_key
 
     def list_api_keys(
-        self,
-        *,
-        tenant: str = "",
-        user: str = "",
-        page_size: int = 0,
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+        self, *, tenant: str = "", user: str = "", page_size: int = 0, **options: Unpack[Options]
     ) -> Iterator[ApiKey]:
         """Lists keys, oldest first."""
-        for page in pages_sync(
-            lambda token: self._page(
-                self._stub.ListApiKeys,
-                ListApiKeysRequest(tenant=tenant, user=user, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.api_keys
+        request = ListApiKeysRequest(tenant=tenant, user=user, page_size=page_size)
+        return self._all(self._stub.ListApiKeys, request, lambda page: page.api_keys, options)
 
-    def update_api_key(
-        self, api_key: ApiKey, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> ApiKey:
+    def update_api_key(self, api_key: ApiKey, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> ApiKey:
         """Changes a key, which its name says."""
         request = UpdateApiKeyRequest(api_key=api_key, update_mask=mask(update_mask))
-        response = self._ask(self._stub.UpdateApiKey, request, timeout_s, metadata)
-        return response.api_key
+        return self._ask(self._stub.UpdateApiKey, request, options).api_key
 
-    def delete_api_key(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_api_key(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a key, `api_keys/{api_key}`."""
-        self._ask(self._stub.DeleteApiKey, DeleteApiKeyRequest(name=name), timeout_s, metadata)
+        self._ask(self._stub.DeleteApiKey, DeleteApiKeyRequest(name=name), options)
 
-    def rotate_api_key(
-        self, name: str, *, overlap_s: float = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> RotateApiKeyResponse:
+    def rotate_api_key(self, name: str, *, overlap_s: float = 0, **options: Unpack[Options]) -> RotateApiKeyResponse:
         """Replaces a key by a new one of the same name."""
         request = RotateApiKeyRequest(name=name, overlap=duration(overlap_s))
-        return self._ask(self._stub.RotateApiKey, request, timeout_s, metadata)
+        return self._ask(self._stub.RotateApiKey, request, options)

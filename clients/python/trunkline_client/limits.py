@@ -1,6 +1,7 @@
 """How much tenants, users and keys may use and spend."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Unpack
 
 from trunkline.v1.admin_service_pb2 import (
     CreateBudgetRequest,
@@ -15,8 +16,7 @@ from trunkline.v1.admin_service_pb2 import (
     UpdateQuotaRequest,
 )
 from trunkline.v1.tenancy_pb2 import Budget, Quota
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, mask
-from trunkline_client.calls import Metadata, pages, pages_sync
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options, mask
 
 
 class AsyncLimits(AsyncAdminCalls):
@@ -36,13 +36,11 @@ class AsyncLimits(AsyncAdminCalls):
     ('users/ada', 7500000)
     """
 
-    async def create_quota(self, quota: Quota, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Quota:
+    async def create_quota(self, quota: Quota, **options: Unpack[Options]) -> Quota:
         """Creates a quota.
 
         Args:
             quota: what it is to be.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Returns:
             The quota with its name and its times.
@@ -51,77 +49,56 @@ class AsyncLimits(AsyncAdminCalls):
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
         """
         request = CreateQuotaRequest(quota=quota)
-        response = await self._ask(self._stub.CreateQuota, request, timeout_s, metadata)
-        return response.quota
+        return (await self._ask(self._stub.CreateQuota, request, options)).quota
 
-    async def get_quota(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Quota:
+    async def get_quota(self, name: str, **options: Unpack[Options]) -> Quota:
         """Gets a quota, `quotas/{quota}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = GetQuotaRequest(name=name)
-        response = await self._ask(self._stub.GetQuota, request, timeout_s, metadata)
-        return response.quota
+        return (await self._ask(self._stub.GetQuota, request, options)).quota
 
-    async def list_quotas(
-        self, *, subject: str = "", page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[Quota]:
+    def list_quotas(self, *, subject: str = "", page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[Quota]:
         """Lists quotas, oldest first, getting page after page as they are needed.
 
         Args:
             subject: only those of this tenant, user or key. Empty: all.
             page_size: the most quotas in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: self._page(
-                self._stub.ListQuotas,
-                ListQuotasRequest(subject=subject, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            for quota in page.quotas:
-                yield quota
+        request = ListQuotasRequest(subject=subject, page_size=page_size)
+        return self._all(self._stub.ListQuotas, request, lambda page: page.quotas, options)
 
-    async def update_quota(
-        self, quota: Quota, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Quota:
+    async def update_quota(self, quota: Quota, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> Quota:
         """Changes a quota, which its name says.
 
         Args:
             quota: the fields to set.
             update_mask: which of them. Empty: those that are there.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault, `NotFoundError`.
         """
         request = UpdateQuotaRequest(quota=quota, update_mask=mask(update_mask))
-        response = await self._ask(self._stub.UpdateQuota, request, timeout_s, metadata)
-        return response.quota
+        return (await self._ask(self._stub.UpdateQuota, request, options)).quota
 
-    async def delete_quota(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    async def delete_quota(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a quota, `quotas/{quota}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
-        await self._ask(self._stub.DeleteQuota, DeleteQuotaRequest(name=name), timeout_s, metadata)
+        await self._ask(self._stub.DeleteQuota, DeleteQuotaRequest(name=name), options)
 
-    async def create_budget(self, budget: Budget, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Budget:
+    async def create_budget(self, budget: Budget, **options: Unpack[Options]) -> Budget:
         """Creates a budget.
 
         Args:
             budget: what it is to be.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Returns:
             The budget with its name and its times.
@@ -130,146 +107,99 @@ class AsyncLimits(AsyncAdminCalls):
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
         """
         request = CreateBudgetRequest(budget=budget)
-        response = await self._ask(self._stub.CreateBudget, request, timeout_s, metadata)
-        return response.budget
+        return (await self._ask(self._stub.CreateBudget, request, options)).budget
 
-    async def get_budget(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Budget:
+    async def get_budget(self, name: str, **options: Unpack[Options]) -> Budget:
         """Gets a budget, `budgets/{budget}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = GetBudgetRequest(name=name)
-        response = await self._ask(self._stub.GetBudget, request, timeout_s, metadata)
-        return response.budget
+        return (await self._ask(self._stub.GetBudget, request, options)).budget
 
-    async def list_budgets(
-        self, *, subject: str = "", page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[Budget]:
+    def list_budgets(self, *, subject: str = "", page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[Budget]:
         """Lists budgets, oldest first, getting page after page as they are needed.
 
         Args:
             subject: only those of this subject. Empty: all.
             page_size: the most budgets in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: self._page(
-                self._stub.ListBudgets,
-                ListBudgetsRequest(subject=subject, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            for budget in page.budgets:
-                yield budget
+        request = ListBudgetsRequest(subject=subject, page_size=page_size)
+        return self._all(self._stub.ListBudgets, request, lambda page: page.budgets, options)
 
-    async def update_budget(
-        self, budget: Budget, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Budget:
+    async def update_budget(self, budget: Budget, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> Budget:
         """Changes a budget, which its name says.
 
         Args:
             budget: the fields to set.
             update_mask: which of them. Empty: those that are there.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault, `NotFoundError`.
         """
         request = UpdateBudgetRequest(budget=budget, update_mask=mask(update_mask))
-        response = await self._ask(self._stub.UpdateBudget, request, timeout_s, metadata)
-        return response.budget
+        return (await self._ask(self._stub.UpdateBudget, request, options)).budget
 
-    async def delete_budget(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    async def delete_budget(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a budget, `budgets/{budget}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
-        await self._ask(self._stub.DeleteBudget, DeleteBudgetRequest(name=name), timeout_s, metadata)
+        await self._ask(self._stub.DeleteBudget, DeleteBudgetRequest(name=name), options)
 
 
 class Limits(AdminCalls):
     """Quotas and budgets, from threads. As `AsyncLimits`."""
 
-    def create_quota(self, quota: Quota, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Quota:
+    def create_quota(self, quota: Quota, **options: Unpack[Options]) -> Quota:
         """Creates a quota."""
         request = CreateQuotaRequest(quota=quota)
-        response = self._ask(self._stub.CreateQuota, request, timeout_s, metadata)
-        return response.quota
+        return self._ask(self._stub.CreateQuota, request, options).quota
 
-    def get_quota(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Quota:
+    def get_quota(self, name: str, **options: Unpack[Options]) -> Quota:
         """Gets a quota, `quotas/{quota}`."""
         request = GetQuotaRequest(name=name)
-        response = self._ask(self._stub.GetQuota, request, timeout_s, metadata)
-        return response.quota
+        return self._ask(self._stub.GetQuota, request, options).quota
 
-    def list_quotas(
-        self, *, subject: str = "", page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Iterator[Quota]:
+    def list_quotas(self, *, subject: str = "", page_size: int = 0, **options: Unpack[Options]) -> Iterator[Quota]:
         """Lists quotas, oldest first."""
-        for page in pages_sync(
-            lambda token: self._page(
-                self._stub.ListQuotas,
-                ListQuotasRequest(subject=subject, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.quotas
+        request = ListQuotasRequest(subject=subject, page_size=page_size)
+        return self._all(self._stub.ListQuotas, request, lambda page: page.quotas, options)
 
-    def update_quota(
-        self, quota: Quota, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Quota:
+    def update_quota(self, quota: Quota, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> Quota:
         """Changes a quota, which its name says."""
         request = UpdateQuotaRequest(quota=quota, update_mask=mask(update_mask))
-        response = self._ask(self._stub.UpdateQuota, request, timeout_s, metadata)
-        return response.quota
+        return self._ask(self._stub.UpdateQuota, request, options).quota
 
-    def delete_quota(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_quota(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a quota, `quotas/{quota}`."""
-        self._ask(self._stub.DeleteQuota, DeleteQuotaRequest(name=name), timeout_s, metadata)
+        self._ask(self._stub.DeleteQuota, DeleteQuotaRequest(name=name), options)
 
-    def create_budget(self, budget: Budget, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Budget:
+    def create_budget(self, budget: Budget, **options: Unpack[Options]) -> Budget:
         """Creates a budget."""
         request = CreateBudgetRequest(budget=budget)
-        response = self._ask(self._stub.CreateBudget, request, timeout_s, metadata)
-        return response.budget
+        return self._ask(self._stub.CreateBudget, request, options).budget
 
-    def get_budget(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Budget:
+    def get_budget(self, name: str, **options: Unpack[Options]) -> Budget:
         """Gets a budget, `budgets/{budget}`."""
         request = GetBudgetRequest(name=name)
-        response = self._ask(self._stub.GetBudget, request, timeout_s, metadata)
-        return response.budget
+        return self._ask(self._stub.GetBudget, request, options).budget
 
-    def list_budgets(
-        self, *, subject: str = "", page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Iterator[Budget]:
+    def list_budgets(self, *, subject: str = "", page_size: int = 0, **options: Unpack[Options]) -> Iterator[Budget]:
         """Lists budgets, oldest first."""
-        for page in pages_sync(
-            lambda token: self._page(
-                self._stub.ListBudgets,
-                ListBudgetsRequest(subject=subject, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.budgets
+        request = ListBudgetsRequest(subject=subject, page_size=page_size)
+        return self._all(self._stub.ListBudgets, request, lambda page: page.budgets, options)
 
-    def update_budget(
-        self, budget: Budget, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Budget:
+    def update_budget(self, budget: Budget, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> Budget:
         """Changes a budget, which its name says."""
         request = UpdateBudgetRequest(budget=budget, update_mask=mask(update_mask))
-        response = self._ask(self._stub.UpdateBudget, request, timeout_s, metadata)
-        return response.budget
+        return self._ask(self._stub.UpdateBudget, request, options).budget
 
-    def delete_budget(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_budget(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a budget, `budgets/{budget}`."""
-        self._ask(self._stub.DeleteBudget, DeleteBudgetRequest(name=name), timeout_s, metadata)
+        self._ask(self._stub.DeleteBudget, DeleteBudgetRequest(name=name), options)

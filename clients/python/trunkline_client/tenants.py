@@ -1,6 +1,7 @@
 """Who may call: tenants and their users, and who changed what of them."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Unpack
 
 from trunkline.v1.admin_service_pb2 import (
     CreateTenantRequest,
@@ -16,8 +17,7 @@ from trunkline.v1.admin_service_pb2 import (
     UpdateUserRequest,
 )
 from trunkline.v1.tenancy_pb2 import AuditEntry, Tenant, User
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, mask
-from trunkline_client.calls import Metadata, pages, pages_sync
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options, mask
 
 
 class AsyncTenants(AsyncAdminCalls):
@@ -37,16 +37,12 @@ class AsyncTenants(AsyncAdminCalls):
     False
     """
 
-    async def create_tenant(
-        self, tenant: Tenant, *, tenant_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Tenant:
+    async def create_tenant(self, tenant: Tenant, *, tenant_id: str = "", **options: Unpack[Options]) -> Tenant:
         """Creates a tenant.
 
         Args:
             tenant: what it is to be.
             tenant_id: what to call it. Empty: one is made.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Returns:
             The tenant with its name and its times.
@@ -55,76 +51,56 @@ class AsyncTenants(AsyncAdminCalls):
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
         """
         request = CreateTenantRequest(tenant=tenant, tenant_id=tenant_id)
-        response = await self._ask(self._stub.CreateTenant, request, timeout_s, metadata)
-        return response.tenant
+        return (await self._ask(self._stub.CreateTenant, request, options)).tenant
 
-    async def get_tenant(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Tenant:
+    async def get_tenant(self, name: str, **options: Unpack[Options]) -> Tenant:
         """Gets a tenant, `tenants/{tenant}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = GetTenantRequest(name=name)
-        response = await self._ask(self._stub.GetTenant, request, timeout_s, metadata)
-        return response.tenant
+        return (await self._ask(self._stub.GetTenant, request, options)).tenant
 
-    async def list_tenants(
-        self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[Tenant]:
+    def list_tenants(self, *, page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[Tenant]:
         """Lists tenants, oldest first, getting page after page as they are needed.
 
         Args:
             page_size: the most tenants in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: self._page(
-                self._stub.ListTenants, ListTenantsRequest(page_size=page_size, page_token=token), timeout_s, metadata
-            )
-        ):
-            for tenant in page.tenants:
-                yield tenant
+        request = ListTenantsRequest(page_size=page_size)
+        return self._all(self._stub.ListTenants, request, lambda page: page.tenants, options)
 
-    async def update_tenant(
-        self, tenant: Tenant, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Tenant:
+    async def update_tenant(self, tenant: Tenant, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> Tenant:
         """Changes a tenant, which its name says.
 
         Args:
             tenant: the fields to set.
             update_mask: which of them. Empty: those that are there.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault, `NotFoundError`.
         """
         request = UpdateTenantRequest(tenant=tenant, update_mask=mask(update_mask))
-        response = await self._ask(self._stub.UpdateTenant, request, timeout_s, metadata)
-        return response.tenant
+        return (await self._ask(self._stub.UpdateTenant, request, options)).tenant
 
-    async def delete_tenant(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    async def delete_tenant(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a tenant, `tenants/{tenant}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
-        await self._ask(self._stub.DeleteTenant, DeleteTenantRequest(name=name), timeout_s, metadata)
+        await self._ask(self._stub.DeleteTenant, DeleteTenantRequest(name=name), options)
 
-    async def create_user(
-        self, user: User, *, user_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> User:
+    async def create_user(self, user: User, *, user_id: str = "", **options: Unpack[Options]) -> User:
         """Creates a user.
 
         Args:
             user: what it is to be.
             user_id: what to call it. Empty: one is made.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Returns:
             The user with its name and its times.
@@ -133,78 +109,53 @@ class AsyncTenants(AsyncAdminCalls):
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
         """
         request = CreateUserRequest(user=user, user_id=user_id)
-        response = await self._ask(self._stub.CreateUser, request, timeout_s, metadata)
-        return response.user
+        return (await self._ask(self._stub.CreateUser, request, options)).user
 
-    async def get_user(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> User:
+    async def get_user(self, name: str, **options: Unpack[Options]) -> User:
         """Gets a user, `users/{user}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = GetUserRequest(name=name)
-        response = await self._ask(self._stub.GetUser, request, timeout_s, metadata)
-        return response.user
+        return (await self._ask(self._stub.GetUser, request, options)).user
 
-    async def list_users(
-        self, *, tenant: str = "", page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[User]:
+    def list_users(self, *, tenant: str = "", page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[User]:
         """Lists users, oldest first, getting page after page as they are needed.
 
         Args:
             tenant: only the users of `tenants/{tenant}`. Empty: all.
             page_size: the most users in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: self._page(
-                self._stub.ListUsers,
-                ListUsersRequest(tenant=tenant, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            for user in page.users:
-                yield user
+        request = ListUsersRequest(tenant=tenant, page_size=page_size)
+        return self._all(self._stub.ListUsers, request, lambda page: page.users, options)
 
-    async def update_user(
-        self, user: User, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> User:
+    async def update_user(self, user: User, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> User:
         """Changes a user, which its name says.
 
         Args:
             user: the fields to set.
             update_mask: which of them. Empty: those that are there.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault, `NotFoundError`.
         """
         request = UpdateUserRequest(user=user, update_mask=mask(update_mask))
-        response = await self._ask(self._stub.UpdateUser, request, timeout_s, metadata)
-        return response.user
+        return (await self._ask(self._stub.UpdateUser, request, options)).user
 
-    async def delete_user(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    async def delete_user(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a user, `users/{user}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
-        await self._ask(self._stub.DeleteUser, DeleteUserRequest(name=name), timeout_s, metadata)
+        await self._ask(self._stub.DeleteUser, DeleteUserRequest(name=name), options)
 
-    async def list_audit_entries(
-        self,
-        *,
-        resource: str = "",
-        actor: str = "",
-        page_size: int = 0,
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+    def list_audit_entries(
+        self, *, resource: str = "", actor: str = "", page_size: int = 0, **options: Unpack[Options]
     ) -> AsyncIterator[AuditEntry]:
         """Lists who changed what of tenants, users, keys, quotas and budgets, newest first.
 
@@ -212,118 +163,68 @@ class AsyncTenants(AsyncAdminCalls):
             resource: only changes of the resource of this name. Empty: of all.
             actor: only changes by this actor. Empty: by anybody.
             page_size: the most changes in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: self._page(
-                self._stub.ListAuditEntries,
-                ListAuditEntriesRequest(resource=resource, actor=actor, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            for entry in page.audit_entries:
-                yield entry
+        request = ListAuditEntriesRequest(resource=resource, actor=actor, page_size=page_size)
+        return self._all(self._stub.ListAuditEntries, request, lambda page: page.audit_entries, options)
 
 
 class Tenants(AdminCalls):
     """Tenants and their users, from threads. As `AsyncTenants`."""
 
-    def create_tenant(
-        self, tenant: Tenant, *, tenant_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Tenant:
+    def create_tenant(self, tenant: Tenant, *, tenant_id: str = "", **options: Unpack[Options]) -> Tenant:
         """Creates a tenant."""
         request = CreateTenantRequest(tenant=tenant, tenant_id=tenant_id)
-        response = self._ask(self._stub.CreateTenant, request, timeout_s, metadata)
-        return response.tenant
+        return self._ask(self._stub.CreateTenant, request, options).tenant
 
-    def get_tenant(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Tenant:
+    def get_tenant(self, name: str, **options: Unpack[Options]) -> Tenant:
         """Gets a tenant, `tenants/{tenant}`."""
         request = GetTenantRequest(name=name)
-        response = self._ask(self._stub.GetTenant, request, timeout_s, metadata)
-        return response.tenant
+        return self._ask(self._stub.GetTenant, request, options).tenant
 
-    def list_tenants(
-        self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Iterator[Tenant]:
+    def list_tenants(self, *, page_size: int = 0, **options: Unpack[Options]) -> Iterator[Tenant]:
         """Lists tenants, oldest first."""
-        for page in pages_sync(
-            lambda token: self._page(
-                self._stub.ListTenants, ListTenantsRequest(page_size=page_size, page_token=token), timeout_s, metadata
-            )
-        ):
-            yield from page.tenants
+        request = ListTenantsRequest(page_size=page_size)
+        return self._all(self._stub.ListTenants, request, lambda page: page.tenants, options)
 
-    def update_tenant(
-        self, tenant: Tenant, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Tenant:
+    def update_tenant(self, tenant: Tenant, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> Tenant:
         """Changes a tenant, which its name says."""
         request = UpdateTenantRequest(tenant=tenant, update_mask=mask(update_mask))
-        response = self._ask(self._stub.UpdateTenant, request, timeout_s, metadata)
-        return response.tenant
+        return self._ask(self._stub.UpdateTenant, request, options).tenant
 
-    def delete_tenant(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_tenant(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a tenant, `tenants/{tenant}`."""
-        self._ask(self._stub.DeleteTenant, DeleteTenantRequest(name=name), timeout_s, metadata)
+        self._ask(self._stub.DeleteTenant, DeleteTenantRequest(name=name), options)
 
-    def create_user(self, user: User, *, user_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()) -> User:
+    def create_user(self, user: User, *, user_id: str = "", **options: Unpack[Options]) -> User:
         """Creates a user."""
         request = CreateUserRequest(user=user, user_id=user_id)
-        response = self._ask(self._stub.CreateUser, request, timeout_s, metadata)
-        return response.user
+        return self._ask(self._stub.CreateUser, request, options).user
 
-    def get_user(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> User:
+    def get_user(self, name: str, **options: Unpack[Options]) -> User:
         """Gets a user, `users/{user}`."""
         request = GetUserRequest(name=name)
-        response = self._ask(self._stub.GetUser, request, timeout_s, metadata)
-        return response.user
+        return self._ask(self._stub.GetUser, request, options).user
 
-    def list_users(
-        self, *, tenant: str = "", page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Iterator[User]:
+    def list_users(self, *, tenant: str = "", page_size: int = 0, **options: Unpack[Options]) -> Iterator[User]:
         """Lists users, oldest first."""
-        for page in pages_sync(
-            lambda token: self._page(
-                self._stub.ListUsers,
-                ListUsersRequest(tenant=tenant, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.users
+        request = ListUsersRequest(tenant=tenant, page_size=page_size)
+        return self._all(self._stub.ListUsers, request, lambda page: page.users, options)
 
-    def update_user(
-        self, user: User, *, update_mask: Sequence[str] = (), timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> User:
+    def update_user(self, user: User, *, update_mask: Sequence[str] = (), **options: Unpack[Options]) -> User:
         """Changes a user, which its name says."""
         request = UpdateUserRequest(user=user, update_mask=mask(update_mask))
-        response = self._ask(self._stub.UpdateUser, request, timeout_s, metadata)
-        return response.user
+        return self._ask(self._stub.UpdateUser, request, options).user
 
-    def delete_user(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_user(self, name: str, **options: Unpack[Options]) -> None:
         """Deletes a user, `users/{user}`."""
-        self._ask(self._stub.DeleteUser, DeleteUserRequest(name=name), timeout_s, metadata)
+        self._ask(self._stub.DeleteUser, DeleteUserRequest(name=name), options)
 
     def list_audit_entries(
-        self,
-        *,
-        resource: str = "",
-        actor: str = "",
-        page_size: int = 0,
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+        self, *, resource: str = "", actor: str = "", page_size: int = 0, **options: Unpack[Options]
     ) -> Iterator[AuditEntry]:
         """Lists who changed what, newest first."""
-        for page in pages_sync(
-            lambda token: self._page(
-                self._stub.ListAuditEntries,
-                ListAuditEntriesRequest(resource=resource, actor=actor, page_size=page_size, page_token=token),
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.audit_entries
+        request = ListAuditEntriesRequest(resource=resource, actor=actor, page_size=page_size)
+        return self._all(self._stub.ListAuditEntries, request, lambda page: page.audit_entries, options)
