@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.ledger.lines import LineError, read_line, write_lines
+from server.ledger.mapped import Mapped, find_end
 from server.ledger.record import Batch
 
 _SUFFIX = ".spool"
@@ -60,6 +61,7 @@ class Spool:
         self.max_bytes = max_bytes
         self._sync = sync
         self._file: int | None = None
+        self._mapped = Mapped()
         self._begin = 0
         self._end = 0
 
@@ -123,17 +125,13 @@ class Spool:
         """
         if self._end + len(lines) > (self.max_bytes if intents else 2 * self.max_bytes):
             raise SpoolError(f"{self._path} is as large as it may be")
-        at = self._end
         try:
             file = self._open() if self._file is None else self._file
-            while lines:
-                written = os.pwrite(file, lines, at)
-                lines, at = lines[written:], at + written
+            self._end = self._mapped.put(file, self._end, lines)
         except OSError as error:
             self._cut(self._end)
             raise SpoolError(f"{self._path}: {error}") from error
-        self._end = at
-        return at
+        return self._end
 
     def read(self, count: int) -> Read:
         """The next rows, no more than `count`; they stay until `forget` is told.
@@ -164,7 +162,8 @@ class Spool:
         self._begin = end
         if self.empty:
             self._begin = self._end = 0
-            self._cut(0)
+            if not self._mapped.clear(end):
+                self._cut(0)
 
     def close(self) -> None:
         """Lets go of the file, which is removed if nothing is left in it."""
@@ -172,6 +171,9 @@ class Spool:
             return
         if self.empty:
             self._path.unlink(missing_ok=True)
+            self._mapped.close()
+        else:
+            self._cut(self._end)
         os.close(self._file)
         self._file = None
 
@@ -199,7 +201,7 @@ class Spool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.stat(self._path).st_ino == os.fstat(file).st_ino:
-                self._file, self._end = file, os.fstat(file).st_size
+                self._file, self._end = file, find_end(file)
                 return True
         except (BlockingIOError, FileNotFoundError):
             pass
@@ -207,6 +209,7 @@ class Spool:
         return False
 
     def _cut(self, size: int) -> None:
+        self._mapped.close()
         if self._file is not None:
             with suppress(OSError):  # what stays there is written over, and until then it may be read again
                 os.ftruncate(self._file, size)

@@ -1,6 +1,7 @@
 """Completions for the ledger's tests."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from server.ledger.entry import Intent, Settlement, Status, Tried
 from trunkline.v1.chat_pb2 import InputTokensDetails, OutputTokensDetails, Usage
@@ -74,3 +75,8 @@ def settlement(
         cost_micros=cost_micros,
         answer_body=answer_body,
     )
+
+
+def contents(file: Path) -> bytes:
+    """What of a spool's room is used."""
+    return file.read_bytes().rstrip(b"\0")

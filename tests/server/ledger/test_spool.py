@@ -7,7 +7,7 @@ import pytest
 
 from server.ledger.record import Batch, Bodies, intent_row, settlement_row
 from server.ledger.spool import Spool, SpoolError
-from tests.server.ledger.entries import intent, settlement
+from tests.server.ledger.entries import contents, intent, settlement
 
 BODIES = Bodies(100, str)
 LARGE = 1 << 20
@@ -59,7 +59,7 @@ def test_rows_come_back_in_their_order(tmp_path: Path) -> None:
         ids += read.batch.ids()
         spool.forget(read.end)
     assert ids == list(map(str, range(10)))
-    assert file_of(tmp_path).stat().st_size == 0
+    assert contents(file_of(tmp_path)) == b""
     spool.close()
 
 
@@ -142,3 +142,19 @@ def test_a_disk_that_fails_leaves_nothing_of_the_batch(tmp_path: Path) -> None:
     spool.append(begun("c"))
     assert spool.read(10).batch == begun("a", "c")
     spool.close()
+
+
+def test_many_rows_take_more_room_and_give_it_back(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "w", 64 << 20)
+    line = b"x" * (1 << 20) + b"\n"
+    for _ in range(6):
+        spool.write(line, False)
+    assert contents(file_of(tmp_path)) == 6 * line
+    spool.forget(spool.size)
+    assert file_of(tmp_path).stat().st_size == 0
+    spool.append(begun("a"))
+    assert spool.read(9).batch.ids() == ["a"]
+    spool.close()
+    left = take_left(tmp_path)
+    assert left.read(9).batch.ids() == ["a"]
+    left.close()
