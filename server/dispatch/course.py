@@ -122,6 +122,7 @@ class Course:
 
     def note(self, attempt: Attempt, error: ProviderError) -> None:
         """Tells log and trailers of an attempt that failed, whatever comes of the next one."""
+        error.__traceback__ = None  # it leads back here, and so to itself: it would wait for the garbage collector
         self.failures.append(Failure(attempt.target, error, attempt.latency_s))
         notes = self._call.notes
         notes["provider"] = attempt.target.settings.name

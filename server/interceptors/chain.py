@@ -83,10 +83,14 @@ class Registry:
 
         async def intercepted(request: Message | None, context: Context) -> Message:
             call = Call(method, context, dict(context.invocation_metadata() or ()))
-            async with _Around(interceptors, call):
-                if request is None:
-                    raise invalid_request(_NO_MESSAGE)
-                response = await behaviour(request, call)
+            try:
+                async with _Around(interceptors, call):
+                    if request is None:
+                        raise invalid_request(_NO_MESSAGE)
+                    response = await behaviour(request, call)
+            except BaseException:
+                del call, context  # see `_Around`
+                raise
             context.set_trailing_metadata(call.trailers)
             return response
 
@@ -98,12 +102,16 @@ class Registry:
 
         async def intercepted(request: Message | None, context: Context) -> AsyncGenerator[Message, None]:
             call = Call(method, context, dict(context.invocation_metadata() or ()))
-            async with _Around(interceptors, call):
-                if request is None:
-                    raise invalid_request(_NO_MESSAGE)
-                async with aclosing(behaviour(request, call)) as messages:
-                    async for message in messages:
-                        yield message
+            try:
+                async with _Around(interceptors, call):
+                    if request is None:
+                        raise invalid_request(_NO_MESSAGE)
+                    async with aclosing(behaviour(request, call)) as messages:
+                        async for message in messages:
+                            yield message
+            except BaseException:
+                del call, context  # see `_Around`
+                raise
             context.set_trailing_metadata(call.trailers)
 
         return intercepted
@@ -161,4 +169,9 @@ class _Around:
             except BaseException as another:
                 current = another
         if current is not None and current is not error:
-            raise current
+            if error is not None:
+                error.__traceback__ = None
+            try:
+                raise current.with_traceback(None)
+            finally:  # an error whose traceback leads back to it, as through a call of gRPC's, waits for a collection
+                del self, call, current, error, traceback
