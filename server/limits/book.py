@@ -64,15 +64,18 @@ class Book:
         self._seeds: dict[str, asyncio.Task[bool]] = {}
         self._log = structlog.get_logger("trunkline.limits")
 
-    async def refresh(self) -> None:
+    async def refresh(self, timeout_s: float | None = _PATIENCE_S) -> None:
         """Reads the rows if they changed.
+
+        Args:
+            timeout_s: how long that may take; None: as long as any reading.
 
         Raises:
             StorageError: the database failed; what was read before stays in force.
         """
         if self._database is None:
             return
-        async with self._database.read(_PATIENCE_S) as connection:
+        async with self._database.read(timeout_s) as connection:
             stamp: Stamp = tuple(tuple(row) for row in await connection.execute(_STAMP))
             if stamp == self._stamp:
                 return

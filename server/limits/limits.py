@@ -69,7 +69,7 @@ class Limits:
         Raises:
             StorageError: the database failed.
         """
-        await self.refresh()
+        await self._book.refresh(None)
         if self._database is not None:
             self._watch = asyncio.ensure_future(self._book.watch())
 
