@@ -26,6 +26,13 @@ STREAM_END = b"0\r\n\r\n"
 
 _ID = "chatcmpl-bench-0123456789"
 _CREATED = 1_700_000_000
+_USAGE = {
+    "prompt_tokens": 13,
+    "completion_tokens": 7,
+    "total_tokens": 20,
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+}
 
 
 def json_answer(body: bytes, status: str = "200 OK") -> bytes:
@@ -45,10 +52,16 @@ def unary_body() -> bytes:
     return _completion(ANSWER_MARK.decode().ljust(UNARY_BODY_BYTES - len(empty), "."))
 
 
-def events(model: str) -> list[bytes]:
-    """Returns the events of one stream in order: CHUNK_COUNT chunks, then `[DONE]`."""
+def chunks(model: str) -> list[bytes]:
+    """Returns the CHUNK_COUNT chunks of one stream in order, as events."""
     text = [_chunk(model, {"content": CHUNK_MARK.decode()}, None)] * TEXT_CHUNK_COUNT
-    return [_chunk(model, {"role": "assistant", "content": ""}, None), *text, _chunk(model, {}, "stop"), DONE_EVENT]
+    return [_chunk(model, {"role": "assistant", "content": ""}, None), *text, _chunk(model, {}, "stop")]
+
+
+def usage_event() -> bytes:
+    """Returns the event that follows the chunks where the usage was asked for."""
+    chunk = {**_head(BURST_MODEL), "choices": [], "usage": _USAGE}
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
 
 
 def _completion(content: str) -> bytes:
@@ -66,13 +79,7 @@ def _completion(content: str) -> bytes:
                     "finish_reason": "stop",
                 }
             ],
-            "usage": {
-                "prompt_tokens": 13,
-                "completion_tokens": 7,
-                "total_tokens": 20,
-                "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-                "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-            },
+            "usage": _USAGE,
             "service_tier": "default",
             "system_fingerprint": "fp_bench",
         }
@@ -81,12 +88,18 @@ def _completion(content: str) -> bytes:
 
 def _chunk(model: str, delta: dict[str, str], finish_reason: str | None) -> bytes:
     chunk = {
+        **_head(model),
+        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
+    }
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+def _head(model: str) -> dict[str, object]:
+    return {
         "id": _ID,
         "object": "chat.completion.chunk",
         "created": _CREATED,
         "model": model,
         "service_tier": "default",
         "system_fingerprint": "fp_bench",
-        "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}],
     }
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"

@@ -2,7 +2,7 @@
 
 In: HTTP requests on the loopback. The request's `model` chooses the answer: `bench-unary` a chat completion of 600 bytes;
 `bench-burst` a stream of 64 chunks in one write; `bench-paced` the same stream, one chunk each 5 ms; `bench-slow` a
-stream of one chunk every few seconds that lasts until it is told to end.
+stream of one chunk every few seconds that lasts until it is told to end. Streams tell their usage where they are asked to.
 Beside them `GET /v1/models`, `GET /stats` (what is open now) and `GET /finish` (ends the slow streams properly).
 Refuses to know keys, validation and the rest of HTTP: what it cannot read is answered with 404.
 
@@ -42,19 +42,20 @@ class Pacer:
     The streams are dealt out to slots, and each tick serves one slot, so that they do not all wake their readers at once.
     """
 
-    def __init__(self, pace_s: float, frames: list[bytes], last: bytes, stats: Stats) -> None:
-        """Takes the chunks of a stream as HTTP frames, and what follows them: `[DONE]` and the end of the body."""
+    def __init__(self, pace_s: float, frames: list[bytes], stats: Stats) -> None:
+        """Takes the chunks of a stream as HTTP frames."""
         self._tick_s = pace_s / _SLOT_COUNT
         self._frames = frames
-        self._last = last
         self._stats = stats
+        self._lasts: dict[Connection, bytes] = {}
         self._slots: list[dict[Connection, Iterator[bytes]]] = [{} for _ in range(_SLOT_COUNT)]
         self._next_slot = 0
         self._next_tick = 0.0
         self._ticking = False
 
-    def open(self, connection: "Connection") -> None:
-        """Begins a stream with its head and its first chunk."""
+    def open(self, connection: "Connection", last: bytes) -> None:
+        """Begins a stream with its head and its first chunk; `last` is what follows its chunks."""
+        self._lasts[connection] = last
         frames = iter(self._frames)
         connection.transport.write(answers.STREAM_HEAD + next(frames))
         min(self._slots, key=len)[connection] = frames
@@ -69,6 +70,7 @@ class Pacer:
         for slot in self._slots:
             if slot.pop(connection, None) is not None:
                 self._stats.streams -= 1
+                del self._lasts[connection]
 
     def finish(self) -> None:
         """Ends every open stream now, properly: its last chunk, `[DONE]`, the end of the body."""
@@ -96,7 +98,7 @@ class Pacer:
             self._ticking = False
 
     def _end(self, slot: "dict[Connection, Iterator[bytes]]", connection: "Connection") -> None:
-        connection.transport.write(self._last)
+        connection.transport.write(self._lasts.pop(connection))
         del slot[connection]
         self._stats.streams -= 1
 
@@ -109,17 +111,19 @@ class Script:
         self.stats = Stats()
         self.unary = answers.json_answer(answers.unary_body())
         # A frame of HTTP's for each event, as vendors' servers send them, also where the network joins them.
-        burst = b"".join(map(answers.in_one_frame, answers.events(answers.BURST_MODEL)))
-        self.burst = answers.STREAM_HEAD + burst + answers.STREAM_END
+        self.burst = answers.STREAM_HEAD + b"".join(map(answers.in_one_frame, answers.chunks(answers.BURST_MODEL)))
         self.models = answers.json_answer(
             orjson.dumps({"object": "list", "data": [{"id": model, "object": "model"} for model in answers.MODELS]})
         )
         self.paced = self._pacer(answers.PACED_MODEL, PACE_S)
         self.slow = self._pacer(answers.SLOW_MODEL, SLOW_PACE_S)
 
+        done = answers.in_one_frame(answers.DONE_EVENT) + answers.STREAM_END
+        self.lasts = {False: done, True: answers.in_one_frame(answers.usage_event()) + done}
+        """What follows the chunks, by whether the usage was asked for."""
+
     def _pacer(self, model: str, pace_s: float) -> Pacer:
-        *frames, done = (answers.in_one_frame(event) for event in answers.events(model))
-        return Pacer(pace_s, frames, done + answers.STREAM_END, self.stats)
+        return Pacer(pace_s, [answers.in_one_frame(chunk) for chunk in answers.chunks(model)], self.stats)
 
 
 class Connection(asyncio.Protocol):
@@ -176,14 +180,15 @@ class Connection(asyncio.Protocol):
         script.stats.requests += 1
         start = request.find(b'"bench-', head_end)
         model = request[start + 1 : request.find(b'"', start + 1)].decode()
+        last = script.lasts[b'"include_usage":true' in request]
         if model == answers.UNARY_MODEL:
             self.transport.write(script.unary)
         elif model == answers.BURST_MODEL:
-            self.transport.write(script.burst)
+            self.transport.write(script.burst + last)
         elif model == answers.PACED_MODEL:
-            script.paced.open(self)
+            script.paced.open(self, last)
         elif model == answers.SLOW_MODEL:
-            script.slow.open(self)
+            script.slow.open(self, last)
         else:
             self.transport.write(answers.json_answer(b'{"error":{"message":"unknown model"}}', "404 Not Found"))
 
