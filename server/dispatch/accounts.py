@@ -357,9 +357,11 @@ def _parameters(request: Message) -> dict[str, object]:
 def _finish_reason(batch: object) -> str:
     """The last finish reason of a batch."""
     for text in reversed(getattr(batch, "chunks_json", ())):
-        found = _FINISH_REASON.findall(text)
-        if found:
-            return str(found[-1].decode())
+        end = len(text)
+        while (at := text.rfind(b'"finish_reason"', 0, end)) >= 0:
+            if found := _FINISH_REASON.match(text, at):
+                return str(found[1].decode())
+            end = at
     for chunk in reversed(getattr(batch, "chunks", ())):
         for choice in chunk.choices:
             if choice.finish_reason:
