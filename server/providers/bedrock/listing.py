@@ -69,11 +69,6 @@ def read_page(body: bytes) -> Page:
     return page
 
 
-def next_page(page: Page) -> str:
-    """What asks for the page after this one; empty after the last."""
-    return page.next_token or ""
-
-
 def listed_models(foundation: Page, profiles: Sequence[Page]) -> tuple[ListedModel, ...]:
     """The models that can be asked by their own name, and the profiles; a profile can what its model can."""
     summaries = foundation.model_summaries or []

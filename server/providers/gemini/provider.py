@@ -3,33 +3,31 @@
 What is asked is written in `gemini_request`, what is answered read in `gemini_answer`.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import cast
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from server.config.provider_settings import ProviderSettings
+from server.providers.answer_checks import check_status, check_stream, good_body
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
-from server.providers.errors import Fault, ProviderError
+from server.providers.call_headers import call_headers
 from server.providers.gemini.answer import AnswerReader
 from server.providers.gemini.embeddings import Vectors, vendor_bodies
 from server.providers.gemini.errors import error_in, refusal
 from server.providers.gemini.kinds import HOST, VERSION
 from server.providers.gemini.models import listed_models
 from server.providers.gemini.request import vendor_request
-from server.providers.http.base import Answer
+from server.providers.several_calls import all_pages, within
 from server.providers.sse import SseParser, events_of
+from server.providers.unsupported import no_operation
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, StreamChatCompletionResponse
 from trunkline.v1.text_pb2 import EmbeddingRequest
 
 _VERSIONS = ("v1", "v1beta", "v1alpha")
-
-
 _PAGE_SIZE = 1000
-_MOST_PAGES = 100
 
 
 def build(context: ProviderContext) -> "Gemini":
@@ -61,24 +59,17 @@ class Gemini(Provider):
                         yield batch
             case Operation.EMBEDDINGS:
                 yield await self._embeddings(ask)
-            case other:
-                raise ProviderError(Fault.UNSUPPORTED, f"The provider has no {other.value}.")
+            case _:
+                raise no_operation(ask)
 
     async def models(self, timeout_s: float) -> Sequence[ListedModel]:
         """The models that the vendor lists; see `Provider.models`."""
-        models: list[ListedModel] = []
-        token = ""
-        async with _within(timeout_s):
-            for _ in range(_MOST_PAGES):
-                page, token = listed_models(await self._listing(_PAGE_SIZE, token, timeout_s))
-                models.extend(page)
-                if not token:
-                    return models
-        raise ProviderError(Fault.PROTOCOL, "The provider's list of models does not end.")
+        async with within(timeout_s):
+            return await all_pages(lambda token: self._page(_PAGE_SIZE, token, timeout_s))
 
     async def check(self, timeout_s: float) -> None:
         """Asks for a list of one model, which costs nothing and needs the key; see `Provider.check`."""
-        listed_models(await self._listing(1, "", timeout_s))
+        await self._page(1, "", timeout_s)
 
     async def _chat(self, ask: Ask) -> AsyncGenerator[StreamChatCompletionResponse, None]:
         request = cast(ChatCompletionRequest, ask.request)
@@ -89,14 +80,11 @@ class Gemini(Provider):
         method = "streamGenerateContent?alt=sse" if ask.streamed else "generateContent"
         url = f"{self._base}/{_resource(ask.model)}:{method}"
         async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
-            await self._check_status(answer)
+            await check_status(answer, refusal, self._clock())
             if not ask.streamed:
                 yield reader.whole(await answer.body())
                 return
-            if answer.content_type != "text/event-stream":
-                raise error_in(await answer.error_body()) or ProviderError(
-                    Fault.PROTOCOL, "The provider's answer is not a stream."
-                )
+            await check_stream(answer, error_in)
             parser = SseParser()
             while read := await answer.read():
                 for batch in reader.batches(parser.feed(read)):
@@ -113,37 +101,17 @@ class Gemini(Provider):
         request = cast(EmbeddingRequest, ask.request)
         resource = _resource(ask.model)
         vectors = Vectors(ask.model, in_base64=request.encoding_format == "base64")
-        async with _within(ask.timeout_s):
+        async with within(ask.timeout_s):
             for body, count in vendor_bodies(request, resource):
                 url = f"{self._base}/{resource}:batchEmbedContents"
                 async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
-                    await self._check_status(answer)
-                    vectors.add(await answer.body(), count)
+                    vectors.add(await good_body(answer, refusal, self._clock()), count)
         return CreateEmbeddingsResponse(embeddings=vectors.embeddings())
 
-    async def _listing(self, page_size: int, token: str, timeout_s: float) -> bytes:
-        query = urlencode({"pageSize": page_size, **({"pageToken": token} if token else {})})
+    async def _page(self, size: int, token: str, timeout_s: float) -> tuple[list[ListedModel], str]:
+        query = urlencode({"pageSize": size, **({"pageToken": token} if token else {})})
         async with await self._http.get(f"{self._base}/models?{query}", self._headers, timeout_s) as answer:
-            await self._check_status(answer)
-            return await answer.body()
-
-    async def _check_status(self, answer: Answer) -> None:
-        if answer.status != 200:
-            raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
-
-
-@asynccontextmanager
-async def _within(timeout_s: float | None) -> AsyncIterator[None]:
-    """Bounds what takes several calls, each of which knows the whole time only.
-
-    Raises:
-        ProviderError: TIMEOUT.
-    """
-    try:
-        async with asyncio.timeout(timeout_s):
-            yield
-    except TimeoutError:
-        raise ProviderError(Fault.TIMEOUT, "The provider did not answer in time.") from None
+            return listed_models(await good_body(answer, refusal, self._clock()))
 
 
 def _base(settings: ProviderSettings) -> str:
@@ -164,8 +132,5 @@ def _resource(model: str) -> str:
 
 
 def _headers(settings: ProviderSettings) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trunkline"}
-    if settings.api_key is not None:
-        headers["x-goog-api-key"] = settings.api_key.get_secret_value()
-    own = {name.lower() for name in settings.custom_headers}
-    return {name: value for name, value in headers.items() if name.lower() not in own} | dict(settings.custom_headers)
+    key = settings.api_key
+    return call_headers(settings, {} if key is None else {"x-goog-api-key": key.get_secret_value()})

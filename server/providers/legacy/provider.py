@@ -10,15 +10,17 @@ from typing import cast
 
 import orjson
 
-from server.config.provider_settings import ProviderSettings
+from server.providers.answer_checks import check_status, check_stream, cut_short
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
-from server.providers.errors import Fault, ProviderError
+from server.providers.call_headers import call_headers
+from server.providers.errors import ProviderError
 from server.providers.legacy.answer import AnswerWriter, Piece
 from server.providers.legacy.anthropic import AnthropicPrompt
 from server.providers.legacy.cohere import CohereGenerate
 from server.providers.legacy.form import Form, PieceStream
 from server.providers.legacy.plain import GrokComplete, PerplexityAsk
 from server.providers.legacy.prompt import plain_request
+from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.text_pb2 import TextCompletionRequest
 
@@ -50,7 +52,8 @@ class Legacy(Provider):
         self._current = current
         base = (context.settings.base_url or form.base_url).rstrip("/").removesuffix("/v1")
         self._url = f"{base}{form.path}"
-        self._headers = _headers(context.settings, form)
+        key = context.settings.api_key
+        self._headers = call_headers(context.settings, form.headers("" if key is None else key.get_secret_value()))
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
         """Asks the vendor, and yields what each read brought; see `Provider.stream`.
@@ -58,7 +61,7 @@ class Legacy(Provider):
         A form without streams is asked for the whole, and a caller who wants a stream gets it as one.
         """
         if ask.operation not in self.operations:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider's older form has no {ask.operation.value}.")
+            raise unsupported(f"The provider's older form has no {ask.operation.value}.")
         request = cast(ChatCompletionRequest | TextCompletionRequest, ask.request)
         plain = plain_request(ask, self._settings, self._form.takes)
         body = self._form.body(plain, ask.model)
@@ -67,16 +70,12 @@ class Legacy(Provider):
             body["stream"] = True
         writer = AnswerWriter(ask, request.stream_options.include_usage, int(self._clock()))
         async with await self._http.post(self._url, self._headers, orjson.dumps(body), ask.timeout_s) as answer:
-            if answer.status != 200:
-                raise self._form.refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
+            await check_status(answer, self._form.refusal, self._clock())
             if not streams:
                 piece = self._form.whole(await answer.body(), plain)
                 yield (writer.streamed((piece,)) if ask.streamed else None) or writer.whole(piece)
                 return
-            if answer.content_type != self._form.streams:
-                raise self._form.error_in(await answer.error_body()) or ProviderError(
-                    Fault.PROTOCOL, "The provider's answer is not a stream."
-                )
+            await check_stream(answer, self._form.error_in, self._form.streams)
             stream = self._form.stream()
             while not stream.done:
                 read = await answer.read()
@@ -85,7 +84,7 @@ class Legacy(Provider):
                 if batch is not None:
                     yield batch
                 if fault is None and not read and not stream.done:
-                    fault = ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
+                    fault = cut_short()
                 if fault is not None:
                     raise fault
 
@@ -107,11 +106,3 @@ def _pieces(stream: PieceStream, read: bytes) -> tuple[list[Piece], ProviderErro
     except ProviderError as fault:
         return pieces, fault
     return pieces, None
-
-
-def _headers(settings: ProviderSettings, form: Form) -> dict[str, str]:
-    key = "" if settings.api_key is None else settings.api_key.get_secret_value()
-    given = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trunkline"}
-    given |= form.headers(key)
-    own = {name.lower() for name in settings.custom_headers}
-    return {name: value for name, value in given.items() if name.lower() not in own} | dict(settings.custom_headers)

@@ -8,10 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 from uuid import uuid4
 
-from server.config.provider_settings import ProviderSettings
+from server.providers.answer_checks import check_status, cut_short, good_body
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
-from server.providers.errors import Fault, ProviderError
-from server.providers.http.base import Answer
+from server.providers.call_headers import bearer, call_headers
 from server.providers.ollama.answer import ChatStream, TextStream, embedding_list
 from server.providers.ollama.errors import refusal
 from server.providers.ollama.kinds import BASE_URL
@@ -20,12 +19,12 @@ from server.providers.ollama.listing import listed_models
 from server.providers.ollama.request import chat_body, embeddings_body, text_body
 from server.providers.openai.provider import OpenAi
 from server.providers.openai.vendors import Vendor
+from server.providers.unsupported import no_operation
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
 from trunkline.v1.text_pb2 import EmbeddingRequest, TextCompletionRequest
 
 _OPERATIONS = frozenset({Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS})
-
 
 _COPY = Vendor("ollama", None, (), needs_key=False, operations=_OPERATIONS, developer_role=False)
 """Its ways where it speaks OpenAI's dialect."""
@@ -53,17 +52,16 @@ class Ollama(Provider):
         self._http = context.http
         self._clock = context.clock
         self._base = (context.settings.base_url or BASE_URL).rstrip("/").removesuffix("/api") + "/api"
-        self._headers = _headers(context.settings)
+        self._headers = call_headers(context.settings, {"Accept": "*/*", **bearer(context.settings)})
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
         """Asks the vendor, and yields what each read brought; see `Provider.stream`."""
         if ask.operation not in _PATHS:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider has no {ask.operation.value}.")
+            raise no_operation(ask)
         body = self._body(ask)
         url = f"{self._base}/{_PATHS[ask.operation]}"
         async with await self._http.post(url, self._headers, body, ask.timeout_s) as answer:
-            if answer.status != 200:
-                raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
+            await check_status(answer, refusal, self._clock())
             if ask.operation is Operation.EMBEDDINGS:
                 yield self._vectors(ask, await answer.body())
                 return
@@ -80,7 +78,7 @@ class Ollama(Provider):
                 if not read:
                     break
             if not stream.done:
-                raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
+                raise cut_short()
 
     async def models(self, timeout_s: float) -> Sequence[ListedModel]:
         """The models that have been pulled; see `Provider.models`."""
@@ -113,12 +111,7 @@ class Ollama(Provider):
 
     async def _get(self, path: str, timeout_s: float) -> bytes:
         async with await self._http.get(f"{self._base}/{path}", self._headers, timeout_s) as answer:
-            return await self._good_body(answer)
-
-    async def _good_body(self, answer: Answer) -> bytes:
-        if answer.status != 200:
-            raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
-        return await answer.body()
+            return await good_body(answer, refusal, self._clock())
 
 
 def _usage_asked(ask: Ask) -> bool:
@@ -128,11 +121,3 @@ def _usage_asked(ask: Ask) -> bool:
 
 def _new_id() -> str:
     return uuid4().hex
-
-
-def _headers(settings: ProviderSettings) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Accept": "*/*", "User-Agent": "trunkline"}
-    if settings.api_key is not None:
-        headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
-    own = {name.lower() for name in settings.custom_headers}
-    return {name: value for name, value in headers.items() if name.lower() not in own} | dict(settings.custom_headers)
