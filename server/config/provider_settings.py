@@ -34,6 +34,9 @@ class ProviderSettings(Section):
     counts among equals. Times are in seconds; where None, `first_chunk_timeout` and `idle_timeout` are 120 for streams, and
     `timeout` alone bounds other answers. `retry_delay` bounds the first back-off, and doubles with each one.
 
+    An answer that calls tools ends with `tool_calls`, whatever the provider says, unless `trust_finish_reason` is set: for
+    servers whose parsers find calls in the reasoning.
+
     Costs are US dollars and outweigh what is publicly known; 0 is free. Of a local provider that tells one of them the
     others are 0. `broken_stream_billing` says what is paid for when a stream breaks before its usage came: `estimate`, by
     what was told so far; `read_to_end`, by the usage at the end of the provider's answer, which is read on without a
@@ -72,6 +75,7 @@ class ProviderSettings(Section):
     project: HeaderText | None = None
     default_max_tokens: PositiveCount | None = None
     unsupported_parameters: Literal["drop", "reject"] | None = None
+    trust_finish_reason: bool = False
     chunk_delay_ms: Count = 0
 
     cost_per_1k_input_tokens: Price | None = None

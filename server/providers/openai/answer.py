@@ -40,7 +40,7 @@ class AnswerStream:
     def __init__(self, ask: Ask, vendor: Vendor, now: int) -> None:
         self._vendor = vendor
         self._chat = ask.operation is Operation.CHAT
-        self._unread = self._chat and ask.as_json and vendor.verbatim
+        self._unread = self._chat and ask.as_json and vendor.unread
         request = cast(ChatCompletionRequest, ask.request)
         self._usage_asked = request.stream_options.include_usage
         self._usage_held: Json | None = None
@@ -248,7 +248,7 @@ class AnswerStream:
         calls = delta.get("tool_calls")
         if calls and isinstance(calls, list):
             self._calls_of(number, chunk).mend(calls)
-        reason = choice["finish_reason"] = finish_reason(choice, called=number in self._calls)
+        reason = choice["finish_reason"] = finish_reason(choice, number in self._calls, self._vendor.trusts_stop)
         if self._shapers is not None:
             shaper = self._shapers.setdefault(number, Shaper(self._vendor, self._prefix))
             shaper.shape(delta, ending=reason is not None, answer=chunk)

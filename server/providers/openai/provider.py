@@ -1,6 +1,7 @@
 """OpenAI's dialect: chat, text completions, embeddings, images and videos over HTTP, for every vendor that speaks it."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -33,6 +34,8 @@ _PATHS = {
 def build(context: ProviderContext) -> "OpenAi":
     """Builds the provider of a row whose type is one of `KINDS`."""
     vendor = next(vendor for vendor in VENDORS if vendor.type == context.settings.type)
+    if context.settings.trust_finish_reason:
+        vendor = replace(vendor, trusts_stop=True)
     return OpenAi(context, vendor)
 
 
@@ -111,7 +114,7 @@ class OpenAi(Provider):
         return await answer.body(LARGEST_LIST)
 
     def _whole(self, ask: Ask, body: bytes) -> Batch:
-        if ask.as_json and self._vendor.verbatim and ask.operation is Operation.CHAT:
+        if ask.as_json and self._vendor.unread and ask.operation is Operation.CHAT:
             unread = whole_chat_unread(body)
             if unread is not None:
                 return unread

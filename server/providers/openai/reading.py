@@ -80,11 +80,12 @@ def choices_of(answer: Json) -> list[Json] | None:
     return cast(list[Json], choices)
 
 
-def finish_reason(choice: Json, called: bool) -> str | None:
+def finish_reason(choice: Json, called: bool, trusts_stop: bool = False) -> str | None:
     """Why a choice ended, in OpenAI's words; None where it has not.
 
     Args:
         called: whether it calls tools; whoever does ends with `tool_calls` and nobody else, whatever the vendor says.
+        trusts_stop: whether a `stop` holds all the same.
 
     Raises:
         ProviderError: it failed.
@@ -98,7 +99,7 @@ def finish_reason(choice: Json, called: bool) -> str | None:
     if not isinstance(reason, str) or not reason:
         return None
     reason = _OTHER_REASONS.get(reason, reason)
-    if reason in ("stop", "tool_calls"):
+    if reason in ("stop", "tool_calls") and not (reason == "stop" and trusts_stop):
         return "tool_calls" if called else "stop"
     return reason
 

@@ -56,6 +56,7 @@ class Vendor:
         call_id: how long a tool call's id must be, letters and digits alone; 0: any.
         message_keys: by role, the keys that it allows in a message; empty: any.
         formats: what it takes as the answer's form.
+        trusts_stop: whether `stop` holds although tools were called; a row's setting.
         needs_reasoning_back: whether it refuses a call of tools that comes back without its reasoning, unless told not to
             think.
         single_choice: whether it makes one choice only.
@@ -97,12 +98,18 @@ class Vendor:
     call_id: int = 0
     message_keys: tuple[tuple[str, frozenset[str]], ...] = ()
     formats: frozenset[str] = frozenset({"json_object", "json_schema"})
+    trusts_stop: bool = False
     needs_reasoning_back: bool = False
     single_choice: bool = False
     continuation: Literal["", "prefix", "final_message"] = ""
     no_continuation: tuple[str, ...] = ()
     echoes_prefix: bool = False
     media_by_chat: frozenset[Operation] = frozenset()
+
+    @property
+    def unread(self) -> bool:
+        """Whether its chunks may be handed on without being read."""
+        return self.verbatim and not self.trusts_stop
 
 
 def _key_env(*names: str) -> tuple[str, ...]:

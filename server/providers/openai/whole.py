@@ -40,7 +40,7 @@ def whole_chat(answer: Json, ask: Ask, vendor: Vendor, now: int) -> StreamChatCo
         if type(choice.get("index")) is not int:
             choice["index"] = place
         called = complete_calls(message.get("tool_calls"), f"{ask.request_id or now}_{place}")
-        choice["finish_reason"] = finish_reason(choice, called)
+        choice["finish_reason"] = finish_reason(choice, called, vendor.trusts_stop)
         if Shaper.needed(vendor):
             Shaper(vendor, ask.prefix).shape(message, ending=True, answer=answer)
     _complete(answer, ask, vendor, now)

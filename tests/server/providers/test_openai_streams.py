@@ -224,6 +224,18 @@ async def test_a_call_in_odd_pieces_is_one_call(vendor: ScriptedVendor, pieces: 
     assert choice.finish_reason == "tool_calls"
 
 
+@both_forms
+@pytest.mark.parametrize("reason", ["stop", "tool_calls"])
+async def test_a_row_may_trust_the_reason_that_its_vendor_tells(vendor: ScriptedVendor, json: bool, reason: str) -> None:
+    found_in_thoughts = call(index=0, id="a", type="function", name="f", arguments="{}")
+    events = (event(piece({"tool_calls": [found_in_thoughts]})), event(piece({}, reason)), DONE)
+    vendor.add(Raw(200, STREAM, events))
+    ask = replace(chat_ask({}, streamed=True), as_json=json)
+    async with context("vllm", base_url=f"{vendor.url}/v1", api_key=vendor.key, trust_finish_reason=True) as given:
+        [choice] = fold_chat(all_chunks(await chat_batches(build(given), ask))).choices
+    assert choice.finish_reason == reason
+
+
 @pytest.mark.parametrize(
     "calls",
     [
