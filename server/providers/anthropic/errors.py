@@ -10,19 +10,13 @@ from collections.abc import Mapping
 import msgspec
 
 from server.providers.errors import Fault, ProviderError
+from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
 
 _BY_STATUS = {
-    401: Fault.AUTHENTICATION,
-    402: Fault.AUTHENTICATION,
-    403: Fault.AUTHENTICATION,
-    404: Fault.MODEL_NOT_FOUND,
-    408: Fault.TIMEOUT,
+    **BY_STATUS,
     409: Fault.SERVER,
     413: Fault.INVALID_REQUEST,
-    429: Fault.RATE_LIMITED,
-    503: Fault.OVERLOADED,
-    504: Fault.TIMEOUT,
     529: Fault.OVERLOADED,
 }
 _BY_TYPE = {
@@ -42,8 +36,6 @@ _SPENT = frozenset({"contract_spend_limit_reached", "enforced_spend_limit_reache
 _OVERFLOW = re.compile(r"prompt is too long|exceed context limit")
 _NO_CREDIT = "credit balance is too low"
 """Overflow and an empty account are invalid requests by status and type, and told by text alone."""
-
-_LONGEST_MESSAGE = 2000
 
 
 class _Details(msgspec.Struct):
@@ -66,7 +58,7 @@ _ERROR_BODY = msgspec.json.Decoder(_ErrorBody)
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
     if status < 400:
-        return ProviderError(Fault.PROTOCOL, f"The provider answered with status {status}, which is no answer.", status)
+        return no_answer(status)
     return _told(_read(body) or _Error(), status, retry_after_s(headers, now))
 
 
@@ -85,9 +77,7 @@ def _read(body: bytes) -> _Error | None:
 
 def _told(error: _Error, status: int | None, retry_after: float | None) -> ProviderError:
     by_type = _BY_TYPE.get(error.type)
-    fault = _BY_STATUS.get(status or 0) or by_type
-    if fault is None:
-        fault = Fault.INVALID_REQUEST if status is not None and 400 <= status < 500 else Fault.SERVER
+    fault = _BY_STATUS.get(status or 0) or by_type or by_class(status)
     if fault is Fault.RATE_LIMITED and error.details is not None and error.details.error_code in _SPENT:
         fault = Fault.AUTHENTICATION
     elif by_type is Fault.INVALID_REQUEST and status in (400, None):
@@ -95,7 +85,4 @@ def _told(error: _Error, status: int | None, retry_after: float | None) -> Provi
             fault = Fault.CONTEXT_LENGTH
         elif _NO_CREDIT in error.message:
             fault = Fault.AUTHENTICATION
-    message = error.message[:_LONGEST_MESSAGE]
-    if not message:
-        message = "The provider told of an error." if status is None else f"The provider answered with status {status}."
-    return ProviderError(fault, message, status, retry_after)
+    return ProviderError(fault, said(error.message, status), status, retry_after)

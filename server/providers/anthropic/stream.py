@@ -23,6 +23,7 @@ from server.providers.anthropic.errors import error_in
 from server.providers.anthropic.seam import Seam
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
+from server.providers.refusals import ended_in_error
 from server.providers.sse import Event
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
@@ -149,7 +150,7 @@ class MessageStream:
                 case "message_stop":
                     self._end()
                 case "error":
-                    raise error_in(event.data) or ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+                    raise error_in(event.data) or ended_in_error()
         except ValueError:
             raise _broken(f"has a malformed `{event.name}`") from None
 

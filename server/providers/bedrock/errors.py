@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from server.providers.errors import Fault, ProviderError
+from server.providers.refusals import BY_STATUS, by_class, ended_in_error, no_answer, said
 from server.providers.retry_after import retry_after_s
 
 _BY_NAME = {
@@ -31,18 +32,7 @@ _BY_NAME = {
     "throttlingexception": Fault.RATE_LIMITED,
     "validationexception": Fault.INVALID_REQUEST,
 }
-_BY_STATUS = {
-    401: Fault.AUTHENTICATION,
-    402: Fault.AUTHENTICATION,
-    403: Fault.AUTHENTICATION,
-    404: Fault.MODEL_NOT_FOUND,
-    408: Fault.TIMEOUT,
-    409: Fault.SERVER,
-    424: Fault.SERVER,
-    429: Fault.RATE_LIMITED,
-    503: Fault.OVERLOADED,
-    504: Fault.TIMEOUT,
-}
+_BY_STATUS = {**BY_STATUS, 409: Fault.SERVER, 424: Fault.SERVER}
 _OVERFLOW = re.compile(
     r"input is too long for requested model|prompt is too long|too many input tokens|exceed context limit|"
     r"exceeds? model maximum",
@@ -50,8 +40,6 @@ _OVERFLOW = re.compile(
 )
 _NO_SUCH_MODEL = re.compile(r"model identifier is invalid|on-demand throughput isn.t supported", re.IGNORECASE)
 """Both are invalid requests by name and status, and told by text alone."""
-
-_LONGEST_MESSAGE = 2000
 
 
 class _Told(msgspec.Struct):
@@ -65,12 +53,9 @@ _TOLD = msgspec.json.Decoder(_Told)
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
     if status < 400:
-        return ProviderError(Fault.PROTOCOL, f"The provider answered with status {status}, which is no answer.", status)
-    name = error_name(headers)
-    message = _message(body) or f"The provider answered with status {status}."
-    fault = _BY_NAME.get(name) or _BY_STATUS.get(status)
-    if fault is None:
-        fault = Fault.INVALID_REQUEST if status < 500 else Fault.SERVER
+        return no_answer(status)
+    message = said(_message(body), status)
+    fault = _BY_NAME.get(error_name(headers)) or _BY_STATUS.get(status) or by_class(status)
     return ProviderError(_by_text(fault, message), message, status, retry_after_s(headers, now))
 
 
@@ -82,7 +67,7 @@ def error_name(headers: Mapping[str, str]) -> str:
 def exception(name: str, payload: bytes) -> ProviderError:
     """The error that a frame of a stream holds."""
     fault = _BY_NAME.get(name.lower(), Fault.SERVER)
-    message = _message(payload) or "The provider ended its answer with an error."
+    message = said(_message(payload) or ended_in_error().message)
     return ProviderError(_by_text(fault, message), message)
 
 
@@ -99,4 +84,4 @@ def _message(body: bytes) -> str:
         told = _TOLD.decode(body)
     except ValueError:
         return ""
-    return (told.message or told.Message or "")[:_LONGEST_MESSAGE]
+    return told.message or told.Message or ""

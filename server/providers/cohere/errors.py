@@ -9,20 +9,14 @@ from collections.abc import Mapping
 import msgspec
 
 from server.providers.errors import Fault, ProviderError
+from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
 
 _BY_STATUS = {
-    401: Fault.AUTHENTICATION,
-    402: Fault.AUTHENTICATION,
-    403: Fault.AUTHENTICATION,
-    404: Fault.MODEL_NOT_FOUND,
-    408: Fault.TIMEOUT,
-    429: Fault.RATE_LIMITED,
+    **BY_STATUS,
     498: Fault.CONTENT_FILTER,
     499: Fault.SERVER,
     501: Fault.UNSUPPORTED,
-    503: Fault.OVERLOADED,
-    504: Fault.TIMEOUT,
     529: Fault.OVERLOADED,
 }
 """498: prompt or answer hold a token that is on a list of forbidden ones; 499: it takes the call for one that was left."""
@@ -35,8 +29,6 @@ _OVERFLOW = re.compile(
 )
 """Overflow is an invalid request by its status, and told by text alone."""
 
-_LONGEST_MESSAGE = 2000
-
 
 class _ErrorBody(msgspec.Struct):
     message: str
@@ -48,19 +40,18 @@ _ERROR_BODY = msgspec.json.Decoder(_ErrorBody)
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
     if status < 400:
-        return ProviderError(Fault.PROTOCOL, f"The provider answered with status {status}, which is no answer.", status)
+        return no_answer(status)
     message = _message(body)
-    fault = _BY_STATUS.get(status, Fault.SERVER if status >= 500 else Fault.INVALID_REQUEST)
+    fault = _BY_STATUS.get(status) or by_class(status)
     if fault is Fault.INVALID_REQUEST and _OVERFLOW.search(message):
         fault = Fault.CONTEXT_LENGTH
-    message = message or f"The provider answered with status {status}."
-    return ProviderError(fault, message, status, retry_after_s(headers, now))
+    return ProviderError(fault, said(message, status), status, retry_after_s(headers, now))
 
 
 def error_in(body: bytes) -> ProviderError | None:
     """The error that a body, or an event of a stream, holds although the status is a success; None where it holds none."""
     message = _message(body)
-    return ProviderError(Fault.SERVER, message) if message else None
+    return ProviderError(Fault.SERVER, said(message)) if message else None
 
 
 def failure(finish_reason: str | None, message: str | None) -> ProviderError | None:
@@ -68,12 +59,11 @@ def failure(finish_reason: str | None, message: str | None) -> ProviderError | N
     fault = FAILED.get(finish_reason or "") or (Fault.SERVER if message else None)
     if fault is None:
         return None
-    said = (message or "")[:_LONGEST_MESSAGE] or f"The provider ended its answer with {finish_reason}."
-    return ProviderError(fault, said)
+    return ProviderError(fault, said(message or f"The provider ended its answer with {finish_reason}."))
 
 
 def _message(body: bytes) -> str:
     try:
-        return _ERROR_BODY.decode(body).message[:_LONGEST_MESSAGE]
+        return _ERROR_BODY.decode(body).message
     except ValueError:
         return ""

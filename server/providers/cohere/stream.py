@@ -22,6 +22,7 @@ from server.providers.cohere.answer import (
 from server.providers.cohere.errors import error_in, failure
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
+from server.providers.refusals import ended_in_error
 from server.providers.sse import Event
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
@@ -136,7 +137,7 @@ class ChatStream:
     def _take(self, sent: Event) -> None:
         name = sent.name if sent.name != "message" else _type_of(sent.data)
         if name == "error":
-            raise error_in(sent.data) or ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+            raise error_in(sent.data) or ended_in_error()
         if name not in _READ:
             return
         try:

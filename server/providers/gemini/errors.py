@@ -11,20 +11,14 @@ from collections.abc import Mapping
 import msgspec
 
 from server.providers.errors import Fault, ProviderError
+from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
 
 _BY_HTTP_STATUS = {
-    401: Fault.AUTHENTICATION,
-    402: Fault.AUTHENTICATION,
-    403: Fault.AUTHENTICATION,
-    404: Fault.MODEL_NOT_FOUND,
-    408: Fault.TIMEOUT,
+    **BY_STATUS,
     409: Fault.SERVER,
     413: Fault.INVALID_REQUEST,
-    429: Fault.RATE_LIMITED,
     499: Fault.SERVER,
-    503: Fault.OVERLOADED,
-    504: Fault.TIMEOUT,
     529: Fault.OVERLOADED,
 }
 _BY_STATUS = {
@@ -56,8 +50,6 @@ _LONGEST_S = 86_400.0
 _SPENT_FOR_TODAY_S = 3600.0
 """The least time to stay away when a day's quota is spent, whatever shorter delay is named beside it."""
 
-_LONGEST_MESSAGE = 2000
-
 
 class _Violation(msgspec.Struct, rename="camel"):
     quota_id: str = ""
@@ -88,7 +80,7 @@ _DETAILS = msgspec.json.Decoder(list[_Detail])
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
     if status < 400:
-        return ProviderError(Fault.PROTOCOL, f"The provider answered with status {status}, which is no answer.", status)
+        return no_answer(status)
     return _told(_read(body) or _Error(), status, retry_after_s(headers, now))
 
 
@@ -113,21 +105,16 @@ def _told(error: _Error, status: int | None, said_retry_after_s: float | None) -
     details = _details(error)
     by_status = _BY_STATUS.get(error.status)
     fault = by_status or _BY_HTTP_STATUS.get(error.code) or _BY_HTTP_STATUS.get(status or 0)
-    if fault is None:
-        code = status or error.code
-        fault = Fault.INVALID_REQUEST if 400 <= code < 500 else Fault.SERVER
+    fault = fault or by_class(status or error.code)
     if fault is Fault.INVALID_REQUEST:
         if any(detail.reason in _OF_THE_KEY for detail in details) or _WRONG_KEY.search(error.message):
             fault = Fault.AUTHENTICATION
         elif _OVERFLOW.search(error.message):
             fault = Fault.CONTEXT_LENGTH
-    message = error.message[:_LONGEST_MESSAGE]
-    if not message:
-        message = "The provider told of an error." if status is None else f"The provider answered with status {status}."
     retry = said_retry_after_s if said_retry_after_s is not None else _retry_delay_s(details)
     if fault is Fault.RATE_LIMITED and any("PerDay" in spent.quota_id for detail in details for spent in detail.violations):
         retry = max(retry or 0.0, _SPENT_FOR_TODAY_S)
-    return ProviderError(fault, message, status, retry)
+    return ProviderError(fault, said(error.message, status), status, retry)
 
 
 def _details(error: _Error) -> list[_Detail]:

@@ -10,6 +10,7 @@ import msgspec
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.gemini.errors import error_in
+from server.providers.refusals import ended_in_error
 from trunkline.v1.chat_pb2 import InputTokensDetails, OutputTokensDetails, Usage
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
@@ -172,5 +173,5 @@ def read_answer(data: bytes, what: str) -> WireAnswer:
     except ValueError:
         raise error_in(data) or ProviderError(Fault.PROTOCOL, f"The provider's {what} makes no sense.") from None
     if answer.error is not None:
-        raise error_in(data) or ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+        raise error_in(data) or ended_in_error()
     return answer

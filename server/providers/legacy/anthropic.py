@@ -12,6 +12,7 @@ from server.providers.anthropic.errors import error_in, refusal
 from server.providers.errors import Fault, ProviderError
 from server.providers.legacy.answer import Piece, finish_reason
 from server.providers.legacy.prompt import Plain, human_assistant
+from server.providers.refusals import ended_in_error
 from server.providers.sse import Event, SseParser
 
 Json = dict[str, object]
@@ -97,7 +98,7 @@ class CompletionStream:
             if self.done:
                 return
             if event.name == "error":
-                raise error_in(event.data) or ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+                raise error_in(event.data) or ended_in_error()
             if event.name != "ping":
                 yield self._piece(event)
 

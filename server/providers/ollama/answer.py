@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.ollama.errors import error_in
+from server.providers.refusals import ended_in_error
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import Embedding, EmbeddingList, TextChoice, TextCompletion
@@ -247,7 +248,7 @@ def _line(data: bytes) -> _Line:
     except ValueError:
         raise error_in(data) or _broken("is malformed") from None
     if bytes(line.error) not in (b"", b"null"):
-        raise error_in(data) or ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+        raise error_in(data) or ended_in_error()
     return line
 
 

@@ -10,21 +10,11 @@ from collections.abc import Mapping
 import msgspec
 
 from server.providers.errors import Fault, ProviderError
+from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
 
-_BY_STATUS = {
-    401: Fault.AUTHENTICATION,
-    402: Fault.AUTHENTICATION,
-    403: Fault.AUTHENTICATION,
-    404: Fault.MODEL_NOT_FOUND,
-    408: Fault.TIMEOUT,
-    429: Fault.RATE_LIMITED,
-    503: Fault.OVERLOADED,
-    504: Fault.TIMEOUT,
-}
 _OVERFLOW = re.compile(r"exceeded max context length|exceeds the (?:available )?context (?:length|size)")
 _LACKING = re.compile(r"does not support (?:tools|thinking|insert|chat|generate|embeddings|images|vision)")
-_LONGEST_MESSAGE = 2000
 
 
 class _Message(msgspec.Struct):
@@ -41,16 +31,16 @@ _TOLD = msgspec.json.Decoder(_Told)
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
     if status < 400:
-        return ProviderError(Fault.PROTOCOL, f"The provider answered with status {status}, which is no answer.", status)
-    fault = _BY_STATUS.get(status) or (Fault.INVALID_REQUEST if status < 500 else Fault.SERVER)
-    message = _message(body) or f"The provider answered with status {status}."
+        return no_answer(status)
+    fault = BY_STATUS.get(status) or by_class(status)
+    message = said(_message(body), status)
     return ProviderError(_by_text(fault, message), message, status, retry_after_s(headers, now))
 
 
 def error_in(body: bytes) -> ProviderError | None:
     """The error that a body, or a line of a stream, holds although the status is a success; None where it holds none."""
     message = _message(body)
-    return ProviderError(_by_text(Fault.SERVER, message), message) if message else None
+    return ProviderError(_by_text(Fault.SERVER, message), said(message)) if message else None
 
 
 def _by_text(fault: Fault, message: str) -> Fault:
@@ -66,4 +56,4 @@ def _message(body: bytes) -> str:
         told = _TOLD.decode(body).error
     except ValueError:
         return ""
-    return (told if isinstance(told, str) else told.message)[:_LONGEST_MESSAGE]
+    return told if isinstance(told, str) else told.message
