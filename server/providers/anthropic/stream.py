@@ -7,7 +7,6 @@ another attempt. Source: https://platform.claude.com/docs/en/build-with-claude/s
 from collections.abc import Iterator
 
 import msgspec
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.anthropic.answer import (
     StopDetails,
@@ -21,11 +20,10 @@ from server.providers.anthropic.answer import (
 )
 from server.providers.anthropic.errors import error_in
 from server.providers.anthropic.seam import Seam
-from server.providers.errors import Fault, ProviderError
-from server.providers.extra_fields import NO_CHOICES
+from server.providers.chunks import ChunkWriter, OpenCall, broken
 from server.providers.refusals import ended_in_error
 from server.providers.sse import Event
-from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
+from trunkline.v1.chat_pb2 import Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 
@@ -82,14 +80,11 @@ _BLOCK_OF = {
 class _Block:
     """A block that is open: what has come of it so far."""
 
-    __slots__ = ("call", "started", "wire")
+    __slots__ = ("call", "wire")
 
-    def __init__(self, wire: WireBlock, call: int | None) -> None:
+    def __init__(self, wire: WireBlock) -> None:
         self.wire = wire
-        self.call = call
-        """Which of the message's calls it is; None where it is none."""
-        self.started = False
-        """Whether a piece of the call's arguments has come."""
+        self.call: OpenCall | None = None
 
 
 class MessageStream:
@@ -102,20 +97,15 @@ class MessageStream:
     """
 
     def __init__(self, now: int, usage_asked: bool, seam: Seam | None = None) -> None:
-        self._now = Timestamp(seconds=now)
-        self._usage_asked = usage_asked
+        self._chunks = ChunkWriter(now, usage_asked)
         self._seam = seam or Seam("")
         self._message: WireMessage | None = None
-        self._tier: str | None = None
-        self._role_due = True
         self._open: dict[int, _Block] = {}
-        self._calls = 0
-        self._finished = False
-        self._usage: Usage | None = None
-        """Usage that the next batch is to bring."""
-        self._chunks: list[ChatCompletionChunk] = []
-        self.done = False
+
+    @property
+    def done(self) -> bool:
         """Whether the vendor said that this is all."""
+        return self._chunks.done
 
     def batches(self, events: list[Event]) -> Iterator[StreamChatCompletionResponse]:
         """The batch of one read's events, where they bring something; also what came before a fault among them.
@@ -123,16 +113,7 @@ class MessageStream:
         Raises:
             ProviderError: an event is an error, or makes no sense.
         """
-        try:
-            for event in events:
-                if self.done:
-                    break
-                self._take(event)
-        finally:
-            if self._chunks:
-                chunks, self._chunks = self._chunks, []
-                usage, self._usage = self._usage, None
-                yield StreamChatCompletionResponse(chunks=chunks, finishing=self._finished, usage=usage)
+        return self._chunks.batches(events, self._take)
 
     def _take(self, event: Event) -> None:
         try:
@@ -152,38 +133,32 @@ class MessageStream:
                 case "error":
                     raise error_in(event.data) or ended_in_error()
         except ValueError:
-            raise _broken(f"has a malformed `{event.name}`") from None
+            raise broken(f"has a malformed `{event.name}`") from None
 
     def _begin(self, message: WireMessage) -> None:
         if self._message is not None:
-            raise _broken("begins twice")
+            raise broken("begins twice")
         self._message = message
-        self._tier = message.usage.tier()
+        self._chunks.id, self._chunks.model, self._chunks.tier = message.id, message.model, message.usage.tier()
 
     def _open_block(self, start: _BlockStart) -> None:
         self._started()
         block = start.content_block
-        if start.index in self._open or self._finished:
-            raise _broken("opens a block that cannot be opened")
-        call = None
-        if block.type == "tool_use":
-            call, self._calls = self._calls, self._calls + 1
-        self._open[start.index] = _Block(block, call)
-        if self._role_due:
-            self._role_due = False
-            self._emit(Message(role="assistant"))
+        if start.index in self._open or self._chunks.finished:
+            raise broken("opens a block that cannot be opened")
+        opened = self._open[start.index] = _Block(block)
+        self._chunks.begin()
         if block.type == "text":
             self._emit_text(block.text)
         elif block.type == "thinking":
             self._emit_thought(block.thinking)
-        elif call is not None:
-            function = FunctionCall(name=block.name, arguments="")
-            self._emit(Message(tool_calls=[ToolCall(index=call, id=block.id, type="function", function=function)]))
+        elif block.type == "tool_use":
+            opened.call = self._chunks.open_call(block.id, block.name)
 
     def _take_delta(self, event: _BlockDelta) -> None:
         block = self._open.get(event.index)
         if block is None:
-            raise _broken("goes on with a block that is not open")
+            raise broken("goes on with a block that is not open")
         delta = event.delta
         kind = _BLOCK_OF.get(delta.type)
         if kind is None:
@@ -191,7 +166,7 @@ class MessageStream:
         if kind != block.wire.type:
             if kind == "tool_use":
                 return  # the input of a tool that the vendor runs itself
-            raise _broken(f"has a `{delta.type}` in a block of another type")
+            raise broken(f"has a `{delta.type}` in a block of another type")
         match delta.type:
             case "text_delta":
                 self._emit_text(delta.text)
@@ -200,17 +175,17 @@ class MessageStream:
                 self._emit_thought(delta.thinking)
             case "signature_delta":
                 block.wire.signature += delta.signature
-            case _:
-                self._emit_arguments(block, delta.partial_json)
+            case _ if block.call is not None:
+                self._chunks.add_arguments(block.call, delta.partial_json)
 
     def _close_block(self, index: int) -> None:
         block = self._open.pop(index, None)
         if block is None:
-            raise _broken("closes a block that is not open")
+            raise broken("closes a block that is not open")
         if block.wire.type in ("thinking", "redacted_thinking"):
-            self._emit(Message(thinking_blocks=[thinking_block(block.wire)]))
-        elif block.call is not None and not block.started:
-            self._emit_arguments(block, input_json(block.wire))
+            self._chunks.say(Message(thinking_blocks=[thinking_block(block.wire)]))
+        elif block.call is not None:
+            self._chunks.close_call(block.call, input_json(block.wire))
 
     def _finish(self, event: _MessageDelta) -> None:
         message = self._started()
@@ -218,58 +193,28 @@ class MessageStream:
         stop_reason = event.delta.stop_reason
         if stop_reason is None:
             return
-        if self._finished or self._open:
-            raise _broken("ends an answer that is not open, or has blocks open")
-        self._finished = True
-        self._usage = message.usage.typed()
-        delta = Message(role="assistant") if self._role_due else Message()
-        self._role_due = False
+        if self._chunks.finished or self._open:
+            raise broken("ends an answer that is not open, or has blocks open")
+        self._chunks.count(message.usage.typed())
+        delta = Message()
         refuse(delta, stop_reason, event.delta.stop_details)
-        self._emit(delta, finish_reason(stop_reason, called=self._calls > 0))
+        self._chunks.finish(delta, finish_reason(stop_reason, called=self._chunks.calls > 0))
 
     def _end(self) -> None:
         message = self._started()
-        if not self._finished:
-            raise _broken("ends without a stop reason")
-        self.done = True
-        if self._usage_asked:
-            self._usage = message.usage.typed()
-            self._add(message, (), self._usage)
+        if not self._chunks.finished:
+            raise broken("ends without a stop reason")
+        self._chunks.end(message.usage.typed())
 
     def _started(self) -> WireMessage:
         if self._message is None:
-            raise _broken("does not begin with its start")
+            raise broken("does not begin with its start")
         return self._message
 
     def _emit_text(self, text: str) -> None:
         if text := self._seam.close(text):
-            self._emit(Message(content=text))
+            self._chunks.say(Message(content=text))
 
     def _emit_thought(self, thought: str) -> None:
         if thought:
-            self._emit(Message(reasoning_content=thought))
-
-    def _emit_arguments(self, block: _Block, arguments: str) -> None:
-        if arguments:
-            block.started = True
-            piece = ToolCall(index=block.call, function=FunctionCall(arguments=arguments))
-            self._emit(Message(tool_calls=[piece]))
-
-    def _emit(self, delta: Message, reason: str | None = None) -> None:
-        self._add(self._started(), (ChatChunkChoice(index=0, delta=delta, finish_reason=reason),), None)
-
-    def _add(self, message: WireMessage, choices: tuple[ChatChunkChoice, ...], usage: Usage | None) -> None:
-        chunk = ChatCompletionChunk(
-            id=message.id,
-            create_time=self._now,
-            model=message.model,
-            choices=choices,
-            usage=usage,
-            service_tier=self._tier,
-            extra_json="" if choices else NO_CHOICES,
-        )
-        self._chunks.append(chunk)
-
-
-def _broken(what: str) -> ProviderError:
-    return ProviderError(Fault.PROTOCOL, f"The provider's stream {what}.")
+            self._chunks.say(Message(reasoning_content=thought))

@@ -8,15 +8,14 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStre
 from collections.abc import Iterator
 
 import msgspec
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.anthropic.seam import Seam
 from server.providers.bedrock.answer import WireTier, WireUsage, extra, finish_reason, redacted_bytes, thinking_block
 from server.providers.bedrock.errors import exception
 from server.providers.bedrock.eventstream import Frame
-from server.providers.errors import Fault, ProviderError
+from server.providers.chunks import ChunkWriter, OpenCall, broken
 from server.providers.extra_fields import NO_CHOICES
-from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
+from trunkline.v1.chat_pb2 import Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 
@@ -80,13 +79,10 @@ _METADATA = msgspec.json.Decoder(_Metadata)
 class _Block:
     """A block that is open: what has come of it so far."""
 
-    __slots__ = ("call", "redacted", "signature", "started", "thought", "thoughts")
+    __slots__ = ("call", "redacted", "signature", "thought", "thoughts")
 
-    def __init__(self, call: int | None) -> None:
-        self.call = call
-        """Which of the message's calls it is; None where it is none."""
-        self.started = False
-        """Whether a piece of the call's arguments has come."""
+    def __init__(self) -> None:
+        self.call: OpenCall | None = None
         self.thought = False
         self.thoughts = ""
         self.signature = ""
@@ -105,21 +101,15 @@ class ConverseStream:
     """
 
     def __init__(self, id: str, model: str, now: int, usage_asked: bool, seam: Seam) -> None:
-        self._id = id
-        self._model = model
-        self._now = Timestamp(seconds=now)
-        self._usage_asked = usage_asked
+        self._chunks = ChunkWriter(now, usage_asked, id, model)
         self._seam = seam
         self._started = False
-        self._role_due = True
         self._open: dict[int, _Block] = {}
-        self._calls = 0
-        self._finished = False
-        self._usage: Usage | None = None
-        """Usage that the next batch is to bring."""
-        self._chunks: list[ChatCompletionChunk] = []
-        self.done = False
+
+    @property
+    def done(self) -> bool:
         """Whether all has come."""
+        return self._chunks.done
 
     def batches(self, frames: list[Frame]) -> Iterator[StreamChatCompletionResponse]:
         """The batch of one read's frames, where they bring something; also what came before a fault among them.
@@ -127,16 +117,7 @@ class ConverseStream:
         Raises:
             ProviderError: a frame is an exception, or makes no sense.
         """
-        try:
-            for frame in frames:
-                if self.done:
-                    break
-                self._take(frame)
-        finally:
-            if self._chunks or self._usage is not None:
-                chunks, self._chunks = self._chunks, []
-                usage, self._usage = self._usage, None
-                yield StreamChatCompletionResponse(chunks=chunks, finishing=self._finished, usage=usage)
+        return self._chunks.batches(frames, self._take)
 
     def _take(self, frame: Frame) -> None:
         kind = frame.headers.get(":message-type", "event")
@@ -161,23 +142,21 @@ class ConverseStream:
                 case _ if name.lower().endswith("exception"):
                     raise exception(name, frame.payload)
         except ValueError:
-            raise _broken(f"has a malformed `{name}`") from None
+            raise broken(f"has a malformed `{name}`") from None
 
     def _begin(self) -> None:
         if self._started:
-            raise _broken("begins twice")
+            raise broken("begins twice")
         self._started = True
 
     def _open_block(self, event: _BlockStart) -> None:
         self._check_open()
         if event.content_block_index in self._open:
-            raise _broken("opens a block that is open")
+            raise broken("opens a block that is open")
         tool = event.start.tool_use
-        block = self._block(event.content_block_index, called=tool is not None)
+        block = self._block(event.content_block_index)
         if tool is not None:
-            function = FunctionCall(name=tool.name, arguments="")
-            call = ToolCall(index=block.call, id=tool.tool_use_id, type="function", function=function)
-            self._emit(Message(tool_calls=[call]))
+            block.call = self._chunks.open_call(tool.tool_use_id, tool.name)
 
     def _take_delta(self, event: _BlockDelta) -> None:
         self._check_open()
@@ -185,16 +164,16 @@ class ConverseStream:
         block = self._open.get(event.content_block_index)
         if delta.tool_use is not None:
             if block is None or block.call is None:
-                raise _broken("goes on with a call that is not open")
-            self._emit_arguments(block, delta.tool_use.input)
+                raise broken("goes on with a call that is not open")
+            self._chunks.add_arguments(block.call, delta.tool_use.input)
             return
         if block is None:  # only calls are told to begin
-            block = self._block(event.content_block_index, called=False)
+            block = self._block(event.content_block_index)
         if block.call is not None:
-            raise _broken("has text within a call")
+            raise broken("has text within a call")
         if delta.text is not None:
             if text := self._seam.close(delta.text):
-                self._emit(Message(content=text))
+                self._chunks.say(Message(content=text))
         elif delta.reasoning_content is not None:
             self._take_thought(block, delta.reasoning_content)
 
@@ -204,16 +183,11 @@ class ConverseStream:
         block.redacted += redacted_bytes(thought.redacted_content or "")
         if thought.text:
             block.thoughts += thought.text
-            self._emit(Message(reasoning_content=thought.text))
+            self._chunks.say(Message(reasoning_content=thought.text))
 
-    def _block(self, index: int, called: bool) -> _Block:
-        call = None
-        if called:
-            call, self._calls = self._calls, self._calls + 1
-        if self._role_due:
-            self._role_due = False
-            self._emit(Message(role="assistant"))
-        block = self._open[index] = _Block(call)
+    def _block(self, index: int) -> _Block:
+        self._chunks.begin()
+        block = self._open[index] = _Block()
         return block
 
     def _close_block(self, index: int) -> None:
@@ -221,57 +195,29 @@ class ConverseStream:
         if block is None:
             return  # of a block that was empty, and so never began
         if block.thought:
-            self._emit(Message(thinking_blocks=[thinking_block(block.thoughts, block.signature, block.redacted)]))
-        elif block.call is not None and not block.started:
-            self._emit_arguments(block, "{}")
+            thought = thinking_block(block.thoughts, block.signature, block.redacted)
+            self._chunks.say(Message(thinking_blocks=[thought]))
+        elif block.call is not None:
+            self._chunks.close_call(block.call)
 
     def _finish(self, event: _MessageStop) -> None:
         self._check_open()
         for index in tuple(self._open):
             self._close_block(index)
-        reason = finish_reason(event.stop_reason, called=self._calls > 0)
-        self._finished = True
-        delta = Message(role="assistant") if self._role_due else Message()
-        self._role_due = False
-        self._emit(delta, reason, extra(additionalModelResponseFields=event.additional_model_response_fields))
+        reason = finish_reason(event.stop_reason, called=self._chunks.calls > 0)
+        fields = extra(additionalModelResponseFields=event.additional_model_response_fields)
+        self._chunks.finish(Message(), reason, fields)
 
     def _end(self, event: _Metadata) -> None:
-        if not self._finished:
-            raise _broken("ends without a stop reason")
-        self.done = True
-        usage = self._usage = event.usage.typed()
-        if self._usage_asked:
-            tier = event.service_tier.type if event.service_tier is not None else None
-            traced = extra(trace=event.trace)
-            self._add((), usage, tier, f"{NO_CHOICES[:-1]},{traced[1:]}" if traced else NO_CHOICES)
+        if not self._chunks.finished:
+            raise broken("ends without a stop reason")
+        self._chunks.tier = event.service_tier.type if event.service_tier is not None else None
+        usage, traced = event.usage.typed(), extra(trace=event.trace)
+        self._chunks.count(usage)
+        self._chunks.end(usage, f"{NO_CHOICES[:-1]},{traced[1:]}" if traced else NO_CHOICES)
 
     def _check_open(self) -> None:
         if not self._started:
-            raise _broken("does not begin with its start")
-        if self._finished:
-            raise _broken("goes on after its stop")
-
-    def _emit_arguments(self, block: _Block, arguments: str) -> None:
-        if arguments:
-            block.started = True
-            piece = ToolCall(index=block.call, function=FunctionCall(arguments=arguments))
-            self._emit(Message(tool_calls=[piece]))
-
-    def _emit(self, delta: Message, reason: str | None = None, extra_json: str = "") -> None:
-        self._add((ChatChunkChoice(index=0, delta=delta, finish_reason=reason),), None, None, extra_json)
-
-    def _add(self, choices: tuple[ChatChunkChoice, ...], usage: Usage | None, tier: str | None, extra_json: str) -> None:
-        chunk = ChatCompletionChunk(
-            id=self._id,
-            create_time=self._now,
-            model=self._model,
-            choices=choices,
-            usage=usage,
-            service_tier=tier,
-            extra_json=extra_json,
-        )
-        self._chunks.append(chunk)
-
-
-def _broken(what: str) -> ProviderError:
-    return ProviderError(Fault.PROTOCOL, f"The provider's stream {what}.")
+            raise broken("does not begin with its start")
+        if self._chunks.finished:
+            raise broken("goes on after its stop")
