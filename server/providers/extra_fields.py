@@ -26,6 +26,14 @@ def extra_of(message: _Extensible) -> dict[str, object]:
     return json_object(message.extra_json, "extra_json")
 
 
+def is_json_object(text: str) -> bool:
+    """Whether a text is a JSON object."""
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
 def json_object(text: str, param: str) -> dict[str, object]:
     """The JSON object that a text of the request holds.
 

@@ -2,10 +2,11 @@
 
 import base64
 import binascii
-from urllib.parse import unquote_to_bytes
 
+from server.providers.data_url import data_url
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
+from server.providers.unsupported import no_content, unsupported
 from trunkline.v1.chat_pb2 import ContentPart, File
 
 Json = dict[str, object]
@@ -31,9 +32,8 @@ def part_block(part: ContentPart) -> Json | None:
             block = _document(part.file)
         case kind if kind in _VENDORS_OWN:
             return {"type": kind, **extra_of(part)}
-        case kind:
-            message = f"The provider has no content of the type `{kind[:64]}`."
-            raise ProviderError(Fault.UNSUPPORTED, message, param="messages.content")
+        case _:
+            raise no_content(part)
     mark = extra_of(part).get("cache_control")
     if block is not None and mark is not None:
         block["cache_control"] = mark
@@ -46,7 +46,7 @@ def text_block(text: str) -> Json:
 
 
 def _image(url: str) -> Json:
-    data = _data_url(url)
+    data = data_url(url)
     if data is None:
         return {"type": "image", "source": {"type": "url", "url": url}}
     media_type, encoded = data
@@ -57,7 +57,7 @@ def _image(url: str) -> Json:
 def _document(file: File) -> Json:
     if file.HasField("file_id"):
         return {"type": "document", "source": {"type": "file", "file_id": file.file_id}}
-    data = _data_url(file.file_data)
+    data = data_url(file.file_data)
     media_type, encoded = data or ("", "")
     if media_type.startswith("image/"):
         return _image(file.file_data)
@@ -65,26 +65,11 @@ def _document(file: File) -> Json:
     if media_type.startswith("text/"):
         source = {"type": "text", "media_type": "text/plain", "data": _text(encoded)}
     elif media_type != "application/pdf":
-        raise ProviderError(
-            Fault.UNSUPPORTED,
-            "The provider takes files as data URLs of a PDF, text or image.",
-            param="messages.content.file",
-        )
+        raise unsupported("The provider takes files as data URLs of a PDF, text or image.", "messages.content.file")
     document: Json = {"type": "document", "source": source}
     if file.filename:
         document["title"] = file.filename
     return document
-
-
-def _data_url(url: str) -> tuple[str, str] | None:
-    """The media type and the base64 of a data URL; None for other URLs."""
-    if url[:5].lower() != "data:":
-        return None
-    head, _, data = url[5:].partition(",")
-    media_type, *parameters = (piece.strip().lower() for piece in head.split(";"))
-    if "base64" not in parameters:
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return media_type, data
 
 
 def _text(encoded: str) -> str:

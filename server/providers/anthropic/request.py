@@ -10,13 +10,14 @@ from typing import cast
 import orjson
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.anthropic.messages import Conversation
+from server.providers.anthropic.messages import turns_of, vendor_messages
 from server.providers.anthropic.models import ModelTraits, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.anthropic.tools import add_tools
 from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
+from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 Json = dict[str, object]
@@ -63,13 +64,11 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     extras = extra_of(request)
     gate = _Gate(reject=settings.unsupported_parameters == "reject")
     _check_unsupported(request, extras, gate)
-    conversation = Conversation(request.messages, ask.prefix)
-    if conversation.prefilled and not traits.prefill:
-        raise ProviderError(
-            Fault.UNSUPPORTED, "This model takes no conversation that ends with the assistant.", param="messages"
-        )
-    body: Json = {"model": ask.model, "max_tokens": 0, "messages": conversation.messages()}
-    _add_system(body, conversation, request, traits)
+    turns = turns_of(request.messages, ask.prefix)
+    if turns.prefilled and not traits.prefill:
+        raise unsupported("This model takes no conversation that ends with the assistant.", "messages")
+    body: Json = {"model": ask.model, "max_tokens": 0, "messages": vendor_messages(turns)}
+    _add_system(body, turns.system, request, traits)
     add_tools(body, request, traits)
     _add_limits(body, request, settings, traits)
     _add_output_config(body, request, extras, traits)
@@ -120,8 +119,8 @@ def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: _Gate
             gate.meet(param)
 
 
-def _add_system(body: Json, conversation: Conversation, request: ChatCompletionRequest, traits: ModelTraits) -> None:
-    blocks = list(conversation.system)
+def _add_system(body: Json, system: list[Json], request: ChatCompletionRequest, traits: ModelTraits) -> None:
+    blocks = list(system)
     instruction = _format_instruction(request, traits)
     if instruction:
         blocks.append({"type": "text", "text": instruction})

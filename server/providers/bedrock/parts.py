@@ -3,12 +3,11 @@
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html (2026-11).
 """
 
-import base64
 import re
-from urllib.parse import unquote_to_bytes
 
-from server.providers.errors import Fault, ProviderError
+from server.providers.data_url import data_url
 from server.providers.extra_fields import extra_of
+from server.providers.unsupported import no_content, unsupported
 from trunkline.v1.chat_pb2 import ContentPart, File, InputAudio
 
 Json = dict[str, object]
@@ -53,8 +52,8 @@ def part_block(part: ContentPart) -> Json | None:
             return _audio(part.input_audio)
         case kind if kind in _VENDORS_OWN:
             return {kind: extra_of(part).get(kind)}
-        case kind:
-            raise _unsupported(f"The provider has no content of the type `{kind[:64]}`.")
+        case _:
+            raise no_content(part)
 
 
 def text_block(text: str) -> Json:
@@ -69,45 +68,30 @@ def _image(url: str) -> Json:
         form = _IMAGES.get(f"image/{ending}")
         source = {"s3Location": {"uri": url}}
     else:
-        data = _data_url(url)
+        data = data_url(url)
         if data is None:
-            raise _unsupported("The provider takes images as data URLs only.", "messages.content.image_url")
+            raise unsupported("The provider takes images as data URLs only.", "messages.content.image_url")
         form = _IMAGES.get(data[0])
         source = {"bytes": data[1]}
     if form is None:
-        raise _unsupported("The provider takes images as PNG, JPEG, GIF and WebP only.", "messages.content.image_url")
+        raise unsupported("The provider takes images as PNG, JPEG, GIF and WebP only.", "messages.content.image_url")
     return {"image": {"format": form, "source": source}}
 
 
 def _document(file: File) -> Json:
-    data = _data_url(file.file_data)
+    data = data_url(file.file_data)
     if data is None:
-        raise _unsupported("The provider takes files as data URLs only.", "messages.content.file")
+        raise unsupported("The provider takes files as data URLs only.", "messages.content.file")
     media_type, encoded = data
     if media_type in _IMAGES:
         return _image(file.file_data)
     ending = file.filename.rpartition(".")[2].lower()
     form = _DOCUMENTS.get(media_type) or (ending if ending in _ENDINGS else None)
     if form is None:
-        raise _unsupported("The provider has no documents of this type.", "messages.content.file")
+        raise unsupported("The provider has no documents of this type.", "messages.content.file")
     name = _NOT_IN_NAME.sub(" ", file.filename.rpartition(".")[0] or file.filename).strip()[:_LONGEST_NAME]
     return {"document": {"format": form, "name": name or "document", "source": {"bytes": encoded}}}
 
 
 def _audio(audio: InputAudio) -> Json:
     return {"audio": {"format": audio.format or "wav", "source": {"bytes": audio.data}}}
-
-
-def _data_url(url: str) -> tuple[str, str] | None:
-    """The media type and the base64 of a data URL; None for other URLs."""
-    if url[:5].lower() != "data:":
-        return None
-    head, _, data = url[5:].partition(",")
-    media_type, *parameters = (piece.strip().lower() for piece in head.split(";"))
-    if "base64" not in parameters:
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return media_type, data
-
-
-def _unsupported(message: str, param: str = "messages.content") -> ProviderError:
-    return ProviderError(Fault.UNSUPPORTED, message, param=param)

@@ -19,6 +19,7 @@ from server.providers.bedrock.messages import Conversation
 from server.providers.bedrock.tools import add_tools
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
+from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 Json = dict[str, object]
@@ -76,10 +77,8 @@ class _Body:
         request, traits = self._request, self._traits
         self._check_unsupported()
         conversation = Conversation(request.messages, self._ask.prefix, short_ids="mistral" in self._ask.model)
-        if conversation.prefilled and not traits.prefill:
-            raise ProviderError(
-                Fault.UNSUPPORTED, "This model takes no conversation that ends with the assistant.", param="messages"
-            )
+        if conversation.turns.prefilled and not traits.prefill:
+            raise unsupported("This model takes no conversation that ends with the assistant.", "messages")
         body: Json = {"messages": conversation.messages()}
         add_tools(body, request, traits, conversation.calls, forcing=not self._ask.prefix)
         self._own.update((name, self._extras[name]) for name in _MODELS_EXTRAS if name in self._extras)
@@ -90,7 +89,7 @@ class _Body:
             self._add_format()
             self._add_reasoning(forced=_forced(body))
         self._add_sampling()
-        self._add_system(body, conversation)
+        self._add_system(body, conversation.turns.system)
         body.update((name, self._extras[name]) for name in _EXTRAS if name in self._extras)
         if request.service_tier in _TIERS:
             body.setdefault("serviceTier", {"type": request.service_tier})
@@ -123,8 +122,8 @@ class _Body:
             if present:
                 self._meet(param)
 
-    def _add_system(self, body: Json, conversation: Conversation) -> None:
-        blocks = list(conversation.system)
+    def _add_system(self, body: Json, system: list[Json]) -> None:
+        blocks = list(system)
         wanted = self._request.response_format
         if wanted.type == "json_object":
             blocks.append({"text": _JSON_ONLY})

@@ -5,8 +5,10 @@ Messages that are empty are left out, as the vendor refuses them. Source: https:
 
 from collections.abc import Iterable
 
-from server.providers.errors import Fault, ProviderError
+from server.providers.content import given_parts
 from server.providers.extra_fields import extra_of
+from server.providers.tools import called_function
+from server.providers.unsupported import no_content, no_role, no_words
 from trunkline.v1.chat_pb2 import ContentPart, Message, ToolCall
 
 Json = dict[str, object]
@@ -20,7 +22,7 @@ def vendor_messages(messages: Iterable[Message]) -> list[Json]:
     """
     mapped = [turn for message in messages if (turn := _message(message)) is not None]
     if not mapped:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider needs a message that is not empty.", param="messages")
+        raise no_words()
     return mapped
 
 
@@ -35,10 +37,8 @@ def _message(message: Message) -> Json | None:
         case "tool":
             content = _content(message)
             return {"role": "tool", "tool_call_id": message.tool_call_id, "content": "" if content is None else content}
-        case role:
-            raise ProviderError(
-                Fault.UNSUPPORTED, f"The provider has no messages of the role `{role[:64]}`.", param="messages"
-            )
+        case _:
+            raise no_role(message)
 
 
 def _said(role: str, message: Message) -> Json | None:
@@ -64,17 +64,16 @@ def _assistant(message: Message) -> Json | None:
 
 
 def _call(call: ToolCall) -> Json:
-    if not call.HasField("function"):
-        raise ProviderError(Fault.UNSUPPORTED, "The provider has calls of functions only.", param="messages.tool_calls")
-    function = {"name": call.function.name, "arguments": call.function.arguments.strip() or "{}"}
-    return {"id": call.id, "type": "function", "function": function}
+    function = called_function(call)
+    written = {"name": function.name, "arguments": function.arguments.strip() or "{}"}
+    return {"id": call.id, "type": "function", "function": written}
 
 
 def _content(message: Message) -> str | list[Json] | None:
     """The content, text as such where it is nothing but text; None where it is empty."""
     if not message.content_parts:
         return message.content or message.refusal or None
-    return [part for given in message.content_parts if (part := _part(given)) is not None] or None
+    return given_parts(message, _part) or None
 
 
 def _part(part: ContentPart) -> Json | None:
@@ -91,6 +90,5 @@ def _part(part: ContentPart) -> Json | None:
             return {"type": "image_url", "image_url": image}
         case "document":
             return {"type": "document", **extra_of(part)}
-        case kind:
-            message = f"The provider has no content of the type `{kind[:64]}`."
-            raise ProviderError(Fault.UNSUPPORTED, message, param="messages.content")
+        case _:
+            raise no_content(part)

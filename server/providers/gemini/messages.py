@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 import orjson
 
+from server.providers.content import given_parts
 from server.providers.errors import Fault, ProviderError
-from server.providers.extra_fields import extra_of
+from server.providers.extra_fields import extra_of, is_json_object
 from server.providers.gemini.parts import vendor_part
 from server.providers.gemini.signature import PLACEHOLDER, signature_of
+from server.providers.tools import arguments_of, called_function
+from server.providers.turns import Turns
+from server.providers.unsupported import no_role, only_text_of_system
 from trunkline.v1.chat_pb2 import Message, ToolCall
 
 Json = dict[str, object]
-
-_OPENING = "(The conversation begins.)"
-"""Said for the user where a conversation begins with the model, as the vendor wants a call to follow the user's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class _Call:
 
 
 class Conversation:
-    """Turns in Gemini's form, and the parts of the system instruction.
+    """A conversation in Gemini's form.
 
     Args:
         messages: the contract's.
@@ -39,28 +40,25 @@ class Conversation:
     """
 
     def __init__(self, messages: Iterable[Message], signed_calls: bool) -> None:
-        self.system: list[Json] = []
+        self.turns = Turns()
         self._signed_calls = signed_calls
-        self._turns: list[tuple[str, list[Json]]] = []
         self._calls: dict[str, _Call] = {}
         self._made = 0
         self._places: dict[int, int] = {}
         for message in messages:
             self._add(message)
-        if not self._turns and self.system:
-            self._turns, self.system = [("user", self.system)], []
-        if not self._turns:
-            raise ProviderError(Fault.UNSUPPORTED, "The provider needs a message that is not empty.", param="messages")
-        if self._turns[0][0] == "model":
-            self._turns.insert(0, ("user", [{"text": _OPENING}]))
+        self.turns.settle(_text_part)
 
     def contents(self) -> list[Json]:
         """The turns as the vendor wants them: results stand first, in the order of their calls."""
         contents: list[Json] = []
-        for role, parts in self._turns:
-            if role == "model" and self._signed_calls:
-                _sign(parts)
-            contents.append({"role": role, "parts": sorted(parts, key=self._order) if role == "user" else parts})
+        for role, parts in self.turns.spoken():
+            if role == "user":
+                contents.append({"role": role, "parts": sorted(parts, key=self._order)})
+            else:
+                if self._signed_calls:
+                    _sign(parts)
+                contents.append({"role": "model", "parts": parts})
         return contents
 
     def _order(self, part: Json) -> int:
@@ -69,33 +67,23 @@ class Conversation:
     def _add(self, message: Message) -> None:
         match message.role:
             case "system" | "developer":
-                self.system.extend(_system_parts(message))
+                self.turns.system.extend(_system_parts(message))
             case "user":
-                self._say("user", _parts(message))
+                self.turns.say("user", _parts(message))
             case "assistant":
-                self._say("model", [*_answer_parts(message), *(self._call(call) for call in message.tool_calls)])
+                calls = [self._call(call) for call in message.tool_calls]
+                self.turns.say("assistant", [*_answer_parts(message), *calls])
             case "tool":
-                self._say("user", self._result(message))
-            case role:
-                raise ProviderError(
-                    Fault.UNSUPPORTED, f"The provider has no messages of the role `{role[:64]}`.", param="messages"
-                )
-
-    def _say(self, role: str, parts: list[Json]) -> None:
-        if not parts:
-            return
-        if self._turns and self._turns[-1][0] == role:
-            self._turns[-1][1].extend(parts)
-        else:
-            self._turns.append((role, parts))
+                self.turns.say("user", self._result(message))
+            case _:
+                raise no_role(message)
 
     def _call(self, call: ToolCall) -> Json:
-        if not call.HasField("function"):
-            raise ProviderError(Fault.UNSUPPORTED, "The provider has calls of functions only.", param="messages.tool_calls")
-        self._calls[call.id] = _Call(call.function.name, self._made)
+        function = called_function(call)
+        self._calls[call.id] = _Call(function.name, self._made)
         self._made += 1
         named = {"id": call.id} if call.id else {}
-        part: Json = {"functionCall": {**named, "name": call.function.name, "args": _arguments(call)}}
+        part: Json = {"functionCall": {**named, "name": function.name, "args": arguments_of(function)}}
         if signature := signature_of(call):
             part["thoughtSignature"] = signature
         return part
@@ -123,21 +111,25 @@ def _sign(parts: list[Json]) -> None:
         calls[0]["thoughtSignature"] = PLACEHOLDER
 
 
+def _text_part(text: str) -> Json:
+    return {"text": text}
+
+
 def _parts(message: Message) -> list[Json]:
-    parts = [part for given in message.content_parts if (part := vendor_part(given)) is not None]
+    parts = given_parts(message, vendor_part)
     if message.content:
-        parts.append({"text": message.content})
+        parts.append(_text_part(message.content))
     return parts
 
 
 def _answer_parts(message: Message) -> list[Json]:
     parts = _parts(message)
     if message.refusal:
-        parts.append({"text": message.refusal})
+        parts.append(_text_part(message.refusal))
     signature = signature_of(message)
     if signature:
         if not parts or "text" not in parts[-1]:
-            parts.append({"text": ""})
+            parts.append(_text_part(""))
         parts[-1]["thoughtSignature"] = signature
     return parts
 
@@ -145,30 +137,12 @@ def _answer_parts(message: Message) -> list[Json]:
 def _system_parts(message: Message) -> list[Json]:
     parts = _parts(message)
     if any("text" not in part for part in parts):
-        raise ProviderError(Fault.UNSUPPORTED, "The provider takes system prompts as text only.", param="messages.content")
+        raise only_text_of_system()
     return parts
-
-
-def _arguments(call: ToolCall) -> orjson.Fragment:
-    arguments = call.function.arguments.strip() or "{}"
-    if not _is_object(arguments):
-        raise ProviderError(
-            Fault.UNSUPPORTED,
-            "The provider takes a call's arguments only as a JSON object.",
-            param="messages.tool_calls.function.arguments",
-        )
-    return orjson.Fragment(arguments)
 
 
 def _response(text: str, failed: bool) -> object:
     """A result as the object that the vendor wants; anything else than an object is put into one."""
     if failed:
         return {"error": text}
-    return orjson.Fragment(text) if _is_object(text) else {"result": text}
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(orjson.loads(text), dict)
-    except orjson.JSONDecodeError:
-        return False
+    return orjson.Fragment(text) if is_json_object(text) else {"result": text}

@@ -5,12 +5,12 @@ own files, Google's storage, YouTube, and for newer models any public one. Sourc
 https://ai.google.dev/gemini-api/docs/file-input-methods (2026-11).
 """
 
-import base64
 import mimetypes
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
-from server.providers.errors import Fault, ProviderError
+from server.providers.data_url import data_url
 from server.providers.extra_fields import extra_of
+from server.providers.unsupported import no_content, unsupported
 from trunkline.v1.chat_pb2 import ContentPart, File
 
 Json = dict[str, object]
@@ -42,8 +42,7 @@ def vendor_part(part: ContentPart) -> Json | None:
             url = video.get("url") if isinstance(video, dict) else None
             if isinstance(video, dict) and isinstance(url, str):
                 return _media(url, _told_type(video), "")
-    message = f"The provider has no content of the type `{part.type[:64]}`."
-    raise ProviderError(Fault.UNSUPPORTED, message, param="messages.content")
+    raise no_content(part)
 
 
 def _file(file: File) -> Json:
@@ -55,18 +54,13 @@ def _file(file: File) -> Json:
         return _media(file.file_data, media_type, file.filename)
     media_type = media_type or _guessed(file.filename)
     if not media_type:
-        raise ProviderError(
-            Fault.UNSUPPORTED, "The provider takes files as data URLs with their type.", param="messages.content.file"
-        )
+        raise unsupported("The provider takes files as data URLs with their type.", "messages.content.file")
     return _inline(media_type, file.file_data)
 
 
 def _media(url: str, told_type: str, filename: str) -> Json:
-    if url[:5].lower() == "data:":
-        head, _, data = url[5:].partition(",")
-        media_type, *parameters = (piece.strip().lower() for piece in head.split(";"))
-        if "base64" not in parameters:
-            data = base64.b64encode(unquote_to_bytes(data)).decode()
+    if inline := data_url(url):
+        media_type, data = inline
         return _inline(told_type or media_type or "text/plain", data)
     file: Json = {"fileUri": url}
     media_type = told_type or _guessed(filename) or _guessed(_path(url))

@@ -54,7 +54,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     body: Json = {"contents": conversation.contents()}
     add_tools(body, request, searches=extras.get("web_search_options") is not None)
     config: Json = {}
-    system = list(conversation.system)
+    system = list(conversation.turns.system)
     if instruction := _add_format(config, request, told=bool(request.tools) and not traits.json_with_tools):
         system.append({"text": instruction})
     if system:

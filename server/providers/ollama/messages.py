@@ -7,9 +7,8 @@ import base64
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
-import orjson
-
-from server.providers.errors import Fault, ProviderError
+from server.providers.tools import arguments_of, called_function
+from server.providers.unsupported import no_content, no_role, unsupported
 from trunkline.v1.chat_pb2 import ContentPart, Message, ToolCall
 
 Json = dict[str, object]
@@ -34,7 +33,7 @@ def vendor_messages(messages: Iterable[Message]) -> list[Json]:
 def _message(message: Message, names: dict[str, str]) -> Json:
     role = _ROLES.get(message.role)
     if role is None:
-        raise _unsupported(f"The provider has no messages of the role `{message.role[:64]}`.", "messages")
+        raise no_role(message)
     texts = [_text(part) for part in message.content_parts if part.type in ("text", "refusal")]
     if said := message.content or (message.refusal if role == "assistant" else ""):
         texts.append(said)
@@ -64,9 +63,9 @@ def _image(part: ContentPart) -> str:
     elif part.type == "file" and part.file.file_data[:11].lower() == "data:image/":
         url = part.file.file_data
     else:
-        raise _unsupported(f"The provider has no content of the type `{part.type[:64]}`.", "messages.content")
+        raise no_content(part)
     if url[:5].lower() != "data:":
-        raise _unsupported("The provider takes images as data URLs only.", "messages.content.image_url")
+        raise unsupported("The provider takes images as data URLs only.", "messages.content.image_url")
     head, _, data = url[5:].partition(",")
     if any(parameter.strip().lower() == "base64" for parameter in head.split(";")):
         return data
@@ -74,20 +73,5 @@ def _image(part: ContentPart) -> str:
 
 
 def _call(call: ToolCall) -> Json:
-    if not call.HasField("function"):
-        raise _unsupported("The provider has calls of functions only.", "messages.tool_calls")
-    arguments = call.function.arguments.strip() or "{}"
-    try:
-        fits = isinstance(orjson.loads(arguments), dict)
-    except orjson.JSONDecodeError:
-        fits = False
-    if not fits:
-        raise _unsupported(
-            "The provider takes a call's arguments only as a JSON object.", "messages.tool_calls.function.arguments"
-        )
-    function: Json = {"name": call.function.name, "arguments": orjson.Fragment(arguments)}
-    return {"id": call.id, "function": function}
-
-
-def _unsupported(message: str, param: str) -> ProviderError:
-    return ProviderError(Fault.UNSUPPORTED, message, param=param)
+    function = called_function(call)
+    return {"id": call.id, "function": {"name": function.name, "arguments": arguments_of(function)}}
