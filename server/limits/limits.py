@@ -123,7 +123,7 @@ class Limits:
         except CountersError:
             self._book.forget([due.key for due in dues])  # it may have been granted, and nobody knows
             if self._fail_open:
-                return self._reserved(request, time, allowances)
+                return self._reserved(request, time, None)
             raise _out_of_reach() from None
         if taken.refused is not None:
             raise self._refusal(claims, dues, rates, taken)
@@ -195,7 +195,7 @@ class Limits:
         self,
         request: Request,
         time: int,
-        allowances: Allowances,
+        allowances: Allowances | None,
         claims: Sequence[Claim] = (),
         dues: Sequence[Due] = (),
         marks: Sequence[int] = (),
@@ -252,7 +252,7 @@ class Reservation:
         limits: who holds it.
         request: whose it is.
         time: when it begins, in microseconds since the epoch.
-        allowances: those that were in force.
+        allowances: those that it was counted for; None: none was, though there may be some.
         claims: what was granted, those of allowances last.
         dues: the allowances.
         marks: of each claim, what it was granted of.
@@ -266,7 +266,7 @@ class Reservation:
         limits: Limits,
         request: Request,
         time: int,
-        allowances: Allowances,
+        allowances: Allowances | None,
         claims: Sequence[Claim],
         dues: Sequence[Due],
         marks: Sequence[int],

@@ -68,6 +68,31 @@ async def test_a_budget_that_comes_while_a_request_runs_counts_what_it_used(
     assert await held(limits) == [71]
 
 
+async def test_a_request_that_passed_uncounted_counts_what_it_used(
+    ledger: Ledger, sqlite_database: Database, clock: TurnedClock
+) -> None:
+    fails = True
+
+    async def flush() -> None:
+        if fails:
+            raise TimeoutError
+        await ledger.flush()
+
+    limits = Limits(None, MemoryCounters(clock), sqlite_database, clock, flush=flush)
+    await add_budget(sqlite_database, 10**9)
+    await limits.start()
+    reservation = await limits.reserve(ask(micros=RESERVED))
+    await ledger.intent(intent("a"))
+    fails = False
+    clock.time += 60
+    assert await refusal(limits, ask()) is None
+    assert await held(limits) == [RESERVED]
+    await ledger.settle(settlement("a", cost_micros=20))
+    await reservation.settle(0, 20)
+    assert await held(limits) == [20]
+    await limits.close()
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_counters_seeded_amid_requests_are_exact_in_the_end(
     limits: Limits, ledger: Ledger, sqlite_database: Database, seed: int
