@@ -91,10 +91,11 @@ class Direct:
         if self._running is not None:
             self._wake()
             await self._running
-        if self._mending is not None:
-            await asyncio.wait((self._mending,), timeout=self._settings.deadline_s)
-            self._mending.cancel()
-            await asyncio.gather(self._mending, return_exceptions=True)
+        mending = self._mending  # which forgets itself when it is done
+        if mending is not None:
+            await asyncio.wait((mending,), timeout=self._settings.deadline_s)
+            mending.cancel()
+            await asyncio.gather(mending, return_exceptions=True)
         arrived = self._backlog.empty
         await self._backlog.close()
         return arrived
