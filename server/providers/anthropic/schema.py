@@ -8,6 +8,9 @@ from typing import cast
 
 import orjson
 
+from server.providers.extra_fields import json_object
+from trunkline.v1.chat_pb2 import FunctionDefinition
+
 _KEPT = frozenset(
     {"type", "enum", "const", "description", "title", "default", "required", "$ref", "anyOf", "allOf", "items"}
 )
@@ -40,6 +43,19 @@ def closed_schema(schema: dict[str, object], depth: int = 0) -> dict[str, object
         also = orjson.dumps(unenforced).decode()
         closed["description"] = f"{said}\n\n{also}" if isinstance(said, str) and said else also
     return closed
+
+
+def input_schema(function: FunctionDefinition, strict: bool) -> dict[str, object]:
+    """The schema of what a function takes, which is an object; closed, where calls are to be held to it.
+
+    Raises:
+        ProviderError: INVALID_REQUEST where the request has no JSON object as its schema.
+    """
+    if not function.HasField("parameters_json"):
+        return {"type": "object", "properties": {}} | ({"additionalProperties": False} if strict else {})
+    schema = json_object(function.parameters_json, "tools.function.parameters")
+    schema = closed_schema(schema) if strict else schema
+    return schema if schema.get("type") == "object" else {**schema, "type": "object"}
 
 
 def _inner(value: object, depth: int) -> object:

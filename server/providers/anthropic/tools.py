@@ -3,10 +3,11 @@
 import re
 
 from server.providers.anthropic.models import ModelTraits
-from server.providers.anthropic.schema import closed_schema
-from server.providers.errors import Fault, ProviderError
-from server.providers.extra_fields import extra_of, json_object
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, FunctionDefinition, Tool
+from server.providers.anthropic.schema import input_schema
+from server.providers.extra_fields import extra_of
+from server.providers.tools import allowed_tools, function_of, no_choice
+from server.providers.unsupported import unsupported
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Tool
 
 Json = dict[str, object]
 
@@ -39,25 +40,15 @@ def add_tools(body: Json, request: ChatCompletionRequest, traits: ModelTraits) -
 def _tool(tool: Tool, traits: ModelTraits) -> Json:
     if _VENDORS_OWN.fullmatch(tool.type):
         return {"type": tool.type, **extra_of(tool)}
-    if tool.type != "function" or not tool.HasField("function"):
-        raise ProviderError(Fault.UNSUPPORTED, f"The provider has no tools of the type `{tool.type[:64]}`.", param="tools")
-    function = tool.function
+    function = function_of(tool)
     strict = function.strict and traits.schemas
-    mapped: Json = {"name": function.name, "input_schema": _input_schema(function, strict)}
+    mapped: Json = {"name": function.name, "input_schema": input_schema(function, strict)}
     if function.HasField("description"):
         mapped["description"] = function.description
     if strict:
         mapped["strict"] = True
     extras = {**extra_of(function), **extra_of(tool)}
     return mapped | {name: extras[name] for name in _EXTRAS if name in extras}
-
-
-def _input_schema(function: FunctionDefinition, strict: bool) -> Json:
-    if not function.HasField("parameters_json"):
-        return {"type": "object", "properties": {}} | ({"additionalProperties": False} if strict else {})
-    schema = json_object(function.parameters_json, "tools.function.parameters")
-    schema = closed_schema(schema) if strict else schema
-    return schema if schema.get("type") == "object" else {**schema, "type": "object"}
 
 
 def _choice(request: ChatCompletionRequest, traits: ModelTraits) -> tuple[Json | None, frozenset[str] | None]:
@@ -68,25 +59,17 @@ def _choice(request: ChatCompletionRequest, traits: ModelTraits) -> tuple[Json |
     mode = choice.mode
     allowed = None
     if choice.type == "allowed_tools":
-        mode, allowed = _allowed_tools(extra_of(choice).get("allowed_tools"))
+        mode, allowed = allowed_tools(choice)
     if mode == "required":
         return _forced({"type": "any"}, traits), allowed
     if mode in ("auto", "none"):
         return {"type": mode}, allowed
     if choice.type == "function":
         return _forced({"type": "tool", "name": choice.function.name}, traits), allowed
-    raise ProviderError(Fault.UNSUPPORTED, "The provider has no such choice of tools.", param="tool_choice")
+    raise no_choice()
 
 
 def _forced(choice: Json, traits: ModelTraits) -> Json:
     if not traits.forced_tools:
-        raise ProviderError(Fault.UNSUPPORTED, "This model cannot be forced to call a tool.", param="tool_choice")
+        raise unsupported("This model cannot be forced to call a tool.", "tool_choice")
     return choice
-
-
-def _allowed_tools(allowed: object) -> tuple[str, frozenset[str]]:
-    fields = allowed if isinstance(allowed, dict) else {}
-    mode, tools = fields.get("mode"), fields.get("tools")
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    names = frozenset(function["name"] for function in functions if isinstance(function, dict) and "name" in function)
-    return mode if isinstance(mode, str) else "", names

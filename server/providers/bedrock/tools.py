@@ -4,10 +4,10 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Tool
 """
 
 from server.providers.anthropic.models import ModelTraits
-from server.providers.anthropic.schema import closed_schema
-from server.providers.errors import Fault, ProviderError
-from server.providers.extra_fields import extra_of, json_object
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, FunctionDefinition, Tool
+from server.providers.anthropic.schema import input_schema
+from server.providers.tools import allowed_tools, function_of, no_choice
+from server.providers.unsupported import unsupported
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Tool
 
 Json = dict[str, object]
 
@@ -42,7 +42,7 @@ def add_tools(body: Json, request: ChatCompletionRequest, traits: ModelTraits, c
     config: Json = {"tools": tools}
     if mode in ("required", "function") and forcing:
         if not traits.forced_tools:
-            raise ProviderError(Fault.UNSUPPORTED, "This model cannot be forced to call a tool.", param="tool_choice")
+            raise unsupported("This model cannot be forced to call a tool.", "tool_choice")
         config["toolChoice"] = {"any": {}} if mode == "required" else {"tool": {"name": name}}
     elif mode:
         config["toolChoice"] = {"auto": {}}
@@ -50,24 +50,14 @@ def add_tools(body: Json, request: ChatCompletionRequest, traits: ModelTraits, c
 
 
 def _tool(tool: Tool, traits: ModelTraits) -> Json:
-    if tool.type != "function" or not tool.HasField("function"):
-        raise ProviderError(Fault.UNSUPPORTED, f"The provider has no tools of the type `{tool.type[:64]}`.", param="tools")
-    function = tool.function
+    function = function_of(tool)
     strict = function.strict and traits.schemas
-    spec: Json = {"name": function.name, "inputSchema": {"json": _schema(function, strict)}}
+    spec: Json = {"name": function.name, "inputSchema": {"json": input_schema(function, strict)}}
     if function.description:
         spec["description"] = function.description
     if strict:
         spec["strict"] = True
     return {"toolSpec": spec}
-
-
-def _schema(function: FunctionDefinition, strict: bool) -> Json:
-    if not function.HasField("parameters_json"):
-        return {"type": "object", "properties": {}} | ({"additionalProperties": False} if strict else {})
-    schema = json_object(function.parameters_json, "tools.function.parameters")
-    schema = closed_schema(schema) if strict else schema
-    return schema if schema.get("type") == "object" else {**schema, "type": "object"}
 
 
 def _choice(request: ChatCompletionRequest) -> tuple[str, str, frozenset[str] | None]:
@@ -76,21 +66,14 @@ def _choice(request: ChatCompletionRequest) -> tuple[str, str, frozenset[str] | 
         return "", "", None
     choice = request.tool_choice
     if choice.type == "allowed_tools":
-        fields = extra_of(choice).get("allowed_tools")
-        return _allowed(fields if isinstance(fields, dict) else {})
+        mode, names = allowed_tools(choice)
+        return _known(mode), "", names
     if choice.type == "function":
         return "function", choice.function.name, None
     return _known(choice.mode), "", None
 
 
-def _allowed(fields: Json) -> tuple[str, str, frozenset[str]]:
-    mode, tools = fields.get("mode"), fields.get("tools")
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    names = frozenset(function["name"] for function in functions if isinstance(function, dict) and "name" in function)
-    return _known(mode if isinstance(mode, str) else ""), "", names
-
-
 def _known(mode: str) -> str:
     if mode not in ("auto", "none", "required"):
-        raise ProviderError(Fault.UNSUPPORTED, "The provider has no such choice of tools.", param="tool_choice")
+        raise no_choice()
     return mode

@@ -6,8 +6,9 @@ Source: https://docs.cohere.com/reference/chat (2026-11).
 
 import re
 
-from server.providers.errors import Fault, ProviderError
-from server.providers.extra_fields import extra_of, json_object
+from server.providers.extra_fields import json_object
+from server.providers.tools import allowed_tools, function_of, no_choice
+from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Tool
 
 Json = dict[str, object]
@@ -35,14 +36,11 @@ def add_tools(body: Json, request: ChatCompletionRequest) -> None:
 
 
 def _tool(tool: Tool) -> Json:
-    if tool.type != "function" or not tool.HasField("function"):
-        raise ProviderError(Fault.UNSUPPORTED, f"The provider has no tools of the type `{tool.type[:64]}`.", param="tools")
-    function = tool.function
+    function = function_of(tool)
     if not _NAME.fullmatch(function.name):
-        raise ProviderError(
-            Fault.UNSUPPORTED,
+        raise unsupported(
             "The provider takes names of tools that consist of letters, digits and underscores, no digit first.",
-            param="tools.function.name",
+            "tools.function.name",
         )
     parameters = json_object(function.parameters_json or "{}", "tools.function.parameters")
     mapped: Json = {"name": function.name, "parameters": parameters or {"type": "object", "properties": {}}}
@@ -55,17 +53,9 @@ def _choice(request: ChatCompletionRequest) -> tuple[str, frozenset[str] | None]
     """The mode, and the names of the only tools that may be called; None where all may."""
     choice = request.tool_choice
     if choice.type == "allowed_tools":
-        return _allowed_tools(extra_of(choice).get("allowed_tools"))
+        return allowed_tools(choice)
     if choice.type == "function":
         return "required", frozenset((choice.function.name,))
     if choice.mode in ("", "auto", *_MODES) and not choice.type:
         return choice.mode, None
-    raise ProviderError(Fault.UNSUPPORTED, "The provider has no such choice of tools.", param="tool_choice")
-
-
-def _allowed_tools(allowed: object) -> tuple[str, frozenset[str]]:
-    fields = allowed if isinstance(allowed, dict) else {}
-    mode, tools = fields.get("mode"), fields.get("tools")
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    names = frozenset(function["name"] for function in functions if isinstance(function, dict) and "name" in function)
-    return mode if isinstance(mode, str) else "", names
+    raise no_choice()

@@ -1,8 +1,8 @@
 """The contract's tools and tool choice -> Gemini's."""
 
-from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.gemini.schema import vendor_schema
+from server.providers.tools import allowed_tools, no_choice, no_tool
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, FunctionDefinition, Tool
 
 Json = dict[str, object]
@@ -70,7 +70,7 @@ def _declaration(function: FunctionDefinition) -> Json:
 def _own(tool: Tool) -> Json:
     name = _VENDORS_OWN.get(tool.type, tool.type)
     if name not in _VENDORS_OWN.values():
-        raise ProviderError(Fault.UNSUPPORTED, f"The provider has no tools of the type `{tool.type[:64]}`.", param="tools")
+        raise no_tool(tool)
     return {name: extra_of(tool)}
 
 
@@ -84,14 +84,7 @@ def _choice(request: ChatCompletionRequest) -> tuple[str, frozenset[str] | None]
     if choice.type == "function":
         return "ANY", frozenset({choice.function.name})
     if choice.type == "allowed_tools":
-        allowed = extra_of(choice).get("allowed_tools")
-        fields = allowed if isinstance(allowed, dict) else {}
-        mode = fields.get("mode")
-        if isinstance(mode, str) and mode in _MODES:
-            return _MODES[mode], _names(fields.get("tools"))
-    raise ProviderError(Fault.UNSUPPORTED, "The provider has no such choice of tools.", param="tool_choice")
-
-
-def _names(tools: object) -> frozenset[str]:
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    return frozenset(str(function["name"]) for function in functions if isinstance(function, dict) and "name" in function)
+        mode, names = allowed_tools(choice)
+        if mode in _MODES:
+            return _MODES[mode], names
+    raise no_choice()

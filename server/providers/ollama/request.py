@@ -13,6 +13,7 @@ from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.ollama.messages import vendor_messages
+from server.providers.tools import allowed_tools, function_of
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, StringOrList, Tool
 from trunkline.v1.text_pb2 import EmbeddingRequest, TextCompletionRequest, TextInput
 
@@ -189,8 +190,7 @@ def _tools(request: ChatCompletionRequest, gate: _Gate) -> list[Json]:
     if choice.type == "function":
         mode, names = "required", frozenset({choice.function.name})
     elif choice.type == "allowed_tools":
-        fields = extra_of(choice).get("allowed_tools")
-        mode, names = _allowed(fields if isinstance(fields, dict) else {})
+        mode, names = allowed_tools(choice)
     if mode == "none":
         return []
     if mode == "required":
@@ -198,17 +198,8 @@ def _tools(request: ChatCompletionRequest, gate: _Gate) -> list[Json]:
     return [_tool(tool) for tool in request.tools if names is None or tool.function.name in names]
 
 
-def _allowed(fields: Json) -> tuple[str, frozenset[str]]:
-    mode, tools = fields.get("mode"), fields.get("tools")
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    names = frozenset(function["name"] for function in functions if isinstance(function, dict) and "name" in function)
-    return mode if isinstance(mode, str) else "", names
-
-
 def _tool(tool: Tool) -> Json:
-    if tool.type != "function" or not tool.HasField("function"):
-        raise ProviderError(Fault.UNSUPPORTED, f"The provider has no tools of the type `{tool.type[:64]}`.", param="tools")
-    function = tool.function
+    function = function_of(tool)
     written: Json = {"name": function.name, "parameters": {"type": "object", "properties": {}}}
     if function.HasField("description"):
         written["description"] = function.description
