@@ -16,13 +16,12 @@ from aiohttp.http import RawResponseMessage
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import LARGEST_BODY, LARGEST_HEADER, Answer, Http
-from server.providers.http.http1_form import Form
+from server.providers.http.http1_form import CODINGS, Form
 from server.providers.http.http1_pool import Line, Pool, Stale
 
 _READ_SIZE = 256 * 1024
 _DRAIN_S = 1.0
 _MOST_FORMS = 256
-_CODINGS = frozenset({"gzip", "deflate"})
 _FREE_BYTES = 16 * 1024 * 1024
 _MOST_EXPANSION = 100
 """JSON and events shrink to a tenth or, where they repeat themselves, a fiftieth; what is made to burst, to a thousandth."""
@@ -178,22 +177,21 @@ class Http1(Http):
             if form is None or not form.suits(headers):
                 form = self._remember(verb, url, headers)
             sent = form.head + b"\r\n" if body is None else b"%bContent-Length: %d\r\n\r\n%b" % (form.head, len(body), body)
+            deadline = None if timeout_s is None else form.request.loop.time() + timeout_s
             try:
-                return await self._ask(form, sent, timeout_s)
+                return await self._ask(form, sent, deadline)
             except Stale:
                 self._pool.drop_idle()  # what was idle beside it is no fresher
-                return await self._ask(form, sent, timeout_s)
+                return await self._ask(form, sent, deadline)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, http_exceptions.HttpProcessingError) as error:
             _raise(error)
 
-    async def _ask(self, form: Form, sent: bytes, timeout_s: float | None) -> Answer:
-        loop = form.request.loop
-        deadline = None if timeout_s is None else loop.time() + timeout_s
+    async def _ask(self, form: Form, sent: bytes, deadline: float | None) -> Answer:
         line = await self._pool.take(form.request, form.key, deadline)
         held = _Held(self._pool, form.key, line, self._drains)
         try:
             if deadline is not None:
-                held.expire_at(loop, deadline)
+                held.expire_at(form.request.loop, deadline)
             line.set_response_params(
                 read_until_eof=True,
                 read_timeout=self._idle_timeout_s,
@@ -204,12 +202,15 @@ class Http1(Http):
             transport = line.transport
             if transport is None:
                 raise aiohttp.ClientConnectionError("the connection is closed")
-            transport.write(sent)
             line.start_timeout()
-            while True:
+            transport.write(sent)
+            message, content = await line.read()
+            while 100 <= message.code < 200 and message.code != 101:  # a word before the answer
+                if line.late:
+                    raise TimeoutError
+                if not len(line):  # aiohttp takes it for an answer, and ended the time for the next read
+                    line.start_timeout()
                 message, content = await line.read()
-                if not 100 <= message.code < 200 or message.code == 101:  # a word before the answer
-                    break
         except BaseException:
             held.end(close=True)
             raise
@@ -235,7 +236,7 @@ class Http1(Http):
 def _unusual(held: _Held, message: RawResponseMessage, content: aiohttp.StreamReader) -> Answer:
     if 200 <= message.code < 600:
         coding = message.headers["Content-Encoding"].strip().lower()
-        if coding in _CODINGS:
+        if coding in CODINGS:
             return _CodedAnswer(held, message, content)
         if coding in ("", "identity"):
             return Http1Answer(held, message, content)
@@ -272,6 +273,8 @@ def _told(error: Exception) -> tuple[Fault, str]:
             return Fault.CONNECTION, "The provider's address is not one."
         case aiohttp.ClientConnectionError() | OSError():
             return Fault.CONNECTION, "The connection to the provider failed."
+        case ValueError():
+            return Fault.PROTOCOL, "The provider cannot be asked: its address or a header is none."
         case _:
             return Fault.PROTOCOL, "The provider's answer is not valid HTTP."
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-_NOT_ADDED = ("User-Agent", "Accept", "Content-Type")
+CODINGS = ("gzip", "deflate")
+"""How answers may be compressed: aiohttp would ask for all that it finds installed."""
+
+_NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -35,6 +38,7 @@ class Form:
         self._headers = headers
         fields = self.request.headers.copy()
         fields.popall("Content-Length", None)
+        fields.setdefault("Accept-Encoding", ", ".join(CODINGS))
         lines = [f"{verb} {self.request.url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         if any(_CONTROL.search(line) for line in lines):
             raise ValueError("a header with control characters")

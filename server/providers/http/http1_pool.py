@@ -1,8 +1,9 @@
 """The connections of aiohttp, held to what a provider may do and what its settings say.
 
 aiohttp has no public way to limit idle connections, or to tell that a connection was used before. So this overrides names
-of its own (`_create_connection`, `_release`, `_cleanup`, `_cleanup_handle`, `_conns`, `_acquired`, `_factory`, `_waiter`,
-`_buffer`, `_payload`, and a connection's `_protocol`); `test_http1` notices a change.
+of its own (`_create_connection`, `_release`, `_release_waiter`, `_cleanup`, `_cleanup_handle`, `_conns`, `_acquired`,
+`_factory`, `_waiter`, `_buffer`, `_payload`, `_drop_timeout`, and a connection's `_protocol`); `test_http1` and
+`test_http1_lines` notice a change.
 
 What outlives a request (connections, timers) is made in a context of its own: it would keep the caller's, and with that the
 caller's whole request.
@@ -10,7 +11,6 @@ caller's whole request.
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from contextvars import Context
 from enum import Enum
 from typing import cast
@@ -69,10 +69,13 @@ class Line(ResponseHandler):
         if state is _ASKED and data:
             if self.state is _ASKED:
                 self.state = _ANSWERING
-            if self._waiter is not None:
-                self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
         elif self._buffer and self.state is _IDLE:
             self.abort()
+        if self._waiter is not None:
+            if data and self._head_timer is None:
+                self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
+        elif self._head_timer is not None:
+            self._end_head_timer()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Tells the reader what went wrong."""
@@ -86,9 +89,25 @@ class Line(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Ends the connection."""
-        if self._head_timer is not None:
-            self._head_timer.cancel()
+        self._end_head_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Lets the time for a read stand still: a vendor that has not all of the request need not answer."""
+        super().pause_writing()
+        self._drop_timeout()
+
+    def resume_writing(self) -> None:
+        """Lets it begin."""
+        super().resume_writing()
+        if self.state is _ASKED:
+            self.start_timeout()
+
+    def begin(self) -> None:
+        """Makes it ready for a request. What befalls that one is nothing to an answer that is whole, and may be read yet."""
+        self.reused, self.late = self.state is _IDLE, False
+        self.state = _ASKED
+        self._payload = None
 
     def expire(self) -> None:
         """Ends the waiting for an answer whose time is over; what has arrived can still be read."""
@@ -101,7 +120,15 @@ class Line(ResponseHandler):
 
     def close(self) -> None:
         """Closes at once: neither the rest of a request that nobody wants nor a vendor's farewell is waited for."""
+        payload = self._payload
         self.abort()
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
+
+    def _end_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -140,16 +167,29 @@ class Pool(aiohttp.TCPConnector):
         """
         line = self._idle_line(key)
         if line is None:
-            async with asyncio.timeout_at(deadline):
-                connection = await self.connect(request, [], _UNHURRIED)
-            line, connection._protocol = cast(Line, connection.protocol), None  # else it would warn of itself
-        line.reused, line.late = line.state is _IDLE, False
-        line.state = _ASKED
+            line = await self._wait_for_line(request, deadline)
+        line.begin()
         return line
 
     def give(self, key: ConnectionKey, line: Line, close: bool = False) -> None:
-        """Gives a connection back, which is kept if it can serve again."""
-        self._release(key, line, should_close=close)
+        """Gives a connection back, which is kept if it can serve again: not before its request is out."""
+        transport = line.transport
+        self._release(key, line, should_close=close or (transport is not None and transport.get_write_buffer_size() > 0))
+
+    async def _wait_for_line(self, request: ClientRequest, deadline: float | None) -> Line:
+        try:
+            if self.closed:
+                raise aiohttp.ClientConnectionError("the pool is closed")
+            async with asyncio.timeout_at(deadline):
+                connection = await self.connect(request, [], _UNHURRIED)
+        except BaseException as error:
+            self._release_waiter()  # who leaves may have been woken, and nobody else would be
+            task = asyncio.current_task()
+            if self.closed and isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling():
+                raise aiohttp.ClientConnectionError("the pool is closed") from None
+            raise
+        line, connection._protocol = cast(Line, connection.protocol), None  # else it would warn of itself
+        return line
 
     def _idle_line(self, key: ConnectionKey) -> Line | None:
         """As aiohttp's `_get`, which makes two objects more."""
@@ -180,7 +220,7 @@ class Pool(aiohttp.TCPConnector):
     async def _create_connection(
         self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        making = asyncio.create_task(self._make(super()._create_connection(req, traces, timeout)), context=Context())
+        making = asyncio.create_task(self._make(req, traces, timeout), context=Context())
         try:
             line = await making
         except asyncio.CancelledError:
@@ -191,10 +231,10 @@ class Pool(aiohttp.TCPConnector):
             self._trim_timer = self._loop.call_later(self._trim_s, self._trim, context=Context())
         return line
 
-    async def _make(self, work: Coroutine[None, None, ResponseHandler]) -> ResponseHandler:
+    async def _make(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> ResponseHandler:
         try:
             async with asyncio.timeout(self._connect_s):
-                return await work
+                return await super()._create_connection(req, traces, timeout)
         except TimeoutError:
             raise aiohttp.ConnectionTimeoutError from None
 
@@ -214,6 +254,8 @@ class Pool(aiohttp.TCPConnector):
             self._cleanup_handle = self._loop.call_later(max(next_s, _LOOK_S), self._cleanup, context=Context())
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        if self.closed:  # and so is the connection
+            return
         protocol.state = _IDLE  # type: ignore[attr-defined]
         if self._cleanup_handle is None and not self._force_close:
             self._cleanup_handle = self._loop.call_later(self._keepalive_timeout or 0, self._cleanup, context=Context())
