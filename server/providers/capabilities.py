@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Self
 
+from server.config.provider_settings import ProviderSettings
 from server.providers.errors import Fault, ProviderError
 
 Json = dict[str, object]
@@ -185,6 +187,20 @@ class Gate:
     """
 
     reject: bool
+
+    @classmethod
+    def of(cls, settings: ProviderSettings) -> Self:
+        """The gate that a provider's row asks for."""
+        return cls(reject=settings.unsupported_parameters == "reject")
+
+    def meet(self, param: str) -> None:
+        """Says of a parameter which the request has, and which shapes the answer, that the vendor has no place for it.
+
+        Raises:
+            ProviderError: UNSUPPORTED, with its name.
+        """
+        if self.reject:
+            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
 
     def drop(self, body: Json, param: str) -> None:
         """Takes a parameter out of a body.

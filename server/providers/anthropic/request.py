@@ -7,16 +7,15 @@ or refused as the settings say, where it would have shaped the answer; mere hint
 from dataclasses import dataclass
 from typing import cast
 
-import orjson
-
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic.messages import turns_of, vendor_messages
 from server.providers.anthropic.models import ModelTraits, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.anthropic.tools import add_tools
 from server.providers.base import Ask
-from server.providers.errors import Fault, ProviderError
+from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
+from server.providers.parameters import body_bytes, json_instruction, not_taken, one_choice, stop_texts, token_limit
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -33,11 +32,11 @@ _EXTRAS = ("cache_control", "container", "diagnostics", "inference_geo", "speed"
 _BETA_EXTRAS = ("context_management", "mcp_servers")
 """Refused without a beta's name in `anthropic-beta`, which only the settings can give."""
 
+_TAKEN = frozenset({"parallel_tool_calls"})
 _TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
 _SMALLEST_BUDGET = 1024
-_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,10 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     """
     traits = model_traits(ask.model)
     extras = extra_of(request)
-    gate = _Gate(reject=settings.unsupported_parameters == "reject")
-    _check_unsupported(request, extras, gate)
+    gate = Gate.of(settings)
+    one_choice(request.n)
+    for param in not_taken(request, extras, _TAKEN):
+        gate.meet(param)
     turns = turns_of(request.messages, ask.prefix)
     if turns.prefilled and not traits.prefill:
         raise unsupported("This model takes no conversation that ends with the assistant.", "messages")
@@ -82,41 +83,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     body.update((name, extras[name]) for name in names if name in extras)
     if ask.streamed:
         body["stream"] = True
-    try:
-        return VendorRequest(orjson.dumps(body), version)
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """What becomes of parameters that the vendor cannot express."""
-
-    reject: bool
-
-    def meet(self, param: str) -> None:
-        if self.reject:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
-
-
-def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: _Gate) -> None:
-    if request.n > 1:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
-    given = {
-        "seed": request.HasField("seed"),
-        "logit_bias": bool(request.logit_bias),
-        "logprobs": request.logprobs,
-        "top_logprobs": request.top_logprobs > 0,
-        "presence_penalty": request.presence_penalty != 0,
-        "frequency_penalty": request.frequency_penalty != 0,
-        "modalities": any(kind != "text" for kind in request.modalities),
-        "audio": extras.get("audio") is not None,
-        "prediction": extras.get("prediction") is not None,
-        "web_search_options": extras.get("web_search_options") is not None,
-    }
-    for param, present in given.items():
-        if present:
-            gate.meet(param)
+    return VendorRequest(body_bytes(body), version)
 
 
 def _add_system(body: Json, system: list[Json], request: ChatCompletionRequest, traits: ModelTraits) -> None:
@@ -134,21 +101,16 @@ def _format_instruction(request: ChatCompletionRequest, traits: ModelTraits) -> 
     """The words that ask for a form which no parameter asks for."""
     wanted = request.response_format
     if wanted.type == "json_object":
-        return _JSON_ONLY
+        return json_instruction()
     if wanted.type == "json_schema" and not traits.schemas:
-        return f"{_JSON_ONLY} It must keep to this JSON schema: {wanted.json_schema.schema_json or '{}'}"
+        return json_instruction(wanted.json_schema.schema_json or "{}")
     return ""
 
 
 def _add_limits(body: Json, request: ChatCompletionRequest, settings: ProviderSettings, traits: ModelTraits) -> None:
-    if request.HasField("max_completion_tokens"):
-        body["max_tokens"] = request.max_completion_tokens
-    elif request.HasField("max_tokens"):
-        body["max_tokens"] = request.max_tokens
-    else:
-        body["max_tokens"] = settings.default_max_tokens or traits.max_tokens
-    stop = [request.stop.text] if request.stop.HasField("text") else request.stop.list
-    if sequences := [text for text in stop if text.strip()]:  # the vendor refuses blank ones
+    limit = token_limit(request, settings)
+    body["max_tokens"] = traits.max_tokens if limit is None else limit
+    if sequences := [text for text in stop_texts(request.stop) if text.strip()]:  # the vendor refuses blank ones
         body["stop_sequences"] = sequences
 
 
@@ -163,7 +125,7 @@ def _add_output_config(body: Json, request: ChatCompletionRequest, extras: Json,
         body["output_config"] = config
 
 
-def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, traits: ModelTraits, gate: _Gate) -> None:
+def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, traits: ModelTraits, gate: Gate) -> None:
     """Reasoning effort as thinking; thinking that the caller wrote in the vendor's form goes first."""
     own = extras.get("thinking")
     if own is not None:
@@ -234,7 +196,7 @@ def _add_sampling(
     extras: Json,
     settings: ProviderSettings,
     traits: ModelTraits,
-    gate: _Gate,
+    gate: Gate,
 ) -> str:
     """Adds the sampling parameters where version, model and thinking allow them, and returns the version."""
     sampling: Json = {}

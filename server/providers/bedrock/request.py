@@ -17,8 +17,9 @@ from server.providers.anthropic.schema import closed_schema
 from server.providers.base import Ask
 from server.providers.bedrock.messages import Conversation
 from server.providers.bedrock.tools import add_tools
-from server.providers.errors import Fault, ProviderError
+from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
+from server.providers.parameters import body_bytes, json_instruction, not_taken, one_choice, stop_texts, token_limit
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -39,7 +40,6 @@ _TIERS = frozenset({"default", "flex", "priority"})
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
 _SMALLEST_BUDGET = 1024
-_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
 
 
 def vendor_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettings) -> bytes:
@@ -49,10 +49,7 @@ def vendor_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSett
         ProviderError: UNSUPPORTED for what the vendor cannot express; INVALID_REQUEST where a `*_json` field of the request
             holds no JSON object.
     """
-    try:
-        return orjson.dumps(_Body(ask, request, settings).written())
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
+    return body_bytes(_Body(ask, request, settings).written())
 
 
 class _Body:
@@ -62,7 +59,7 @@ class _Body:
         self._ask = ask
         self._request = request
         self._settings = settings
-        self._reject = settings.unsupported_parameters == "reject"
+        self._gate = Gate.of(settings)
         self._claude = "claude" in ask.model
         traits = model_traits(ask.model)
         self._traits: ModelTraits = replace(traits, schemas=self._claude and traits.schemas)
@@ -75,7 +72,9 @@ class _Body:
     def written(self) -> Json:
         """The body."""
         request, traits = self._request, self._traits
-        self._check_unsupported()
+        one_choice(request.n)
+        for param in not_taken(request, self._extras, frozenset()):
+            self._gate.meet(param)
         conversation = Conversation(request.messages, self._ask.prefix, short_ids="mistral" in self._ask.model)
         if conversation.turns.prefilled and not traits.prefill:
             raise unsupported("This model takes no conversation that ends with the assistant.", "messages")
@@ -96,53 +95,21 @@ class _Body:
         given = {"inferenceConfig": self._limits, "outputConfig": self._config, "additionalModelRequestFields": self._own}
         return body | {name: value for name, value in given.items() if value}
 
-    def _meet(self, param: str) -> None:
-        """Says that a parameter cannot be honoured, and so is dropped, or refused."""
-        if self._reject:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
-
-    def _check_unsupported(self) -> None:
-        request, extras = self._request, self._extras
-        if request.n > 1:
-            raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
-        given = {
-            "seed": request.HasField("seed"),
-            "logit_bias": bool(request.logit_bias),
-            "logprobs": request.logprobs,
-            "top_logprobs": request.top_logprobs > 0,
-            "presence_penalty": request.presence_penalty != 0,
-            "frequency_penalty": request.frequency_penalty != 0,
-            "parallel_tool_calls": request.HasField("parallel_tool_calls") and not request.parallel_tool_calls,
-            "modalities": any(kind != "text" for kind in request.modalities),
-            "audio": extras.get("audio") is not None,
-            "prediction": extras.get("prediction") is not None,
-            "web_search_options": extras.get("web_search_options") is not None,
-        }
-        for param, present in given.items():
-            if present:
-                self._meet(param)
-
     def _add_system(self, body: Json, system: list[Json]) -> None:
         blocks = list(system)
         wanted = self._request.response_format
         if wanted.type == "json_object":
-            blocks.append({"text": _JSON_ONLY})
+            blocks.append({"text": json_instruction()})
         elif wanted.type == "json_schema" and "textFormat" not in self._config:
-            schema = wanted.json_schema.schema_json or "{}"
-            blocks.append({"text": f"{_JSON_ONLY} It must keep to this JSON schema: {schema}"})
+            blocks.append({"text": json_instruction(wanted.json_schema.schema_json or "{}")})
         if blocks:
             body["system"] = blocks
 
     def _add_limits(self) -> None:
-        request = self._request
-        if request.HasField("max_completion_tokens"):
-            self._limits["maxTokens"] = request.max_completion_tokens
-        elif request.HasField("max_tokens"):
-            self._limits["maxTokens"] = request.max_tokens
-        elif self._settings.default_max_tokens:
-            self._limits["maxTokens"] = self._settings.default_max_tokens
-        stop = [request.stop.text] if request.stop.HasField("text") else request.stop.list
-        if sequences := [text for text in stop if text.strip()]:
+        limit = token_limit(self._request, self._settings)
+        if limit is not None:
+            self._limits["maxTokens"] = limit
+        if sequences := [text for text in stop_texts(self._request.stop) if text.strip()]:
             self._limits["stopSequences"] = sequences
 
     def _add_format(self) -> None:
@@ -166,14 +133,14 @@ class _Body:
             self._add_thinking(effort, forced)
         elif effort not in _EFFORTS:
             if effort != "none":
-                self._meet("reasoning_effort")
+                self._gate.meet("reasoning_effort")
         elif "openai." in self._ask.model:
             self._own.setdefault("reasoning_effort", {"xhigh": "high", "max": "high"}.get(effort, _EFFORTS[effort]))
         elif "amazon.nova-2" in self._ask.model:
             level = {"xhigh": "high", "max": "high"}.get(effort, _EFFORTS[effort])
             self._own.setdefault("reasoningConfig", {"type": "enabled", "maxReasoningEffort": level})
         else:
-            self._meet("reasoning_effort")
+            self._gate.meet("reasoning_effort")
 
     def _add_thinking(self, effort: str, forced: bool) -> None:
         """Claude's thinking; what the caller wrote in Claude's form goes first."""
@@ -185,7 +152,7 @@ class _Body:
                 else:
                     self._own["thinking"] = {"type": traits.thinking_off}
         elif effort not in _EFFORTS or traits.thinking == "none":
-            self._meet("reasoning_effort")
+            self._gate.meet("reasoning_effort")
         elif traits.thinking == "adaptive":
             level = _EFFORTS[effort]
             self._set_effort("high" if level == "xhigh" and not traits.highest_effort else level)
@@ -219,10 +186,10 @@ class _Body:
         if self._claude and (not self._traits.sampling or thinks):
             for param, value in (*sampling.items(), ("top_k", self._own.pop("top_k", 1))):
                 if value != 1:  # temperature and top_p of 1 are what the model does anyway
-                    self._meet({"topP": "top_p"}.get(param, param))
+                    self._gate.meet({"topP": "top_p"}.get(param, param))
             sampling = {}
         if self._claude and len(sampling) == 2 and not self._traits.both_samplings:
-            self._meet("top_p")
+            self._gate.meet("top_p")
             del sampling["topP"]
         self._limits |= sampling
 

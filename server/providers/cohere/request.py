@@ -6,15 +6,13 @@ are dropped. Source: https://docs.cohere.com/reference/chat (2026-11).
 
 import re
 
-import orjson
-
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask
 from server.providers.capabilities import Gate
 from server.providers.cohere.messages import vendor_messages
 from server.providers.cohere.tools import add_tools
-from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of, json_object
+from server.providers.parameters import body_bytes, one_choice, stop_texts, token_limit
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 Json = dict[str, object]
@@ -39,7 +37,7 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
             holds no JSON object.
     """
     extras = extra_of(request)
-    gate = Gate(reject=settings.unsupported_parameters == "reject")
+    gate = Gate.of(settings)
     _check_unsupported(request, extras, gate)
     body: Json = {"model": ask.model, "messages": vendor_messages(request.messages)}
     add_tools(body, request)
@@ -51,15 +49,11 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
         body["logprobs"] = True
     body.update((name, extras[name]) for name in _EXTRAS if extras.get(name) is not None)
     body["stream"] = ask.streamed
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
+    return body_bytes(body)
 
 
 def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: Gate) -> None:
-    if request.n > 1:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
+    one_choice(request.n)
     given: Json = {
         "logit_bias": dict(request.logit_bias),
         "top_logprobs": request.top_logprobs,
@@ -83,14 +77,10 @@ def _add_format(body: Json, request: ChatCompletionRequest) -> None:
 
 
 def _add_limits(body: Json, request: ChatCompletionRequest, settings: ProviderSettings, gate: Gate) -> None:
-    if request.HasField("max_completion_tokens"):
-        body["max_tokens"] = request.max_completion_tokens
-    elif request.HasField("max_tokens"):
-        body["max_tokens"] = request.max_tokens
-    elif settings.default_max_tokens:
-        body["max_tokens"] = settings.default_max_tokens
-    given = [request.stop.text] if request.stop.HasField("text") else request.stop.list
-    sequences = [text for text in given if text]
+    limit = token_limit(request, settings)
+    if limit is not None:
+        body["max_tokens"] = limit
+    sequences = stop_texts(request.stop)
     if len(sequences) > _MOST_STOPS:
         gate.refuse("stop", sequences)
     if sequences:

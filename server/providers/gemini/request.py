@@ -6,18 +6,16 @@ taken from the request's unknown keys, and from where its own OpenAI layer has i
 https://ai.google.dev/api/generate-content and https://ai.google.dev/gemini-api/docs/openai (2026-11).
 """
 
-from dataclasses import dataclass
-
-import orjson
-
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask
-from server.providers.errors import Fault, ProviderError
+from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.gemini.messages import Conversation
 from server.providers.gemini.models import ModelTraits, model_traits
 from server.providers.gemini.schema import json_text, vendor_schema
 from server.providers.gemini.tools import add_tools
+from server.providers.parameters import body_bytes, json_instruction, not_taken, stop_texts, token_limit
+from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 Json = dict[str, object]
@@ -33,10 +31,12 @@ _OWN_GENERATION = {
 """The vendor's own fields of the body and of its `generationConfig`; both spellings are taken."""
 
 _PENALTIES = {"presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty"}
+_TAKEN = frozenset(
+    {"seed", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "modalities", "web_search_options"}
+)
 _MOST_STOPS = 5
 _MOST_CHOICES = 8
 _SEEDS = 1 << 31
-_JSON_ONLY = "Answer with one valid JSON object and nothing else: no prose, no code fence."
 
 
 def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettings) -> bytes:
@@ -48,8 +48,11 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     """
     traits = model_traits(ask.model)
     extras = _extras(request)
-    gate = _Gate(reject=settings.unsupported_parameters == "reject")
-    _check_unsupported(request, extras, gate)
+    gate = Gate.of(settings)
+    if request.n > _MOST_CHOICES:
+        raise unsupported(f"The provider makes {_MOST_CHOICES} choices at most.", "n")
+    for param in not_taken(request, extras, _TAKEN):
+        gate.meet(param)
     conversation = Conversation(request.messages, traits.signed_calls)
     body: Json = {"contents": conversation.contents()}
     add_tools(body, request, searches=extras.get("web_search_options") is not None)
@@ -66,21 +69,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     if config:
         body["generationConfig"] = config
     body.update(_own(extras, _OWN))
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
-
-
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """What becomes of parameters that the vendor cannot express."""
-
-    reject: bool
-
-    def meet(self, param: str) -> None:
-        if self.reject:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
+    return body_bytes(body)
 
 
 def _extras(request: ChatCompletionRequest) -> Json:
@@ -98,20 +87,6 @@ def _own(extras: Json, names: dict[str, str]) -> Json:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: _Gate) -> None:
-    if request.n > _MOST_CHOICES:
-        raise ProviderError(Fault.UNSUPPORTED, f"The provider makes {_MOST_CHOICES} choices at most.", param="n")
-    given = {
-        "logit_bias": bool(request.logit_bias),
-        "parallel_tool_calls": request.HasField("parallel_tool_calls") and not request.parallel_tool_calls,
-        "audio": extras.get("audio") is not None,
-        "prediction": extras.get("prediction") is not None,
-    }
-    for param, present in given.items():
-        if present:
-            gate.meet(param)
-
-
 def _add_format(config: Json, request: ChatCompletionRequest, told: bool) -> str:
     """Adds the form of the answer; returns the words that ask for it instead, where the model wants to be told."""
     wanted = request.response_format
@@ -121,23 +96,18 @@ def _add_format(config: Json, request: ChatCompletionRequest, told: bool) -> str
     if wanted.type == "json_schema" and wanted.json_schema.schema_json:
         schema = json_object(wanted.json_schema.schema_json, "response_format.json_schema.schema")
     if told:
-        also = f" It must keep to this JSON schema: {json_text(schema)}" if schema else ""
-        return _JSON_ONLY + also
+        return json_instruction(json_text(schema) if schema else "")
     config["responseMimeType"] = "application/json"
     if schema:
         config["responseJsonSchema"] = vendor_schema(schema)
     return ""
 
 
-def _add_limits(config: Json, request: ChatCompletionRequest, settings: ProviderSettings, gate: _Gate) -> None:
-    if request.HasField("max_completion_tokens"):
-        config["maxOutputTokens"] = request.max_completion_tokens
-    elif request.HasField("max_tokens"):
-        config["maxOutputTokens"] = request.max_tokens
-    elif settings.default_max_tokens:
-        config["maxOutputTokens"] = settings.default_max_tokens
-    stop = [request.stop.text] if request.stop.HasField("text") else request.stop.list
-    sequences = [text for text in stop if text]
+def _add_limits(config: Json, request: ChatCompletionRequest, settings: ProviderSettings, gate: Gate) -> None:
+    limit = token_limit(request, settings)
+    if limit is not None:
+        config["maxOutputTokens"] = limit
+    sequences = stop_texts(request.stop)
     if len(sequences) > _MOST_STOPS:
         gate.meet("stop")
     if sequences:
@@ -148,7 +118,7 @@ def _add_limits(config: Json, request: ChatCompletionRequest, settings: Provider
         config["responseModalities"] = [kind.upper() for kind in request.modalities]
 
 
-def _add_sampling(config: Json, request: ChatCompletionRequest, traits: ModelTraits, gate: _Gate) -> None:
+def _add_sampling(config: Json, request: ChatCompletionRequest, traits: ModelTraits, gate: Gate) -> None:
     if request.HasField("temperature"):
         config["temperature"] = request.temperature
     if request.HasField("top_p"):
@@ -169,7 +139,7 @@ def _add_sampling(config: Json, request: ChatCompletionRequest, traits: ModelTra
             config["logprobs"] = request.top_logprobs
 
 
-def _add_thinking(config: Json, request: ChatCompletionRequest, traits: ModelTraits, gate: _Gate) -> None:
+def _add_thinking(config: Json, request: ChatCompletionRequest, traits: ModelTraits, gate: Gate) -> None:
     """Reasoning effort as the model understands it; the vendor's own form, where the caller gave it, comes to replace it."""
     effort = request.reasoning_effort
     if not effort or (effort == "none" and not traits.thinking):

@@ -88,7 +88,7 @@ def plain_request(ask: Ask, settings: ProviderSettings, takes: frozenset[str]) -
     Raises:
         ProviderError: UNSUPPORTED for what it cannot have; INVALID_REQUEST where a `*_json` field holds no JSON.
     """
-    gate = Gate(reject=settings.unsupported_parameters == "reject")
+    gate = Gate.of(settings)
     given = _rendered(ask)
     _refuse_structure(given)
     for name in _SHAPING:

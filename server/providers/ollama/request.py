@@ -6,15 +6,15 @@ would have shaped the answer; mere hints are dropped. Source: https://docs.ollam
 
 from collections.abc import Sequence
 
-import orjson
-
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask
-from server.providers.errors import Fault, ProviderError
+from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.ollama.messages import vendor_messages
+from server.providers.parameters import body_bytes, not_taken, one_choice, stop_texts, token_limit
 from server.providers.tools import allowed_tools, function_of
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, StringOrList, Tool
+from server.providers.unsupported import unsupported
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Tool
 from trunkline.v1.text_pb2 import EmbeddingRequest, TextCompletionRequest, TextInput
 
 Json = dict[str, object]
@@ -38,6 +38,7 @@ _OPTIONS = (
 )
 """Options that OpenAI's API has no word for, and callers write at the top."""
 
+_TAKEN = frozenset({"seed", "presence_penalty", "frequency_penalty"})
 _EFFORTS: dict[str, object] = {
     "none": False,
     "minimal": "low",
@@ -57,17 +58,9 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
             holds no JSON object.
     """
     extras = extra_of(request)
-    gate = _Gate(settings)
-    gate.meet_all(
-        {
-            "logit_bias": bool(request.logit_bias),
-            "logprobs": request.logprobs,
-            "top_logprobs": request.top_logprobs > 0,
-            "parallel_tool_calls": request.HasField("parallel_tool_calls") and not request.parallel_tool_calls,
-            "modalities": any(kind != "text" for kind in request.modalities),
-            **{name: extras.get(name) is not None for name in ("audio", "prediction", "web_search_options")},
-        }
-    )
+    gate = Gate.of(settings)
+    for param in not_taken(request, extras, _TAKEN):
+        gate.meet(param)
     body: Json = {"model": ask.model, "messages": vendor_messages(request.messages), "stream": ask.streamed}
     tools = _tools(request, gate)
     if tools:
@@ -81,10 +74,9 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
         body["think"] = _EFFORTS[request.reasoning_effort]
     elif request.reasoning_effort:
         gate.meet("reasoning_effort")
-    limit = request.max_completion_tokens if request.HasField("max_completion_tokens") else None
-    _add_options(body, request, extras, settings, limit)
+    _add_options(body, request, extras, token_limit(request, settings))
     body.update((name, extras[name]) for name in _CHAT_EXTRAS if name in extras)
-    return _bytes(body)
+    return body_bytes(body)
 
 
 def text_body(ask: Ask, request: TextCompletionRequest, settings: ProviderSettings) -> bytes:
@@ -94,24 +86,25 @@ def text_body(ask: Ask, request: TextCompletionRequest, settings: ProviderSettin
         ProviderError: as `chat_body`.
     """
     extras = extra_of(request)
-    gate = _Gate(settings)
-    gate.meet_all(
-        {
-            "logit_bias": bool(request.logit_bias),
-            "logprobs": request.HasField("logprobs"),
-            "echo": request.echo,
-            "best_of": request.best_of > 1,
-        }
-    )
+    gate = Gate.of(settings)
+    given = {
+        "logit_bias": bool(request.logit_bias),
+        "logprobs": request.HasField("logprobs"),
+        "echo": request.echo,
+        "best_of": request.best_of > 1,
+    }
+    for param in (param for param, present in given.items() if present):
+        gate.meet(param)
     texts = _texts(request.prompt, "prompt")
     if len(texts) != 1:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider takes one prompt at a time.", param="prompt")
+        raise unsupported("The provider takes one prompt at a time.", "prompt")
     body: Json = {"model": ask.model, "prompt": texts[0], "stream": ask.streamed}
     if request.suffix:
         body["suffix"] = request.suffix
-    _add_options(body, request, extras, settings, None)
+    limit = request.max_tokens if request.HasField("max_tokens") else settings.default_max_tokens
+    _add_options(body, request, extras, limit)
     body.update((name, extras[name]) for name in _TEXT_EXTRAS if name in extras)
-    return _bytes(body)
+    return body_bytes(body)
 
 
 def embeddings_body(ask: Ask, request: EmbeddingRequest) -> bytes:
@@ -128,39 +121,19 @@ def embeddings_body(ask: Ask, request: EmbeddingRequest) -> bytes:
     if isinstance(options, dict):
         body["options"] = options
     body.update((name, extras[name]) for name in _EXTRAS if name in extras)
-    return _bytes(body)
-
-
-class _Gate:
-    """What becomes of parameters that the vendor cannot express."""
-
-    def __init__(self, settings: ProviderSettings) -> None:
-        self._reject = settings.unsupported_parameters == "reject"
-
-    def meet(self, param: str) -> None:
-        if self._reject:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider cannot honour `{param}`.", param=param)
-
-    def meet_all(self, given: dict[str, bool]) -> None:
-        for param, present in given.items():
-            if present:
-                self.meet(param)
+    return body_bytes(body)
 
 
 def _add_options(
     body: Json,
     request: ChatCompletionRequest | TextCompletionRequest,
     extras: Json,
-    settings: ProviderSettings,
     limit: int | None,
 ) -> None:
-    if request.n > 1:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
+    one_choice(request.n)
     own = extras.get("options")
     options: Json = dict(own) if isinstance(own, dict) else {}
     options.update((name, extras[name]) for name in _OPTIONS if name in extras)
-    if limit is None:
-        limit = request.max_tokens if request.HasField("max_tokens") else settings.default_max_tokens
     if limit is not None:
         options["num_predict"] = limit
     if request.HasField("temperature"):
@@ -173,17 +146,13 @@ def _add_options(
         options["presence_penalty"] = request.presence_penalty
     if request.HasField("frequency_penalty"):
         options["frequency_penalty"] = request.frequency_penalty
-    if stop := _stop(request.stop):
+    if stop := stop_texts(request.stop):
         options["stop"] = stop
     if options:
         body["options"] = options
 
 
-def _stop(stop: StringOrList) -> list[str]:
-    return [text for text in ([stop.text] if stop.HasField("text") else stop.list) if text]
-
-
-def _tools(request: ChatCompletionRequest, gate: _Gate) -> list[Json]:
+def _tools(request: ChatCompletionRequest, gate: Gate) -> list[Json]:
     """The tools that may be called; the vendor has no choice of them, but those that it does not know it cannot call."""
     choice = request.tool_choice
     mode, names = choice.mode, None
@@ -214,11 +183,4 @@ def _texts(given: TextInput, param: str) -> Sequence[str]:
             return [given.text]
         case "texts":
             return list(given.texts.values)
-    raise ProviderError(Fault.UNSUPPORTED, "The provider takes texts, and no tokens.", param=param)
-
-
-def _bytes(body: Json) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
+    raise unsupported("The provider takes texts, and no tokens.", param)
