@@ -55,6 +55,11 @@ def token_limit(request: ChatCompletionRequest, settings: ProviderSettings) -> i
     return request.max_tokens if request.HasField("max_tokens") else settings.default_max_tokens
 
 
+def limited_by_caller(request: ChatCompletionRequest) -> bool:
+    """Whether the caller said how many tokens the answer may have."""
+    return request.HasField("max_completion_tokens") or request.HasField("max_tokens")
+
+
 def stop_texts(stop: StringOrList) -> list[str]:
     """The texts that end an answer; empty ones are left out."""
     return [text for text in ([stop.text] if stop.HasField("text") else stop.list) if text]

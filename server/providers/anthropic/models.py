@@ -1,4 +1,4 @@
-"""What each model takes of a request, told from its name.
+"""What each model takes of a request, told from its name, and how it is told to think.
 
 A Claude that is not known is taken for one of the newest. Other vendors' models behind this dialect are not told what they
 cannot do: they get what was asked for, in the forms of the older version, which is the one that they copied.
@@ -11,11 +11,19 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+Json = dict[str, object]
+
 _NAME = re.compile(
     r"claude-(?:(?P<old_major>\d)(?:[-.](?P<old_minor>\d))?-)?(?P<family>opus|sonnet|haiku|fable|mythos)"
     r"(?:-(?P<major>\d)(?:[-.](?P<minor>\d))?(?!\d))?"
 )
 _UNKNOWN = (5, 0)
+
+EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+"""The vendor's levels of effort, by OpenAI's."""
+
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+_SMALLEST_BUDGET = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +98,42 @@ def _version(model: str) -> tuple[str, tuple[int, int]]:
     major = found["major"] or found["old_major"]
     minor = found["minor"] if found["major"] else found["old_minor"]
     return found["family"], (int(major), int(minor or 0)) if major else _UNKNOWN
+
+
+def add_thinking(fields: Json, effort: str, traits: ModelTraits, forced: bool, limit: int, limited: bool) -> int:
+    """Tells a model by a reasoning effort how much to think; what the caller wrote in the vendor's form goes first.
+
+    Args:
+        fields: the request's fields that are the model's own, `thinking` and `output_config` among them; added to.
+        effort: `none`, or one of `EFFORTS` for a model that thinks.
+        traits: the model's ways.
+        forced: whether a tool call is forced, which excludes thinking.
+        limit: the most tokens of the answer.
+        limited: whether the caller set that limit.
+
+    Returns:
+        The limit with what thinking adds. A budget counts as part of it and must be smaller; the caller's own is kept.
+    """
+    if effort == "none":
+        if traits.thinking == "adaptive" and "thinking" not in fields:
+            if traits.thinking_off is None:
+                _set_effort(fields, "low")
+            else:
+                fields["thinking"] = {"type": traits.thinking_off}
+    elif traits.thinking == "adaptive":
+        level = EFFORTS[effort]
+        _set_effort(fields, "high" if level == "xhigh" and not traits.highest_effort else level)
+        if not forced:
+            # What the model thought is left out unless asked for, at the newest models.
+            fields.setdefault("thinking", {"type": "adaptive", "display": "summarized"})
+    elif "thinking" not in fields and not forced:
+        budget = min(_BUDGETS[effort], limit - 1) if limited else _BUDGETS[effort]
+        if budget >= _SMALLEST_BUDGET:
+            fields["thinking"] = {"type": "enabled", "budget_tokens": budget}
+        return limit if limited else limit + budget
+    return limit
+
+
+def _set_effort(fields: Json, level: str) -> None:
+    config = fields.get("output_config")
+    fields["output_config"] = {"effort": level, **(config if isinstance(config, dict) else {})}

@@ -9,13 +9,21 @@ from typing import cast
 
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic.messages import turns_of, vendor_messages
-from server.providers.anthropic.models import ModelTraits, model_traits
+from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.anthropic.tools import add_tools
 from server.providers.base import Ask
 from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
-from server.providers.parameters import body_bytes, json_instruction, not_taken, one_choice, stop_texts, token_limit
+from server.providers.parameters import (
+    body_bytes,
+    json_instruction,
+    limited_by_caller,
+    not_taken,
+    one_choice,
+    stop_texts,
+    token_limit,
+)
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -34,9 +42,6 @@ _BETA_EXTRAS = ("context_management", "mcp_servers")
 
 _TAKEN = frozenset({"parallel_tool_calls"})
 _TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only", "standard_only": "standard_only"}
-_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
-_SMALLEST_BUDGET = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +136,11 @@ def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, trai
     if own is not None:
         body["thinking"] = own
     effort = request.reasoning_effort
-    if effort in ("", "none"):
-        if effort:
-            _turn_thinking_off(body, traits)
-    elif effort not in _EFFORTS or traits.thinking == "none":
+    if effort not in ("", "none") and (effort not in EFFORTS or traits.thinking == "none"):
         gate.meet("reasoning_effort")
-    elif traits.thinking == "adaptive":
-        level = _EFFORTS[effort]
-        _set_effort(body, "high" if level == "xhigh" and not traits.highest_effort else level)
-        if not _forced(body):
-            # What the model thought is left out unless asked for, at the newest models.
-            body.setdefault("thinking", {"type": "adaptive", "display": "summarized"})
-    elif own is None and not _forced(body):
-        _add_budget(
-            body, _BUDGETS[effort], limited=request.HasField("max_tokens") or request.HasField("max_completion_tokens")
-        )
+    elif effort:
+        limit, limited = cast(int, body["max_tokens"]), limited_by_caller(request)
+        body["max_tokens"] = add_thinking(body, effort, traits, _forced(body), limit, limited)
 
 
 def _allow_prefix(body: Json) -> None:
@@ -157,31 +152,6 @@ def _allow_prefix(body: Json) -> None:
             del body["output_config"]
     if _forced(body):
         body["tool_choice"] = {"type": "auto"}
-
-
-def _turn_thinking_off(body: Json, traits: ModelTraits) -> None:
-    if traits.thinking != "adaptive" or "thinking" in body:
-        return
-    if traits.thinking_off is None:
-        _set_effort(body, "low")
-    else:
-        body["thinking"] = {"type": traits.thinking_off}
-
-
-def _set_effort(body: Json, level: str) -> None:
-    config = cast(Json, body.setdefault("output_config", {}))
-    config.setdefault("effort", level)
-
-
-def _add_budget(body: Json, budget: int, limited: bool) -> None:
-    """A budget counts as part of `max_tokens` and must be smaller; a limit that the caller set is kept."""
-    limit = cast(int, body["max_tokens"])
-    if limited:
-        budget = min(budget, limit - 1)
-    else:
-        body["max_tokens"] = limit + budget
-    if budget >= _SMALLEST_BUDGET:
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
 def _forced(body: Json) -> bool:

@@ -12,14 +12,22 @@ from typing import cast
 import orjson
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.anthropic.models import ModelTraits, model_traits
+from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.base import Ask
 from server.providers.bedrock.messages import Conversation
 from server.providers.bedrock.tools import add_tools
 from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
-from server.providers.parameters import body_bytes, json_instruction, not_taken, one_choice, stop_texts, token_limit
+from server.providers.parameters import (
+    body_bytes,
+    json_instruction,
+    limited_by_caller,
+    not_taken,
+    one_choice,
+    stop_texts,
+    token_limit,
+)
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -37,9 +45,6 @@ _MODELS_EXTRAS = ("top_k", "thinking", "anthropic_beta", "output_config", "reaso
 """Fields of single models that callers write at the top; all others go through `additionalModelRequestFields`."""
 
 _TIERS = frozenset({"default", "flex", "priority"})
-_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768, "max": 32_768}
-_SMALLEST_BUDGET = 1024
 
 
 def vendor_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettings) -> bytes:
@@ -131,49 +136,25 @@ class _Body:
             return
         if self._claude:
             self._add_thinking(effort, forced)
-        elif effort not in _EFFORTS:
+        elif effort not in EFFORTS:
             if effort != "none":
                 self._gate.meet("reasoning_effort")
         elif "openai." in self._ask.model:
-            self._own.setdefault("reasoning_effort", {"xhigh": "high", "max": "high"}.get(effort, _EFFORTS[effort]))
+            self._own.setdefault("reasoning_effort", {"xhigh": "high", "max": "high"}.get(effort, EFFORTS[effort]))
         elif "amazon.nova-2" in self._ask.model:
-            level = {"xhigh": "high", "max": "high"}.get(effort, _EFFORTS[effort])
+            level = {"xhigh": "high", "max": "high"}.get(effort, EFFORTS[effort])
             self._own.setdefault("reasoningConfig", {"type": "enabled", "maxReasoningEffort": level})
         else:
             self._gate.meet("reasoning_effort")
 
     def _add_thinking(self, effort: str, forced: bool) -> None:
-        """Claude's thinking; what the caller wrote in Claude's form goes first."""
-        traits = self._traits
-        if effort == "none":
-            if traits.thinking == "adaptive" and "thinking" not in self._own:
-                if traits.thinking_off is None:
-                    self._set_effort("low")
-                else:
-                    self._own["thinking"] = {"type": traits.thinking_off}
-        elif effort not in _EFFORTS or traits.thinking == "none":
+        if effort != "none" and (effort not in EFFORTS or self._traits.thinking == "none"):
             self._gate.meet("reasoning_effort")
-        elif traits.thinking == "adaptive":
-            level = _EFFORTS[effort]
-            self._set_effort("high" if level == "xhigh" and not traits.highest_effort else level)
-            if not forced:
-                self._own.setdefault("thinking", {"type": "adaptive", "display": "summarized"})
-        elif "thinking" not in self._own and not forced:
-            self._add_budget(_BUDGETS[effort])
-
-    def _set_effort(self, level: str) -> None:
-        config = self._own.get("output_config")
-        self._own["output_config"] = {"effort": level, **(config if isinstance(config, dict) else {})}
-
-    def _add_budget(self, budget: int) -> None:
-        """A budget counts as part of the limit and must be smaller; a limit that the caller set is kept."""
-        if self._request.HasField("max_tokens") or self._request.HasField("max_completion_tokens"):
-            budget = min(budget, cast(int, self._limits["maxTokens"]) - 1)
-        else:
-            limit = cast(int, self._limits.get("maxTokens", self._traits.max_tokens))
-            self._limits["maxTokens"] = limit + budget
-        if budget >= _SMALLEST_BUDGET:
-            self._own["thinking"] = {"type": "enabled", "budget_tokens": budget}
+            return
+        limit = cast(int, self._limits.get("maxTokens", self._traits.max_tokens))
+        raised = add_thinking(self._own, effort, self._traits, forced, limit, limited_by_caller(self._request))
+        if raised != limit:
+            self._limits["maxTokens"] = raised
 
     def _add_sampling(self) -> None:
         request, sampling = self._request, cast(Json, {})
