@@ -3,14 +3,13 @@
 Citations and the blocks of tools that the vendor runs itself have no place in the contract and are left out.
 """
 
-from typing import Annotated
-
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.anthropic.errors import error_in
 from server.providers.anthropic.seam import Seam
 from server.providers.errors import Fault, ProviderError
+from server.providers.wire import Count, arguments_text
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -29,31 +28,22 @@ _FINISH_REASONS = {"max_tokens": "length", "model_context_window_exceeded": "len
 
 _TIERS = {"standard": "default", "priority": "priority"}
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-
 
 class _OutputDetails(msgspec.Struct):
-    thinking_tokens: _Count | None = None
+    thinking_tokens: Count | None = None
 
 
 class WireUsage(msgspec.Struct):
     """Usage as the vendor counts: the input without what was read from the cache or written to it."""
 
-    input_tokens: _Count | None = None
-    cache_read_input_tokens: _Count | None = None
-    cache_creation_input_tokens: _Count | None = None
-    output_tokens: _Count | None = None
+    input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    output_tokens: Count | None = None
     output_tokens_details: _OutputDetails | None = None
     cache_creation: dict[str, object] | None = None
     server_tool_use: dict[str, object] | None = None
     service_tier: str | None = None
-
-    def update(self, later: "WireUsage") -> None:
-        """Takes over what a later event says; its counts are those of the whole answer, not to be added."""
-        for name in self.__struct_fields__:
-            value = getattr(later, name)
-            if value is not None:
-                setattr(self, name, value)
 
     def typed(self) -> Usage:
         """The usage as the contract counts: the input with all of it."""
@@ -171,14 +161,10 @@ def _delta(blocks: list[WireBlock]) -> Message:
         reasoning_content=reasoning or None,
         thinking_blocks=[thinking_block(block) for block in thoughts],
         tool_calls=[
-            ToolCall(id=block.id, type="function", function=FunctionCall(name=block.name, arguments=input_json(block)))
-            for block in blocks
-            if block.type == "tool_use"
+            ToolCall(id=block.id, type="function", function=_called(block)) for block in blocks if block.type == "tool_use"
         ],
     )
 
 
-def input_json(block: WireBlock) -> str:
-    """The arguments of a call that came whole."""
-    arguments = bytes(block.input).decode()
-    return "{}" if arguments == "null" else arguments
+def _called(block: WireBlock) -> FunctionCall:
+    return FunctionCall(name=block.name, arguments=arguments_text(block.input))

@@ -14,7 +14,6 @@ from server.providers.anthropic.answer import (
     WireMessage,
     WireUsage,
     finish_reason,
-    input_json,
     refuse,
     thinking_block,
 )
@@ -23,6 +22,7 @@ from server.providers.anthropic.seam import Seam
 from server.providers.chunks import ChunkWriter, OpenCall, broken
 from server.providers.refusals import ended_in_error
 from server.providers.sse import Event
+from server.providers.wire import arguments_text, take_over
 from trunkline.v1.chat_pb2 import Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
@@ -185,11 +185,11 @@ class MessageStream:
         if block.wire.type in ("thinking", "redacted_thinking"):
             self._chunks.say(Message(thinking_blocks=[thinking_block(block.wire)]))
         elif block.call is not None:
-            self._chunks.close_call(block.call, input_json(block.wire))
+            self._chunks.close_call(block.call, arguments_text(block.wire.input))
 
     def _finish(self, event: _MessageDelta) -> None:
         message = self._started()
-        message.usage.update(event.usage)
+        take_over(message.usage, event.usage)
         stop_reason = event.delta.stop_reason
         if stop_reason is None:
             return

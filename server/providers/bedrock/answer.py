@@ -6,13 +6,13 @@ traced goes along in `extra_json`.
 
 import base64
 import binascii
-from typing import Annotated
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.anthropic.seam import Seam
 from server.providers.errors import Fault, ProviderError
+from server.providers.wire import Count, arguments_text
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -38,16 +38,14 @@ _FAILURES = {
     "malformed_tool_use": "The model called a tool in a malformed way.",
 }
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-
 
 class WireUsage(msgspec.Struct, rename="camel"):
     """Usage as the vendor counts: the input without what was read from the cache or written to it."""
 
-    input_tokens: _Count = 0
-    output_tokens: _Count = 0
-    cache_read_input_tokens: _Count | None = None
-    cache_write_input_tokens: _Count | None = None
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_read_input_tokens: Count | None = None
+    cache_write_input_tokens: Count | None = None
     cache_details: list[object] | None = None
 
     def typed(self) -> Usage:
@@ -191,10 +189,7 @@ def _delta(blocks: list[_Block]) -> Message:
         content="".join(texts) if texts else None,
         reasoning_content=reasoning or None,
         thinking_blocks=[_thought(thought) for thought in thoughts],
-        tool_calls=[
-            ToolCall(id=call.tool_use_id, type="function", function=FunctionCall(name=call.name, arguments=_input(call)))
-            for call in calls
-        ],
+        tool_calls=[ToolCall(id=call.tool_use_id, type="function", function=_called(call)) for call in calls],
     )
 
 
@@ -203,6 +198,5 @@ def _thought(thought: _Reasoning) -> ThinkingBlock:
     return thinking_block(text.text, text.signature, redacted_bytes(thought.redacted_content or ""))
 
 
-def _input(call: _ToolUse) -> str:
-    arguments = bytes(call.input).decode()
-    return "{}" if arguments == "null" else arguments
+def _called(call: _ToolUse) -> FunctionCall:
+    return FunctionCall(name=call.name, arguments=arguments_text(call.input))

@@ -24,6 +24,7 @@ from server.providers.gemini.wire import (
     read_answer,
 )
 from server.providers.sse import Event
+from server.providers.wire import take_over
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -152,7 +153,7 @@ class AnswerReader:
             if self._usage is None:
                 self._usage = answer.usage_metadata
             else:
-                self._usage.update(answer.usage_metadata)
+                take_over(self._usage, answer.usage_metadata)
         if answer.blocked is not None:
             return [self._refused(index, answer.blocked) for index in range(self._choices) if index not in self._finished]
         found = (self._choice(candidate) for candidate in answer.candidates)

@@ -4,16 +4,13 @@ Source: https://ai.google.dev/api/generate-content (2026-11). Fields that nothin
 execution of the vendor's ran and said has no place in the contract.
 """
 
-from typing import Annotated
-
 import msgspec
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.gemini.errors import error_in
 from server.providers.refusals import ended_in_error
+from server.providers.wire import Count
 from trunkline.v1.chat_pb2 import InputTokensDetails, OutputTokensDetails, Usage
-
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class WireBlob(msgspec.Struct, rename="camel"):
@@ -70,7 +67,7 @@ class WireLogprobs(msgspec.Struct, rename="camel"):
 class WireCandidate(msgspec.Struct, rename="camel"):
     """One choice, or a piece of it."""
 
-    index: _Count = 0
+    index: Count = 0
     content: WireContent | None = None
     finish_reason: str | None = None
     finish_message: str = ""
@@ -89,26 +86,19 @@ class WireFeedback(msgspec.Struct, rename="camel"):
 
 class _TokensOf(msgspec.Struct, rename="camel"):
     modality: str = ""
-    token_count: _Count = 0
+    token_count: Count = 0
 
 
 class WireUsage(msgspec.Struct, rename="camel"):
     """Usage as the vendor counts: thoughts and the prompts of its own tools beside the rest, all from the beginning on."""
 
-    prompt_token_count: _Count | None = None
-    tool_use_prompt_token_count: _Count | None = None
-    cached_content_token_count: _Count | None = None
-    candidates_token_count: _Count | None = None
-    thoughts_token_count: _Count | None = None
+    prompt_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    thoughts_token_count: Count | None = None
     prompt_tokens_details: list[_TokensOf] | None = None
     candidates_tokens_details: list[_TokensOf] | None = None
-
-    def update(self, later: "WireUsage") -> None:
-        """Takes over what a later event says; its counts are those of the whole answer, not to be added."""
-        for name in self.__struct_fields__:
-            value = getattr(later, name)
-            if value is not None:
-                setattr(self, name, value)
 
     def typed(self) -> Usage:
         """The usage as the contract counts: thoughts are output."""

@@ -4,7 +4,6 @@ Neither vendor documents its form any more, so that answers are read in each of 
 """
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import msgspec
 import orjson
@@ -14,16 +13,15 @@ from server.providers.legacy.answer import Piece, counted, finish_reason
 from server.providers.legacy.form import PieceStream
 from server.providers.legacy.prompt import Plain, lines, query
 from server.providers.openai.errors import refusal, told
+from server.providers.wire import Count
 from trunkline.v1.chat_pb2 import Usage
 
 Json = dict[str, object]
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
-
 
 class _WireUsage(msgspec.Struct):
-    prompt_tokens: _Count = 0
-    completion_tokens: _Count = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
 
     def typed(self) -> Usage:
         return counted(self.prompt_tokens, self.completion_tokens)

@@ -6,7 +6,6 @@ Calls of tools come whole, mostly without ids, and so get one. Source: https://d
 import base64
 import struct
 from collections.abc import Callable, Sequence
-from typing import Annotated
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,11 +14,10 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.ollama.errors import error_in
 from server.providers.refusals import ended_in_error
+from server.providers.wire import Count, arguments_text
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import Embedding, EmbeddingList, TextChoice, TextCompletion
-
-_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class _Function(msgspec.Struct):
@@ -46,8 +44,8 @@ class _Line(msgspec.Struct):
     response: str | None = None
     done: bool = False
     done_reason: str | None = None
-    prompt_eval_count: _Count = 0
-    eval_count: _Count = 0
+    prompt_eval_count: Count = 0
+    eval_count: Count = 0
     error: msgspec.Raw = msgspec.Raw()
 
     def usage(self) -> Usage:
@@ -59,7 +57,7 @@ class _Line(msgspec.Struct):
 class _Embeddings(msgspec.Struct):
     embeddings: list[list[float]]
     model: str = ""
-    prompt_eval_count: _Count = 0
+    prompt_eval_count: Count = 0
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -141,8 +139,7 @@ class ChatStream:
 
     def _call(self, call: _Call) -> ToolCall:
         index, self._calls = self._calls, self._calls + 1
-        arguments = bytes(call.function.arguments).decode()
-        function = FunctionCall(name=call.function.name, arguments="{}" if arguments == "null" else arguments)
+        function = FunctionCall(name=call.function.name, arguments=arguments_text(call.function.arguments))
         return ToolCall(index=index, id=call.id or f"call_{self._new_id()}", type="function", function=function)
 
     def _reason(self, line: _Line) -> str:
