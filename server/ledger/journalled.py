@@ -71,12 +71,17 @@ class Journalled:
             await self._begin_directly(row)
         else:
             self._count()
+            if self._failing:  # a settlement may have room yet where an intent has none
+                self._failing = False
+                structlog.get_logger("trunkline.ledger").info("journal_mended")
 
     async def settle(self, row: Row) -> None:
         """See `Way`."""
         if self._directly and row[-1] in self._directly:
-            await self._direct.settle(row)
-            self._directly.discard(str(row[-1]))
+            try:
+                await self._direct.settle(row)
+            finally:
+                self._directly.discard(str(row[-1]))
             return
         try:
             self._journal.end(row)
@@ -129,9 +134,6 @@ class Journalled:
             self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
         elif self._waiting == self._settings.journal_rows:
             self._wanted.set()
-        if self._failing:
-            self._failing = False
-            structlog.get_logger("trunkline.ledger").info("journal_mended")
 
     def _note(self, error: JournalError) -> None:
         if not self._failing:

@@ -5,12 +5,15 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import cast
 from zlib import crc32
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from server.errors import GatewayError
+from server.ledger.journalled import Journalled
 from server.ledger.ledger import Ledger
 from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Bodies, Row, intent_row, settlement_row
 from server.ledger.rows import Rows, Wanted
@@ -193,6 +196,29 @@ async def test_what_the_files_do_not_take_goes_to_the_database(opened: Open, sql
         await ledger.settle(settlement("0", cost_micros=1))
     assert list((await states(sqlite_database)).values()) == ["settled"] * 10
     assert (await Rows(sqlite_database).spent("global", "", 0)).micros == 10 * 1234
+
+
+async def test_that_the_files_are_full_is_said_once(opened: Open) -> None:
+    with capture_logs() as lines:
+        async with opened(max_spool_bytes=700) as ledger:
+            for number in range(10):
+                await ledger.intent(intent(str(number)))
+                await ledger.settle(settlement("0"))  # for which there is room for a while
+            assert [line["event"] for line in lines] == ["journal_failed"]
+            await ledger.flush()
+            await ledger.intent(intent("more"))
+            assert [line["event"] for line in lines] == ["journal_failed", "journal_mended"]
+
+
+async def test_callers_that_leave_are_forgotten(opened: Open, sqlite_database: Database) -> None:
+    async with opened(max_spool_bytes=1) as ledger:
+        await ledger.intent(intent("a"))
+        settling = asyncio.ensure_future(ledger.settle(settlement("a")))
+        await asyncio.sleep(0)
+        settling.cancel()
+        await asyncio.wait((settling,))
+        assert cast(Journalled, ledger._way)._directly == set()
+    assert await states(sqlite_database) == {"a": "settled"}
 
 
 async def test_a_row_that_no_database_takes_fails_alone(opened: Open, sqlite_database: Database) -> None:
