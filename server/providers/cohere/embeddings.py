@@ -14,6 +14,7 @@ from server.providers.cohere.answer import WireUsage
 from server.providers.cohere.errors import error_in
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
+from server.providers.vectors import input_texts
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import Embedding, EmbeddingList, EmbeddingRequest
 
@@ -47,7 +48,7 @@ def embedding_bodies(ask: Ask, request: EmbeddingRequest) -> Iterator[bytes]:
     Raises:
         ProviderError: UNSUPPORTED where the texts come as tokens, which are another vendor's.
     """
-    texts = _texts(request)
+    texts = input_texts(request.input)
     extras = extra_of(request)
     common: Json = {
         "model": ask.model,
@@ -83,7 +84,7 @@ def embedding_list(answers: Sequence[bytes], ask: Ask, request: EmbeddingRequest
             vectors = enumerate(answer.embeddings.floats or [], first)
             data.extend(Embedding(index=index, values=vector) for index, vector in vectors)
         usages.append(answer.meta or WireUsage())
-    if len(data) != len(_texts(request)):
+    if len(data) != len(input_texts(request.input)):
         raise _none()
     return EmbeddingList(data=data, model=ask.model, usage=_summed(usages))
 
@@ -94,16 +95,6 @@ def _none() -> ProviderError:
 
 def _encoding(request: EmbeddingRequest) -> str:
     return "base64" if request.encoding_format == "base64" else "float"
-
-
-def _texts(request: EmbeddingRequest) -> list[str]:
-    match request.input.WhichOneof("form"):
-        case "text":
-            return [request.input.text]
-        case "texts":
-            return list(request.input.texts.values)
-        case _:
-            raise ProviderError(Fault.UNSUPPORTED, "The provider takes texts, not tokens.", param="input")
 
 
 def _summed(usages: list[WireUsage]) -> Usage:

@@ -4,7 +4,6 @@ import hashlib
 import math
 import struct
 import zlib
-from collections.abc import Sequence
 
 _SIDE = 8
 """Width and height of an image, in pixels."""
@@ -15,12 +14,8 @@ def vector(text: str, dimensions: int) -> tuple[float, ...]:
     blocks = (hashlib.sha256(f"{number}:{text}".encode()).digest() for number in range(-(-dimensions // 8)))
     integers = struct.unpack(f"<{dimensions}i", b"".join(blocks)[: 4 * dimensions])
     length = math.sqrt(sum(integer * integer for integer in integers))
-    return struct.unpack(f"<{dimensions}f", packed([integer / length for integer in integers]))
-
-
-def packed(values: Sequence[float]) -> bytes:
-    """Numbers as little-endian 32-bit floats, which is what base64 of a vector holds."""
-    return struct.pack(f"<{len(values)}f", *values)
+    form = struct.Struct(f"<{dimensions}f")
+    return form.unpack(form.pack(*(integer / length for integer in integers)))
 
 
 def png(text: str) -> bytes:

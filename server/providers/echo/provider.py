@@ -12,10 +12,11 @@ from typing import TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
-from server.providers.echo.media import packed, png, vector
+from server.providers.echo.media import png, vector
 from server.providers.echo.reply import Reply, chat_reply, text_of, text_reply, words_of
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
+from server.providers.vectors import embedding
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -32,7 +33,6 @@ from trunkline.v1.completion_service_pb2 import (
     StreamTextCompletionResponse,
 )
 from trunkline.v1.text_pb2 import (
-    Embedding,
     EmbeddingList,
     EmbeddingRequest,
     Image,
@@ -212,13 +212,8 @@ def _embeddings(ask: Ask, request: EmbeddingRequest) -> EmbeddingList:
             Fault.INVALID_REQUEST, f"`dimensions` must be between 1 and {_MOST_DIMENSIONS}.", param="dimensions"
         )
     texts = _texts(request.input)
-    data = []
-    for index, text in enumerate(texts):
-        values = vector(text, dimensions)
-        if request.encoding_format == "base64":
-            data.append(Embedding(index=index, values_base64=base64.b64encode(packed(values)).decode()))
-        else:
-            data.append(Embedding(index=index, values=values))
+    in_base64 = request.encoding_format == "base64"
+    data = [embedding(index, vector(text, dimensions), in_base64) for index, text in enumerate(texts)]
     tokens = sum(len(words_of(text)) for text in texts)
     return EmbeddingList(data=data, model=ask.model, usage=Usage(input_tokens=tokens, total_tokens=tokens))
 

@@ -3,9 +3,7 @@
 Source: https://ai.google.dev/api/embeddings (2026-11).
 """
 
-import base64
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 import orjson
@@ -14,8 +12,9 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
 from server.providers.gemini.errors import error_in
 from server.providers.gemini.wire import WireUsage
+from server.providers.vectors import embedding, input_texts
 from trunkline.v1.chat_pb2 import Usage
-from trunkline.v1.text_pb2 import Embedding, EmbeddingList, EmbeddingRequest
+from trunkline.v1.text_pb2 import EmbeddingList, EmbeddingRequest
 
 _LARGEST_BATCH = 100
 _OWN = {"task_type": "taskType", "title": "title"}
@@ -43,10 +42,7 @@ def vendor_bodies(request: EmbeddingRequest, model: str) -> Iterator[tuple[bytes
     Raises:
         ProviderError: UNSUPPORTED for token ids; INVALID_REQUEST where there is no text.
     """
-    form = request.input.WhichOneof("form")
-    if form in ("tokens", "token_lists"):
-        raise ProviderError(Fault.UNSUPPORTED, "The provider embeds texts only, no token ids.", param="input")
-    texts = [request.input.text] if form == "text" else list(request.input.texts.values)
+    texts = input_texts(request.input)
     if not texts:
         raise ProviderError(Fault.INVALID_REQUEST, "There is no text to embed.", param="input")
     extras = extra_of(request)
@@ -85,8 +81,9 @@ class Vectors:
             raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer has no vectors.") from None
         if len(answer.embeddings) != count:
             raise ProviderError(Fault.PROTOCOL, "The provider's answer has another number of vectors than of texts.")
-        for vector in answer.embeddings:
-            self._list.data.append(self._embedding(vector.values))
+        first = len(self._list.data)
+        for index, vector in enumerate(answer.embeddings, first):
+            self._list.data.append(embedding(index, vector.values, self._in_base64))
         if answer.usage_metadata is not None:  # only newer models count
             tokens = answer.usage_metadata.prompt_token_count or 0
             before = self._list.usage
@@ -96,13 +93,3 @@ class Vectors:
     def embeddings(self) -> EmbeddingList:
         """All of them, in the order of the texts."""
         return self._list
-
-    def _embedding(self, values: Sequence[float]) -> Embedding:
-        index = len(self._list.data)
-        if not self._in_base64:
-            return Embedding(index=index, values=values)
-        try:
-            packed = struct.pack(f"<{len(values)}f", *values)
-        except (OverflowError, struct.error):
-            raise ProviderError(Fault.PROTOCOL, "The provider's vector has a number that is too large.") from None
-        return Embedding(index=index, values_base64=base64.b64encode(packed).decode())

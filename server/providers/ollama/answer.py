@@ -3,8 +3,6 @@
 Calls of tools come whole, mostly without ids, and so get one. Source: https://docs.ollama.com/api/chat (2026-11).
 """
 
-import base64
-import struct
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -14,10 +12,11 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.ollama.errors import error_in
 from server.providers.refusals import ended_in_error
+from server.providers.vectors import embedding
 from server.providers.wire import Count, arguments_text
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
-from trunkline.v1.text_pb2 import Embedding, EmbeddingList, TextChoice, TextCompletion
+from trunkline.v1.text_pb2 import EmbeddingList, TextChoice, TextCompletion
 
 
 class _Function(msgspec.Struct):
@@ -227,16 +226,9 @@ def embedding_list(body: bytes, model: str, count: int, as_base64: bool) -> Embe
         raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer has no vectors.") from None
     if len(answer.embeddings) != count:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer does not have a vector for each text.")
-    data = [
-        Embedding(index=index, values_base64=_packed(vector)) if as_base64 else Embedding(index=index, values=vector)
-        for index, vector in enumerate(answer.embeddings)
-    ]
+    data = [embedding(index, vector, as_base64) for index, vector in enumerate(answer.embeddings)]
     usage = Usage(input_tokens=answer.prompt_eval_count, total_tokens=answer.prompt_eval_count)
     return EmbeddingList(data=data, model=answer.model or model, usage=usage)
-
-
-def _packed(vector: Sequence[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _line(data: bytes) -> _Line:

@@ -4,8 +4,6 @@ What steers the sampling goes into `options`. What has no meaning there is dropp
 would have shaped the answer; mere hints are dropped. Source: https://docs.ollama.com/api (2026-11).
 """
 
-from collections.abc import Sequence
-
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask
 from server.providers.capabilities import Gate
@@ -14,8 +12,9 @@ from server.providers.ollama.messages import vendor_messages
 from server.providers.parameters import body_bytes, not_taken, one_choice, stop_texts, token_limit
 from server.providers.tools import allowed_tools, function_of
 from server.providers.unsupported import unsupported
+from server.providers.vectors import input_texts
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Tool
-from trunkline.v1.text_pb2 import EmbeddingRequest, TextCompletionRequest, TextInput
+from trunkline.v1.text_pb2 import EmbeddingRequest, TextCompletionRequest
 
 Json = dict[str, object]
 
@@ -95,7 +94,7 @@ def text_body(ask: Ask, request: TextCompletionRequest, settings: ProviderSettin
     }
     for param in (param for param, present in given.items() if present):
         gate.meet(param)
-    texts = _texts(request.prompt, "prompt")
+    texts = input_texts(request.prompt, "prompt")
     if len(texts) != 1:
         raise unsupported("The provider takes one prompt at a time.", "prompt")
     body: Json = {"model": ask.model, "prompt": texts[0], "stream": ask.streamed}
@@ -114,7 +113,7 @@ def embeddings_body(ask: Ask, request: EmbeddingRequest) -> bytes:
         ProviderError: UNSUPPORTED for tokens, which the vendor does not take.
     """
     extras = extra_of(request)
-    body: Json = {"model": ask.model, "input": _texts(request.input, "input")}
+    body: Json = {"model": ask.model, "input": input_texts(request.input)}
     if request.HasField("dimensions"):
         body["dimensions"] = request.dimensions
     options = extras.get("options")
@@ -175,12 +174,3 @@ def _tool(tool: Tool) -> Json:
     if function.HasField("parameters_json"):
         written["parameters"] = json_object(function.parameters_json, "tools.function.parameters")
     return {"type": "function", "function": written}
-
-
-def _texts(given: TextInput, param: str) -> Sequence[str]:
-    match given.WhichOneof("form"):
-        case "text":
-            return [given.text]
-        case "texts":
-            return list(given.texts.values)
-    raise unsupported("The provider takes texts, and no tokens.", param)
