@@ -13,6 +13,7 @@ from server.providers.legacy.answer import Piece, counted, finish_reason
 from server.providers.legacy.form import PieceStream
 from server.providers.legacy.prompt import Plain, lines, query
 from server.providers.openai.errors import refusal, told
+from server.providers.unsupported import unsupported
 from server.providers.wire import Count
 from trunkline.v1.chat_pb2 import Usage
 
@@ -73,7 +74,7 @@ class _PlainForm:
 
     def stream(self) -> PieceStream:
         """See `Form.stream`."""
-        raise ProviderError(Fault.UNSUPPORTED, "The provider's older form has no streams.")
+        raise unsupported("The provider's older form has no streams.")
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
         """See `Form.refusal`."""

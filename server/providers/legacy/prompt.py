@@ -11,6 +11,7 @@ from server.config.provider_settings import ProviderSettings
 from server.providers.base import Ask, Operation
 from server.providers.capabilities import Gate
 from server.providers.errors import Fault, ProviderError
+from server.providers.unsupported import no_words, unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
 from trunkline.v1.text_pb2 import TextCompletionRequest
 from trunkline_json import CHAT_REQUEST, TEXT_REQUEST, Misfit
@@ -138,7 +139,7 @@ def query(plain: Plain) -> str:
     """
     asked = plain.text or next((turn.text for turn in reversed(plain.turns) if turn.speaker == "User"), "")
     if not asked:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider needs a message of the user.", param="messages")
+        raise unsupported("The provider needs a message of the user.", "messages")
     return asked
 
 
@@ -162,24 +163,24 @@ def _refuse_structure(given: Json) -> None:
         "n": given.get("n") not in (None, 1),
     }.items():
         if present:
-            raise ProviderError(Fault.UNSUPPORTED, f"The provider's older form cannot express `{param}`.", param=param)
+            raise unsupported(f"The provider's older form cannot express `{param}`.", param)
 
 
 def _turns(messages: Iterable[Message]) -> tuple[Turn, ...]:
     turns = tuple(turn for message in messages if (turn := _turn(message)).text)
     if not turns:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider needs a message that is not empty.", param="messages")
+        raise no_words()
     return turns
 
 
 def _turn(message: Message) -> Turn:
     speaker = _SPEAKERS.get(message.role)
     if speaker is None or message.tool_calls:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider's older form has no calls of tools.", param="messages")
+        raise unsupported("The provider's older form has no calls of tools.", "messages")
     texts = [message.content or message.refusal]
     for part in message.content_parts:
         if part.type not in ("text", "refusal"):
-            raise ProviderError(Fault.UNSUPPORTED, "The provider's older form takes text only.", param="messages.content")
+            raise unsupported("The provider's older form takes text only.", "messages.content")
         texts.append(part.text or part.refusal)
     return Turn(speaker, "".join(texts))
 
@@ -188,5 +189,5 @@ def _text(request: TextCompletionRequest) -> str:
     prompt = request.prompt
     texts = [prompt.text] if prompt.WhichOneof("form") == "text" else list(prompt.texts.values)
     if len(texts) != 1 or not texts[0]:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider's older form takes one prompt, as text.", param="prompt")
+        raise unsupported("The provider's older form takes one prompt, as text.", "prompt")
     return texts[0]
