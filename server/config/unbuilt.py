@@ -18,7 +18,6 @@ class Unbuilt:
     harmless: tuple[object, ...] = (None, False)
 
 
-_PROVIDER: Pattern = ("providers", "*")
 UNBUILT = (
     Unbuilt("condensation", (("condensation",),)),
     Unbuilt("caching", (("caching",),)),

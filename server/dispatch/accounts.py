@@ -145,7 +145,7 @@ class Account:
         call: its call.
         failures: the attempts that failed; it grows.
         told: what the caller has of a stream; None: it is none.
-        reservation: what limits hold back; None: nothing is limited.
+        reservation: what limits hold back; None: nothing is limited, and nothing is written down.
         begin_time: microseconds since the epoch.
     """
 
@@ -332,8 +332,7 @@ class Account:
         """What was used, and whether that is what the provider said."""
         if attempt is None or self._first_chunk_time is None:
             return None, True
-        booked = self._accounts.writes or self._reservation is not None
-        if not booked or (status is Status.COMPLETED and self._usage is not None):
+        if self._reservation is None or (status is Status.COMPLETED and self._usage is not None):
             return self._usage, True  # where nothing is booked, nothing is estimated
         answer = self._told.answer() if self._told is not None else None
         told_bytes = 0 if answer is None else answer.byte_count
