@@ -165,7 +165,7 @@ class Core:
             AccessLog(self._clock, structlog.get_logger("trunkline.access").bind()),
             Auth(keys),
         )
-        await self._govern(database)
+        governance = await self._govern(database)
         alerts = AlertList(self._alerts, BudgetAlerts(database, self._clock), notices(lambda: self._runtime))
         text = "Alerts that fire, by rule and severity: this process's own, and those of budgets."
         self._metrics.add_awaited("gauge", "trunkline_alerts_firing", text, ("rule", "severity"), alerts.count)
@@ -174,7 +174,8 @@ class Core:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
         self._idempotency = Idempotency(database, self._clock, token_hex(16))
-        self._register(Registry(interceptors, hosts), Tenancy(database, self._clock), self._idempotency, alerts)
+        admin = AdminService(lambda: self._runtime, self._chaos, Tenancy(database, self._clock), governance.prices.refresh)
+        self._register(Registry(interceptors, hosts), admin, self._idempotency, alerts)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
@@ -184,7 +185,7 @@ class Core:
             await self._server.start()
         self._watch_health()
 
-    async def _govern(self, database: Database) -> None:
+    async def _govern(self, database: Database) -> Governance:
         """Lets completions be counted, limited and written down from here on."""
         if self._data_dir is None:
             self._passing_dir = TemporaryDirectory(prefix="trunkline-")
@@ -201,6 +202,7 @@ class Core:
         )
         means = replace(self._runtime.means, accounts=governance.accounts)
         self._runtime = replace(self._runtime, means=means, dispatcher=Dispatcher(means))
+        return governance
 
     def _watch_health(self) -> None:
         """Begins to check the providers where the configuration asks for it."""
@@ -288,11 +290,10 @@ class Core:
         )
         return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
-    def _register(self, registry: Registry, tenancy: Tenancy, idempotency: Idempotency, alerts: AlertList) -> None:
+    def _register(self, registry: Registry, admin: AdminService, idempotency: Idempotency, alerts: AlertList) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
-        admin = AdminService(runtime, self._chaos, tenancy)
         completion = CompletionService(runtime, idempotency)
         models = ModelsService(runtime, self._selections, self._clock)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics)

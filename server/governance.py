@@ -1,4 +1,4 @@
-"""What counts, limits and writes down completions, with one life: from a database's opening to its closing."""
+"""What counts, limits, prices and writes down completions, with one life: from a database's opening to its closing."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -16,6 +16,7 @@ from server.config.schema import RedisSettings
 from server.dispatch.accounts import Accounts
 from server.dispatch.standing import TargetStates
 from server.ledger.ledger import Ledger
+from server.ledger.price_rows import PriceRows
 from server.ledger.prices import Prices
 from server.ledger.recovery import find_worker_id
 from server.ledger.retention import Retention, RetentionSettings
@@ -26,6 +27,7 @@ from server.limits.limits import Limits
 from server.limits.shared import check_shared
 from server.storage.database import Database
 from server.storage.errors import StorageError
+from server.storage.looking import keep_looking
 
 _SWEEP_S = 3600.0
 _MB = 1024 * 1024
@@ -38,11 +40,13 @@ class Governance:
     Attributes:
         limits: what callers may use.
         accounts: opens an account for each completion.
+        prices: those that were set.
     """
 
-    def __init__(self, limits: Limits, ledger: Ledger | None, accounts: Accounts) -> None:
+    def __init__(self, limits: Limits, ledger: Ledger | None, accounts: Accounts, prices: PriceRows) -> None:
         self.limits = limits
         self.accounts = accounts
+        self.prices = prices
         self._ledger = ledger
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -105,15 +109,17 @@ class Governance:
         troubles.follow_budgets(limits)
         prices = Prices()
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
-        governance = cls(limits, ledger, accounts)
+        governance = cls(limits, ledger, accounts, PriceRows(database, prices))
         try:
             recovered = 0 if ledger is None else await ledger.recover()
             await limits.start()
+            await governance.prices.refresh(None)
             if recovered:
                 limits.recount()
         except BaseException:
             await governance.close()
             raise
+        governance._begin(keep_looking({"limits": limits.refresh, "prices": governance.prices.refresh}))
         governance._begin(asyncio.to_thread(prices.load, _asked(settings.providers)))
         if ledger is not None:
             governance._begin(_forget(Retention(database, clock, _retention(settings)), ledger))

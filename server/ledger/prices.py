@@ -202,10 +202,14 @@ def _merged(configured: Price, public: Price | None) -> Price:
 
 def _set(settings: ProviderSettings, price: Price) -> Price:
     """A price that was set; it counts, whatever the vendor says that it charged."""
-    rates = price.rates
+
+    def whole(rates: Rates) -> Rates:
+        return replace(rates, input=rates.input or ZERO, output=rates.output or ZERO)
+
     if settings.type in _FREE_UNLESS_TOLD:
-        rates = replace(rates, input=rates.input or ZERO, output=rates.output or ZERO)
-    return replace(price, rates=rates, told=_units(settings))
+        tiers = tuple(Tier(tier.over, whole(tier.rates)) for tier in price.tiers)
+        price = replace(price, rates=whole(price.rates), tiers=tiers)
+    return replace(price, told=_units(settings))
 
 
 def _units(settings: ProviderSettings) -> Told:

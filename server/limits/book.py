@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from sqlalchemy import func, select, union_all
 
 from server.clock import Clock
 from server.limits.allowances import Allowance, Allowances, Due
@@ -14,18 +13,13 @@ from server.limits.quotas import load_quotas
 from server.limits.spent import sum_rows
 from server.storage.database import Database
 from server.storage.errors import StorageError
+from server.storage.looking import LOOK_AGAIN_S, Stamp, read_stamp, stamp_query
 from server.storage.tables import BUDGETS, QUOTAS
-
-LOOK_AGAIN_S = 1.0
-"""How often the rows are looked at: a change is in force everywhere within twice that."""
 
 _PATIENCE_S = 1.0
 _LONGEST_DOUBT_S = 60.0
-_PRIME = 999_999_937
 _MICROS = 1_000_000
-
-Stamp = tuple[tuple[int, ...], ...]
-"""Tells one state of the tables from the next, without reading all rows."""
+_STAMP = stamp_query(QUOTAS.c.update_time, BUDGETS.c.update_time)
 
 
 async def nothing_waits() -> None:
@@ -76,7 +70,7 @@ class Book:
         if self._database is None:
             return
         async with self._database.read(timeout_s) as connection:
-            stamp: Stamp = tuple(tuple(row) for row in await connection.execute(_STAMP))
+            stamp = await read_stamp(connection, _STAMP)
             if stamp == self._stamp:
                 return
             rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
@@ -87,19 +81,6 @@ class Book:
             dues = allowances.dues(round(self._clock.now() * _MICROS))
             self.doubt([due.key for due in dues if (due.allowance.unit, due.allowance.id) not in known])
         self.allowances, self._known, self._stamp = allowances, rows, stamp
-
-    async def watch(self) -> None:
-        """Looks at the rows again and again, until it is cancelled."""
-        failing = False
-        while True:
-            await asyncio.sleep(LOOK_AGAIN_S)
-            try:
-                await self.refresh()
-                failing = False
-            except StorageError as error:
-                if not failing:
-                    self._log.warning("limits not read", error=str(error))
-                failing = True
 
     def forget(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again whose value is in doubt."""
@@ -174,15 +155,3 @@ class Book:
             raise CountersError("the rows cannot be read") from error
         expires_s = due.expires_s(round(self._clock.now() * _MICROS))
         return await self._counters.seed(due.key, sums.value, sums.settled, mark, expires_s)
-
-
-_STAMP = union_all(
-    *(
-        select(
-            func.count(),
-            func.coalesce(func.max(table.c.update_time), 0),
-            func.coalesce(func.sum(table.c.update_time % _PRIME), 0),
-        )
-        for table in (QUOTAS, BUDGETS)
-    )
-)

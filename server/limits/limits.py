@@ -57,24 +57,21 @@ class Limits:
         self._clock = clock
         self._fail_open = fail_open
         self._book = Book(database, counters, clock, flush)
-        self._watch: asyncio.Task[None] | None = None
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()
         self._recording: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("trunkline.limits")
 
     async def start(self) -> None:
-        """Reads the rows and begins to watch them. Where the ledger recovered something, `recount` comes next.
+        """Reads the rows. Where the ledger recovered something, `recount` comes next.
 
         Raises:
             StorageError: the database failed.
         """
         await self._book.refresh(None)
-        if self._database is not None:
-            self._watch = asyncio.ensure_future(self._book.watch())
 
     async def refresh(self) -> None:
-        """Puts changed rows in force here at once; elsewhere it takes up to two seconds.
+        """Puts changed rows in force. Whoever makes limits sees to it that it is called again and again.
 
         Raises:
             StorageError: the database failed.
@@ -96,9 +93,6 @@ class Limits:
 
     async def close(self) -> None:
         """Ends what is under way, and closes the counters."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
         await asyncio.gather(*self._recording)
         await self._book.close()
         await self._counters.close()

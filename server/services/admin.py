@@ -1,6 +1,6 @@
 """AdminService: running the gateway."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,6 +10,7 @@ from server.limits.shared import require_shared
 from server.policies.chaos import Chaos
 from server.runtime import Runtime
 from server.services.admin_limits import LimitsAdmin
+from server.services.admin_prices import PricesAdmin
 from server.services.admin_tenancy import TenancyAdmin
 from server.services.faults import read_fault, read_name, write_fault
 from server.services.requests import page
@@ -27,18 +28,26 @@ from trunkline.v1.admin_service_pb2 import (
 )
 
 
-class AdminService(TenancyAdmin, LimitsAdmin):
+class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
     """Implements the contract's AdminService.
 
     Args:
         runtime: gives the configuration in force.
         chaos: the faults that are made on purpose.
         tenancy: who may call, and how much.
+        refresh_prices: puts prices that were set in force in this process.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime], chaos: Chaos, tenancy: Tenancy) -> None:
+    def __init__(
+        self,
+        runtime: Callable[[], Runtime],
+        chaos: Chaos,
+        tenancy: Tenancy,
+        refresh_prices: Callable[[], Awaitable[None]],
+    ) -> None:
         TenancyAdmin.__init__(self, tenancy)
         LimitsAdmin.__init__(self, tenancy, lambda: require_shared(runtime().loaded.settings))
+        PricesAdmin.__init__(self, tenancy, refresh_prices)
         self._runtime = runtime
         self._chaos = chaos
 

@@ -73,7 +73,16 @@ def provider_patterns(given: Sequence[str]) -> tuple[str, ...]:
 
 def expire_time(given: ApiKey) -> int | None:
     """When a key is to end, in microseconds since the epoch; None: never."""
-    return _micros(given.expire_time, "expire_time", _LAST_SECOND) if given.HasField("expire_time") else None
+    return time(given.expire_time, "expire_time") if given.HasField("expire_time") else None
+
+
+def time(given: Timestamp, param: str) -> int:
+    """A time, in microseconds since the epoch.
+
+    Raises:
+        GatewayError: INVALID_REQUEST for one before the epoch, or after the year 9999.
+    """
+    return _micros(given, param, _LAST_SECOND)
 
 
 def overlap(given: Duration) -> int:

@@ -14,8 +14,8 @@ def tenant_message(tenant: records.Tenant) -> Tenant:
         name=f"tenants/{tenant.id}",
         display_name=tenant.display_name,
         enabled=tenant.enabled,
-        create_time=_time(tenant.create_time),
-        update_time=_time(tenant.update_time),
+        create_time=timestamp(tenant.create_time),
+        update_time=timestamp(tenant.update_time),
     )
 
 
@@ -26,8 +26,8 @@ def user_message(user: records.User) -> User:
         tenant=f"tenants/{user.tenant_id}",
         display_name=user.display_name,
         enabled=user.enabled,
-        create_time=_time(user.create_time),
-        update_time=_time(user.update_time),
+        create_time=timestamp(user.create_time),
+        update_time=timestamp(user.update_time),
     )
 
 
@@ -43,11 +43,11 @@ def api_key_message(key: records.ApiKey) -> ApiKey:
         allowed_models=key.allowed_models,
         allowed_providers=key.allowed_providers,
         enabled=key.enabled,
-        expire_time=None if key.expire_time is None else _time(key.expire_time),
-        create_time=_time(key.create_time),
-        update_time=_time(key.update_time),
-        former_keys=[FormerKey(prefix=each.prefix, expire_time=_time(each.expire_time)) for each in key.former_keys],
-        last_use_time=None if key.last_use_time is None else _time(key.last_use_time),
+        expire_time=None if key.expire_time is None else timestamp(key.expire_time),
+        create_time=timestamp(key.create_time),
+        update_time=timestamp(key.update_time),
+        former_keys=[FormerKey(prefix=each.prefix, expire_time=timestamp(each.expire_time)) for each in key.former_keys],
+        last_use_time=None if key.last_use_time is None else timestamp(key.last_use_time),
     )
 
 
@@ -58,8 +58,8 @@ def quota_message(quota: records.Quota) -> Quota:
         subject=Subject(quota.scope, quota.scope_id).name,
         token_limit=quota.token_limit,
         period=period_value(quota.period),
-        create_time=_time(quota.create_time),
-        update_time=_time(quota.update_time),
+        create_time=timestamp(quota.create_time),
+        update_time=timestamp(quota.update_time),
     )
 
 
@@ -73,8 +73,8 @@ def budget_message(budget: records.Budget) -> Budget:
         period=period_value(budget.period),
         enforced=budget.enforced,
         thresholds=budget.thresholds,
-        create_time=_time(budget.create_time),
-        update_time=_time(budget.update_time),
+        create_time=timestamp(budget.create_time),
+        update_time=timestamp(budget.update_time),
     )
 
 
@@ -82,7 +82,7 @@ def audit_message(entry: records.AuditEntry) -> AuditEntry:
     """A change."""
     return AuditEntry(
         name=f"audit/{entry.id}",
-        create_time=_time(entry.create_time),
+        create_time=timestamp(entry.create_time),
         tenant=f"tenants/{entry.tenant_id}" if entry.tenant_id else "",
         actor=entry.actor,
         request_id=entry.request_id,
@@ -93,7 +93,8 @@ def audit_message(entry: records.AuditEntry) -> AuditEntry:
     )
 
 
-def _time(microseconds: int) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMicroseconds(microseconds)
-    return timestamp
+def timestamp(microseconds: int) -> Timestamp:
+    """A time since the epoch."""
+    made = Timestamp()
+    made.FromMicroseconds(microseconds)
+    return made

@@ -11,10 +11,10 @@ from server.storage.database import Database
 from server.storage.tables import AUDIT
 from server.tenancy.failing import failing
 from server.tenancy.pages import Page, token_of
-from server.tenancy.records import ApiKey, AuditEntry, Budget, Quota, Tenant, User
+from server.tenancy.records import ApiKey, AuditEntry, Budget, Price, Quota, Tenant, User
 from server.tenancy.who import Who, new_id
 
-Record: TypeAlias = Tenant | User | ApiKey | Quota | Budget
+Record: TypeAlias = Tenant | User | ApiKey | Quota | Budget | Price
 """What is audited. No record has a key or a digest in it."""
 
 

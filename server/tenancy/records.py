@@ -1,5 +1,6 @@
-"""What is known of tenants, users, keys, quotas and budgets. Values; times are microseconds since the epoch."""
+"""What is known of tenants, users, keys, quotas, budgets and prices. Values; times are microseconds since the epoch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -95,6 +96,23 @@ class Budget:
     thresholds: tuple[int, ...]
     create_time: int
     update_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs from a time on.
+
+    Attributes:
+        provider: a row's name or its type; empty: all.
+        price: the amounts, decimals as texts.
+    """
+
+    id: str
+    provider: str
+    model: str
+    effective_time: int
+    price: Mapping[str, object]
+    create_time: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""What tenants, users, keys, quotas and budgets have in common: who may see their rows, and changes that are audited."""
+"""What tenants, users, keys, quotas, budgets and prices have in common: who may see their rows, and changes that are
+audited."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,14 +17,16 @@ from server.storage.database import Database
 from server.tenancy.audit import write_audit
 from server.tenancy.failing import failing
 from server.tenancy.pages import Page, token_of
-from server.tenancy.records import ApiKey, Budget, Quota, Tenant, User
+from server.tenancy.records import ApiKey, Budget, Price, Quota, Tenant, User
 from server.tenancy.who import Who, not_found
 
-R = TypeVar("R", Tenant, User, ApiKey, Quota, Budget)
+R = TypeVar("R", Tenant, User, ApiKey, Quota, Budget, Price)
+C = TypeVar("C", Tenant, User, ApiKey, Quota, Budget)
 
 
-class Rows(ABC, Generic[R]):
-    """One table's rows. Whoever belongs to a tenant sees and changes that tenant's; others are not there for them.
+class FixedRows(ABC, Generic[R]):
+    """One table's rows, which come and go and never change. Whoever belongs to a tenant sees and changes that tenant's;
+    others are not there for them.
 
     Args:
         database: where they are.
@@ -72,31 +75,6 @@ class Rows(ABC, Generic[R]):
                 records = await self._complete(connection, [self._read(row) for row in rows[: page.size]])
         more = len(rows) > page.size
         return records, token_of(records[-1].create_time, records[-1].id) if more else ""
-
-    async def update(self, who: Who, id_: str, changes: Mapping[str, object]) -> R:
-        """Changes one of them.
-
-        Args:
-            who: who does it.
-            id_: which.
-            changes: fields of the record with their new values; empty: it stays as it is.
-
-        Raises:
-            GatewayError: RESOURCE_NOT_FOUND; INSUFFICIENT_PERMISSIONS where they see it and may not change it; OVERLOADED
-                when the database fails.
-        """
-        if not changes:
-            return await self.get(who, id_)
-        async with self._changing() as connection:
-            before = await self._get(connection, who, id_, to_change=True)
-            self._check_change(who, before, changes)
-            after: R = replace(before, **changes)  # type: ignore[arg-type]
-            if after == before:
-                return before
-            after = replace(after, update_time=self._now())
-            await connection.execute(update(self.table).where(self.table.c.id == id_).values(self._write(after)))
-            await self._audit(connection, who, before, after)
-        return after
 
     async def delete(self, who: Who, id_: str) -> None:
         """Deletes one of them, with what makes no sense without it.
@@ -175,3 +153,32 @@ class Rows(ABC, Generic[R]):
     @abstractmethod
     def _needed(self) -> GatewayError:
         """How a deletion is refused that another row stands against."""
+
+
+class Rows(FixedRows[C]):
+    """Rows that may be changed, too."""
+
+    async def update(self, who: Who, id_: str, changes: Mapping[str, object]) -> C:
+        """Changes one of them.
+
+        Args:
+            who: who does it.
+            id_: which.
+            changes: fields of the record with their new values; empty: it stays as it is.
+
+        Raises:
+            GatewayError: RESOURCE_NOT_FOUND; INSUFFICIENT_PERMISSIONS where they see it and may not change it; OVERLOADED
+                when the database fails.
+        """
+        if not changes:
+            return await self.get(who, id_)
+        async with self._changing() as connection:
+            before = await self._get(connection, who, id_, to_change=True)
+            self._check_change(who, before, changes)
+            after: C = replace(before, **changes)  # type: ignore[arg-type]
+            if after == before:
+                return before
+            after = replace(after, update_time=self._now())
+            await connection.execute(update(self.table).where(self.table.c.id == id_).values(self._write(after)))
+            await self._audit(connection, who, before, after)
+        return after

@@ -1,4 +1,4 @@
-"""The fake gateway's tenants, users, keys, quotas and budgets: kept in lists, the newest last; nobody is refused."""
+"""The fake gateway's tenants, users, keys, quotas, budgets and prices: kept in lists, the newest last; nobody is refused."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -8,10 +8,11 @@ from google.protobuf.message import Message
 
 from trunkline.v1 import admin_service_pb2 as admin
 from trunkline.v1 import admin_service_pb2_grpc
+from trunkline.v1.price_pb2 import Price
 from trunkline.v1.tenancy_pb2 import ApiKey, AuditEntry, Budget, Quota, Tenant, User
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-M = TypeVar("M", Tenant, User, ApiKey, Quota, Budget)
+M = TypeVar("M", Tenant, User, ApiKey, Quota, Budget, Price)
 
 
 class Script(Protocol):
@@ -194,6 +195,25 @@ class Tenancy(admin_service_pb2_grpc.AdminServiceServicer):
         async with self._script.call("DeleteBudget", request, context):
             self._kept.pop(request.name, None)
             return admin.DeleteBudgetResponse()
+
+    async def CreatePrice(self, request: admin.CreatePriceRequest, context: Context) -> admin.CreatePriceResponse:
+        async with self._script.call("CreatePrice", request, context):
+            made = self._create(request.price, "prices", "")
+            return admin.CreatePriceResponse(price=made)
+
+    async def GetPrice(self, request: admin.GetPriceRequest, context: Context) -> admin.GetPriceResponse:
+        async with self._script.call("GetPrice", request, context):
+            return admin.GetPriceResponse(price=self._get(request.name, Price))
+
+    async def ListPrices(self, request: admin.ListPricesRequest, context: Context) -> admin.ListPricesResponse:
+        async with self._script.call("ListPrices", request, context):
+            listed, token = self._page(Price, request.page_token)
+            return admin.ListPricesResponse(prices=listed, next_page_token=token)
+
+    async def DeletePrice(self, request: admin.DeletePriceRequest, context: Context) -> admin.DeletePriceResponse:
+        async with self._script.call("DeletePrice", request, context):
+            self._kept.pop(request.name, None)
+            return admin.DeletePriceResponse()
 
     async def ListAuditEntries(
         self, request: admin.ListAuditEntriesRequest, context: Context

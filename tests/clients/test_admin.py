@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from tests.clients.fake_gateway import Failure, Gateway, error_info
+from trunkline.v1.price_pb2 import Price, PriceRates
 from trunkline.v1.tenancy_pb2 import (
     LIMIT_PERIOD_DAILY,
     ApiKey,
@@ -16,8 +17,15 @@ from trunkline.v1.tenancy_pb2 import (
 )
 from trunkline_client import AsyncClient, Client, NotFoundError
 
-LEFT = {"tenants": ["tenants/acme"], "users": ["users/ada", "users/bob"], "quotas": [], "budgets": ["budgets/b-4"]}
+LEFT = {
+    "tenants": ["tenants/acme"],
+    "users": ["users/ada", "users/bob"],
+    "quotas": [],
+    "budgets": ["budgets/b-4"],
+    "prices": ["prices/p-6"],
+}
 QUOTA = Quota(subject="users/ada", token_limit=1, period=LIMIT_PERIOD_DAILY)
+PRICE = Price(provider="openai", model="gpt-4o", rates=PriceRates(input="2.50"))
 BUDGET = Budget(subject="global", limit_usd_micros=1, period=LIMIT_PERIOD_DAILY)
 
 
@@ -35,6 +43,9 @@ async def administer(client: AsyncClient) -> dict[str, list[str]]:
     assert (await admin.get_quota(quota.name)).token_limit == 2
     assert (await admin.update_budget(Budget(name=budget.name, enforced=False))).subject == "global"
     assert (await admin.get_budget(budget.name)).subject == "global"
+    prices = [await admin.create_price(PRICE) for _ in range(2)]
+    assert (await admin.get_price(prices[0].name)).rates.input == "2.50"
+    await admin.delete_price(prices[1].name)
     await admin.delete_quota(quota.name)
     created = await admin.create_api_key(ApiKey(user="users/ada"))
     assert (await admin.get_api_key(created.api_key.name)).prefix == created.key[:12]
@@ -47,6 +58,7 @@ async def administer(client: AsyncClient) -> dict[str, list[str]]:
         "users": [each.name async for each in admin.list_users(tenant="tenants/acme", page_size=1)],
         "quotas": [each.name async for each in admin.list_quotas(subject="users/ada")],
         "budgets": [each.name async for each in admin.list_budgets()],
+        "prices": [each.name async for each in admin.list_prices(provider="openai", model="gpt-4o")],
     }
 
 
@@ -64,6 +76,9 @@ def administer_sync(target: str) -> dict[str, list[str]]:
         assert admin.get_quota(quota.name).token_limit == 2
         assert admin.update_budget(Budget(name=budget.name, enforced=False)).subject == "global"
         assert admin.get_budget(budget.name).subject == "global"
+        prices = [admin.create_price(PRICE) for _ in range(2)]
+        assert admin.get_price(prices[0].name).rates.input == "2.50"
+        admin.delete_price(prices[1].name)
         admin.delete_quota(quota.name)
         created = admin.create_api_key(ApiKey(user="users/ada"))
         assert admin.get_api_key(created.api_key.name).prefix == created.key[:12]
@@ -76,6 +91,7 @@ def administer_sync(target: str) -> dict[str, list[str]]:
             "users": [each.name for each in admin.list_users(tenant="tenants/acme", page_size=1)],
             "quotas": [each.name for each in admin.list_quotas(subject="users/ada")],
             "budgets": [each.name for each in admin.list_budgets()],
+            "prices": [each.name for each in admin.list_prices(provider="openai", model="gpt-4o")],
         }
 
 

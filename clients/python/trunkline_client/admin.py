@@ -1,4 +1,4 @@
-"""Running the gateway: who may call, how much, which configuration is in force, trouble made on purpose.
+"""Running the gateway: who may call, how much, what models cost, which configuration is in force, trouble made on purpose.
 
 Needs a key with the permission `admin`.
 """
@@ -16,11 +16,13 @@ from trunkline.v1.admin_service_pb2 import (
 from trunkline_client.api_keys import ApiKeys, AsyncApiKeys
 from trunkline_client.calls import Metadata, ask, ask_sync, pages, pages_sync
 from trunkline_client.limits import AsyncLimits, Limits
+from trunkline_client.prices import AsyncPrices, Prices
 from trunkline_client.tenants import AsyncTenants, Tenants
 
 
-class AsyncAdmin(AsyncTenants, AsyncApiKeys, AsyncLimits):
-    """What operators do. Tenants, users, keys, quotas and budgets are `AsyncTenants`, `AsyncApiKeys` and `AsyncLimits`.
+class AsyncAdmin(AsyncTenants, AsyncApiKeys, AsyncLimits, AsyncPrices):
+    """What operators do. Tenants, users, keys, quotas, budgets and prices are `AsyncTenants`, `AsyncApiKeys`, `AsyncLimits`
+    and `AsyncPrices`.
 
     >>> from trunkline_client import AsyncClient
     >>> async with AsyncClient("127.0.0.1:50051", api_key="an admin's key") as client:
@@ -104,7 +106,7 @@ class AsyncAdmin(AsyncTenants, AsyncApiKeys, AsyncLimits):
         await ask(self._stub.DeleteFault, request, self._defaults, timeout_s, metadata)
 
 
-class Admin(Tenants, ApiKeys, Limits):
+class Admin(Tenants, ApiKeys, Limits, Prices):
     """What operators do, from threads. As `AsyncAdmin`."""
 
     def get_config_status(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ConfigStatus:

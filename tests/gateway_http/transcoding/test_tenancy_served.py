@@ -1,4 +1,4 @@
-"""Tenants, users, keys, quotas and budgets over REST, from their making to their end, for operators and for a tenant."""
+"""Tenants, users, keys, quotas, budgets and prices over REST, from their making to their end, for operators and a tenant."""
 
 import json
 from collections.abc import AsyncIterator
@@ -93,6 +93,32 @@ async def test_quotas_and_budgets_are_made_changed_and_listed(gateway: Running) 
     await send(gateway, "GET", path, status=404)
 
 
+async def test_prices_are_set_listed_and_ended(gateway: Running) -> None:
+    price: Json = {
+        "provider": "echo",
+        "model": "acme/echo",
+        "effective_time": "2026-01-01T00:00:00Z",
+        "request": "0.001",
+        "rates": {"input": "2.50", "cache_write_1h": "0", "output": "10"},
+        "tiers": [{"over_input_tokens": 200_000, "rates": {"input": "5"}}],
+    }
+    made = (await send(gateway, "POST", "/v1/prices", price)).json()
+    path = f"/v1/{made['name']}"
+    assert {name: made[name] for name in made if name not in ("name", "create_time")} == price
+    assert (await send(gateway, "GET", path)).json() == made
+    assert (await send(gateway, "POST", "/v1/prices", price, status=409)).error["code"] == "already_exists"
+    await send(gateway, "POST", "/v1/prices", {"model": "other", "rates": {"input": "0"}})
+    for query, count in (("", 2), ("?model=acme/echo", 1), ("?provider=echo&model=other", 0), ("?provider=echo", 1)):
+        listed = (await send(gateway, "GET", f"/v1/prices{query}")).json()
+        assert len(cast(list[Json], listed["prices"])) == count
+    await send(gateway, "DELETE", path)
+    await send(gateway, "GET", path, status=404)
+    entries = cast(list[Json], (await send(gateway, "GET", f"/v1/audit?resource={made['name']}")).json()["audit_entries"])
+    assert sorted(cast(str, entry["action"]) for entry in entries) == ["CreatePrice", "DeletePrice"]
+    told = [json.loads(cast(str, entry["before"] or entry["after"]))["price"]["input"] for entry in entries]
+    assert told == ["2.50", "2.50"]
+
+
 async def test_a_tenants_admin_sees_the_tenant_alone(gateway: Running) -> None:
     _, admin = await household(gateway, "acme", permissions=["admin"])
     other, _ = await household(gateway, "umbrella")
@@ -109,10 +135,11 @@ async def test_a_tenants_admin_sees_the_tenant_alone(gateway: Running) -> None:
     await send(gateway, "DELETE", "/v1/tenants/umbrella", key=admin, status=403)
     made = (await send(gateway, "POST", "/v1/users", {"display_name": "New"}, key=admin)).json()
     assert made["tenant"] == "tenants/acme"
-    for path in ("/v1/faults", "/v1/config/status"):
+    for path in ("/v1/faults", "/v1/config/status", "/v1/prices", "/v1/prices/p-0123456789abcdef"):
         await send(gateway, "GET", path, key=admin, status=403)
     assert (await send(gateway, "GET", "/v1/alerts", key=admin)).json() == {"alerts": [], "next_page_token": ""}
-    await send(gateway, "POST", "/v1/tenants", {}, key=admin, status=403)
+    for path in ("/v1/tenants", "/v1/prices"):
+        await send(gateway, "POST", path, {}, key=admin, status=403)
 
 
 async def test_pages_lead_through_all_rows(gateway: Running) -> None:
@@ -143,6 +170,7 @@ async def test_a_key_stands_in_no_log_and_no_change(gateway: Running) -> None:
     assert key not in everything.decode() + gateway.log_text()
 
 
+PRICE: Json = {"model": "m", "rates": {"input": "1"}}
 FAULTS: dict[str, tuple[str, Json, str]] = {
     "a tenant's id": ("/v1/tenants?tenant_id=A", {}, "tenant_id"),
     "a name that is too long": ("/v1/tenants", {"display_name": "x" * 201}, "display_name"),
@@ -163,6 +191,33 @@ FAULTS: dict[str, tuple[str, Json, str]] = {
     "a negative limit": ("/v1/quotas", {"subject": "users/a", "token_limit": -1, "period": "daily"}, "token_limit"),
     "a budget's subject": ("/v1/budgets", {"subject": "models/a b", "period": "daily"}, "subject"),
     "a threshold": ("/v1/budgets", {"subject": "global", "period": "daily", "thresholds": [0]}, "thresholds"),
+    "a price's provider": ("/v1/prices", {"provider": "x" * 65, "model": "m", "rates": {"input": "1"}}, "provider"),
+    "a price without a model": ("/v1/prices", {"rates": {"input": "1"}}, "model"),
+    "a price's model": ("/v1/prices", {"model": "x" * 201, "rates": {"input": "1"}}, "model"),
+    "a price's time": ("/v1/prices", {**PRICE, "effective_time": "1960-01-01T00:00:00Z"}, "effective_time"),
+    "a price without an amount": ("/v1/prices", {"model": "m"}, "rates"),
+    "an empty amount": ("/v1/prices", {"model": "m", "rates": {"output": ""}}, "rates.output"),
+    "a negative amount": ("/v1/prices", {"model": "m", "rates": {"output": "-1"}}, "rates.output"),
+    "an amount with an exponent": ("/v1/prices", {"model": "m", "rates": {"input": "1e9"}}, "rates.input"),
+    "an amount that is no number": ("/v1/prices", {"model": "m", "request": "NaN"}, "request"),
+    "too large an amount": ("/v1/prices", {"model": "m", "hour": "1000000000.1"}, "hour"),
+    "too fine an amount": ("/v1/prices", {"model": "m", "image": "0.000000000000000000001"}, "image"),
+    "an amount of a tier": (
+        "/v1/prices",
+        {**PRICE, "tiers": [{"over_input_tokens": 1, "rates": {"input": "x"}}]},
+        "tiers[0].rates.input",
+    ),
+    "a tier without an amount": ("/v1/prices", {**PRICE, "tiers": [{"over_input_tokens": 1}]}, "tiers[0].rates"),
+    "tiers that do not grow": (
+        "/v1/prices",
+        {**PRICE, "tiers": [{"over_input_tokens": over, "rates": {"input": "1"}} for over in (5, 5)]},
+        "tiers[1].over_input_tokens",
+    ),
+    "too many tiers": (
+        "/v1/prices",
+        {**PRICE, "tiers": [{"over_input_tokens": over, "rates": {"input": "1"}} for over in range(21)]},
+        "tiers",
+    ),
     "an overlap": ("/v1/api_keys/a/rotate", {"overlap": 31 * 24 * 3600}, "overlap"),
 }
 

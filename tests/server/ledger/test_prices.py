@@ -22,7 +22,7 @@ from genai_prices.types import (
 from server.config.provider_settings import ProviderSettings
 from server.ledger.price import FREE, Price, Rates, Told
 from server.ledger.price import Tier as PriceTier
-from server.ledger.price_document import price_document, read_price
+from server.ledger.price_document import read_price
 from server.ledger.price_library import Library
 from server.ledger.price_schedule import Dated, price_at
 from server.ledger.prices import PriceRow, Prices
@@ -157,6 +157,14 @@ def test_a_price_for_the_row_outweighs_one_for_its_type_and_that_one_for_all() -
 def test_a_price_for_the_name_as_it_was_sent_outweighs_a_later_one_without_its_date() -> None:
     rows = [PriceRow("", "m-2025-01-01", 0, priced("2")), PriceRow("", "m", 5, priced("1"))]
     assert Prices(rows).price(row("vllm"), "m-2025-01-01", NOW) == priced("2")
+
+
+def test_what_a_price_leaves_out_costs_nothing_at_home_for_large_inputs_too() -> None:
+    rates = Rates(input=Decimal(1))
+    row_ = PriceRow("", "m", 0, Price(rates, (PriceTier(5, Rates(input=Decimal(2))),)))
+    found = Prices([row_]).price(row("vllm"), "m", NOW)
+    assert found is not None
+    assert [found.rates_of(tokens).output for tokens in (5, 6)] == [0, 0]
 
 
 def test_a_price_that_was_set_outweighs_the_row_and_what_the_vendor_says() -> None:
@@ -316,11 +324,12 @@ def test_the_public_prices_know_every_vendor_by_our_name_of_it() -> None:
     assert [type for type, price in found.items() if price is None or not price.rates.input or not price.rates.output] == []
 
 
-def test_a_price_comes_back_from_its_document() -> None:
-    rates = Rates(input=Decimal("0.0000001"), output=Decimal("1E+2"), reasoning=Decimal(0))
+def test_a_price_is_read_from_its_document() -> None:
+    rates = Rates(input=Decimal("0.0000001"), output=Decimal(100), reasoning=Decimal(0))
     price = Price(rates, (PriceTier(5, rates),), Decimal("0.01"), Decimal("0.04"), Decimal("0.02"), Decimal(3))
-    assert read_price(price_document(price)) == price
-    assert price_document(price)["input"] == "0.0000001"
+    texts = {"input": "0.0000001", "output": "100", "reasoning": "0"}
+    apart = {"request": "0.01", "image": "0.04", "search": "0.02", "hour": "3"}
+    assert read_price({**texts, **apart, "tiers": [{"over": 5, **texts}]}) == price
 
 
 @pytest.mark.parametrize(

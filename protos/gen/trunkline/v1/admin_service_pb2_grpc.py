@@ -188,6 +188,26 @@ class AdminServiceStub:
                 request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetResponse.FromString,
                 _registered_method=True)
+        self.CreatePrice = channel.unary_unary(
+                '/trunkline.v1.AdminService/CreatePrice',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreatePriceRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreatePriceResponse.FromString,
+                _registered_method=True)
+        self.GetPrice = channel.unary_unary(
+                '/trunkline.v1.AdminService/GetPrice',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetPriceRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetPriceResponse.FromString,
+                _registered_method=True)
+        self.ListPrices = channel.unary_unary(
+                '/trunkline.v1.AdminService/ListPrices',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListPricesResponse.FromString,
+                _registered_method=True)
+        self.DeletePrice = channel.unary_unary(
+                '/trunkline.v1.AdminService/DeletePrice',
+                request_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeletePriceRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeletePriceResponse.FromString,
+                _registered_method=True)
         self.ListAuditEntries = channel.unary_unary(
                 '/trunkline.v1.AdminService/ListAuditEntries',
                 request_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListAuditEntriesRequest.SerializeToString,
@@ -498,8 +518,49 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreatePrice(self, request, context):
+        """Sets what a model costs from a time on. It holds at once in the process that answers, elsewhere within two seconds.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the model has a
+        price from this time on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPrice(self, request, context):
+        """Gets a price that was set.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrices(self, request, context):
+        """Lists the prices that were set, oldest first. Those of the configuration and public ones are not among them.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePrice(self, request, context):
+        """Deletes a price that was set: what else is known holds from now on, and what completions cost stays as it is.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAuditEntries(self, request, context):
-        """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+        """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
@@ -659,6 +720,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteBudget,
                     request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetResponse.SerializeToString,
+            ),
+            'CreatePrice': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePrice,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.CreatePriceRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.CreatePriceResponse.SerializeToString,
+            ),
+            'GetPrice': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPrice,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.GetPriceRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.GetPriceResponse.SerializeToString,
+            ),
+            'ListPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrices,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.ListPricesRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.ListPricesResponse.SerializeToString,
+            ),
+            'DeletePrice': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePrice,
+                    request_deserializer=trunkline_dot_v1_dot_admin__service__pb2.DeletePriceRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_admin__service__pb2.DeletePriceResponse.SerializeToString,
             ),
             'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAuditEntries,
@@ -1480,6 +1561,114 @@ class AdminService:
             '/trunkline.v1.AdminService/DeleteBudget',
             trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetRequest.SerializeToString,
             trunkline_dot_v1_dot_admin__service__pb2.DeleteBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/CreatePrice',
+            trunkline_dot_v1_dot_admin__service__pb2.CreatePriceRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.CreatePriceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/GetPrice',
+            trunkline_dot_v1_dot_admin__service__pb2.GetPriceRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.GetPriceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/ListPrices',
+            trunkline_dot_v1_dot_admin__service__pb2.ListPricesRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.ListPricesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.AdminService/DeletePrice',
+            trunkline_dot_v1_dot_admin__service__pb2.DeletePriceRequest.SerializeToString,
+            trunkline_dot_v1_dot_admin__service__pb2.DeletePriceResponse.FromString,
             options,
             channel_credentials,
             insecure,

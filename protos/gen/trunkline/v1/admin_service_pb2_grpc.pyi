@@ -212,8 +212,33 @@ class AdminServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
     PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
     """
+    CreatePrice: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreatePriceRequest, _admin_service_pb2.CreatePriceResponse]
+    """Sets what a model costs from a time on. It holds at once in the process that answers, elsewhere within two seconds.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the model has a
+    price from this time on.
+    """
+    GetPrice: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetPriceRequest, _admin_service_pb2.GetPriceResponse]
+    """Gets a price that was set.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListPrices: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListPricesRequest, _admin_service_pb2.ListPricesResponse]
+    """Lists the prices that were set, oldest first. Those of the configuration and public ones are not among them.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    DeletePrice: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeletePriceRequest, _admin_service_pb2.DeletePriceResponse]
+    """Deletes a price that was set: what else is known holds from now on, and what completions cost stays as it is.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAuditEntriesRequest, _admin_service_pb2.ListAuditEntriesResponse]
-    """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+    """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
@@ -402,8 +427,33 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND);
     PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit.
     """
+    CreatePrice: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreatePriceRequest, _admin_service_pb2.CreatePriceResponse]  # type: ignore[assignment]
+    """Sets what a model costs from a time on. It holds at once in the process that answers, elsewhere within two seconds.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the model has a
+    price from this time on.
+    """
+    GetPrice: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetPriceRequest, _admin_service_pb2.GetPriceResponse]  # type: ignore[assignment]
+    """Gets a price that was set.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
+    ListPrices: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListPricesRequest, _admin_service_pb2.ListPricesResponse]  # type: ignore[assignment]
+    """Lists the prices that were set, oldest first. Those of the configuration and public ones are not among them.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+    """
+    DeletePrice: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeletePriceRequest, _admin_service_pb2.DeletePriceResponse]  # type: ignore[assignment]
+    """Deletes a price that was set: what else is known holds from now on, and what completions cost stays as it is.
+
+    Needs a key that belongs to no tenant.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+    """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAuditEntriesRequest, _admin_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
-    """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+    """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
@@ -771,12 +821,61 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def CreatePrice(
+        self,
+        request: _admin_service_pb2.CreatePriceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreatePriceResponse, _abc.Awaitable[_admin_service_pb2.CreatePriceResponse]]:
+        """Sets what a model costs from a time on. It holds at once in the process that answers, elsewhere within two seconds.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the model has a
+        price from this time on.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPrice(
+        self,
+        request: _admin_service_pb2.GetPriceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetPriceResponse, _abc.Awaitable[_admin_service_pb2.GetPriceResponse]]:
+        """Gets a price that was set.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListPrices(
+        self,
+        request: _admin_service_pb2.ListPricesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListPricesResponse, _abc.Awaitable[_admin_service_pb2.ListPricesResponse]]:
+        """Lists the prices that were set, oldest first. Those of the configuration and public ones are not among them.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
+        """
+
+    @_abc_1.abstractmethod
+    def DeletePrice(
+        self,
+        request: _admin_service_pb2.DeletePriceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.DeletePriceResponse, _abc.Awaitable[_admin_service_pb2.DeletePriceResponse]]:
+        """Deletes a price that was set: what else is known holds from now on, and what completions cost stays as it is.
+
+        Needs a key that belongs to no tenant.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
     def ListAuditEntries(
         self,
         request: _admin_service_pb2.ListAuditEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_admin_service_pb2.ListAuditEntriesResponse]]:
-        """Lists who changed which tenants, users, keys, quotas and budgets, newest first.
+        """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
