@@ -1,4 +1,4 @@
-"""`trunkline tenants`, `users`, `keys`, `quotas`, `budgets` and `audit` administer a gateway."""
+"""`trunkline tenants`, `users`, `keys`, `quotas`, `budgets`, `prices` and `audit` administer a gateway."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.clients.command import Ended, run
 from tests.clients.fake_gateway import Gateway
 from trunkline.v1 import admin_service_pb2 as admin
+from trunkline.v1.price_pb2 import Price, PriceRates, PriceTier
 from trunkline.v1.tenancy_pb2 import ApiKey
 from trunkline_client import AsyncClient
 
@@ -90,6 +91,9 @@ async def test_a_key_is_disabled_and_enabled(gateway: Gateway) -> None:
         ("quotas", "create", "--subject", "users/ada", "--tokens", "1", "--period", "hourly"),
         *(("quotas", "update", "q"), ("budgets", "update", "b"), ("audit", "--most", "-1")),
         *(("budgets", "update", "b", "--usd", each) for each in ("much", "-1", "NaN", "0.0000001")),
+        *(("prices", "set", "--model", "m", "--other", each) for each in ("input", "over=1", "rates=1")),
+        *(("prices", "set", "--model", "m", "--tier", each) for each in ("input=1", "5:request=1", "5", "-1:input=1")),
+        ("prices", "set", "--input", "1"),
     ],
 )
 async def test_what_makes_no_sense_is_a_fault_of_usage(arguments: tuple[str, ...]) -> None:
@@ -107,6 +111,7 @@ async def test_what_makes_no_sense_is_a_fault_of_usage(arguments: tuple[str, ...
         "tenants list",
         "quotas create",
         "budgets update",
+        "prices set",
         "audit",
     ],
 )
@@ -151,6 +156,35 @@ async def test_a_budget_is_created_changed_listed_and_deleted(gateway: Gateway) 
     ]
     assert ["name", "All of us"] in rows((await ran(gateway, "budgets", "show", "b-1")).out)
     assert (await ran(gateway, "budgets", "delete", "b-1")).out == ""
+
+
+async def test_a_price_is_set_shown_listed_and_deleted(gateway: Gateway) -> None:
+    what = ("--provider", "openai", "--model", "gpt-4o", "--from", "2026-12-01", "--input", "2.50", "--output", "10")
+    more = ("--cached-input", "1.25", "--other", "request=0.001", "--other", "reasoning=12")
+    created = await ran(gateway, "prices", "set", *what, *more, "--tier", "200000:input=5,output=22.50")
+    given = cast(admin.CreatePriceRequest, gateway.script.calls[-1].request).price
+    assert (given.provider, given.model, given.effective_time.ToJsonString()) == ("openai", "gpt-4o", "2026-12-01T00:00:00Z")
+    rates = PriceRates(input="2.50", cached_input="1.25", output="10", reasoning="12")
+    assert (given.rates, given.request, given.HasField("image")) == (rates, "0.001", False)
+    assert list(given.tiers) == [PriceTier(over_input_tokens=200_000, rates=PriceRates(input="5", output="22.50"))]
+    shown = rows(created.out)
+    assert ["price", "prices/p-1"] in shown
+    assert ["cached input", "1.25"] in shown
+    assert ["over 200000", "input 5, output 22.50"] in shown
+    assert ["input", "2.50"] in rows((await ran(gateway, "prices", "show", "p-1")).out)
+    listed = rows((await ran(gateway, "prices", "list", "--model", "gpt-4o", "--provider", "openai")).out)
+    assert listed[0] == ["PRICE", "PROVIDER", "MODEL", "FROM", "INPUT", "OUTPUT", "OTHER"]
+    assert listed[1][:6] == ["p-1", "openai", "gpt-4o", "2026-12-01 00:00:00", "2.50", "10"]
+    asked = cast(admin.ListPricesRequest, gateway.script.calls[-1].request)
+    assert (asked.provider, asked.model) == ("openai", "gpt-4o")
+    assert (await ran(gateway, "prices", "delete", "prices/p-1")).out == ""
+    assert len(rows((await ran(gateway, "prices", "list")).out)) == 1
+
+
+async def test_a_price_without_a_time_leaves_it_to_the_gateway(gateway: Gateway) -> None:
+    await ran(gateway, "prices", "set", "--model", "m", "--input", "0")
+    given = cast(admin.CreatePriceRequest, gateway.script.calls[-1].request).price
+    assert given == Price(model="m", rates=PriceRates(input="0"))
 
 
 async def test_who_changed_what_is_listed_newest_first(gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""`trunkline audit`: who changed which tenants, users, keys, quotas and budgets."""
+"""`trunkline audit`: who changed which tenants, users, keys, quotas, budgets and prices."""
 
 from collections.abc import Iterable
 from itertools import islice

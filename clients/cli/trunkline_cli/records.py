@@ -1,4 +1,5 @@
-"""What the commands of tenants, users, keys, quotas and budgets have in common: how records are named, shown and changed."""
+"""What the commands of tenants, users, keys, quotas, budgets and prices have in common: how records are named, shown and
+changed."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
