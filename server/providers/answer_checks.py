@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.http.base import Answer
+from server.providers.http.base import LARGEST_BODY, Answer
 
 Refusal = Callable[[int, Mapping[str, str], bytes, float], ProviderError]
 """The error of an answer whose status is no success, from its status, headers and body, and epoch seconds."""
@@ -23,10 +23,10 @@ async def check_status(answer: Answer, refusal: Refusal, now: float) -> None:
         raise refusal(answer.status, answer.headers, await answer.error_body(), now)
 
 
-async def good_body(answer: Answer, refusal: Refusal, now: float) -> bytes:
-    """The whole body of an answer that is no refusal; see `check_status`."""
+async def good_body(answer: Answer, refusal: Refusal, now: float, limit: int = LARGEST_BODY) -> bytes:
+    """The whole body of an answer that is no refusal, of `limit` bytes at most; see `check_status`."""
     await check_status(answer, refusal, now)
-    return await answer.body()
+    return await answer.body(limit)
 
 
 async def check_stream(

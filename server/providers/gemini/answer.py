@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from server.providers.answer_checks import cut_short
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.gemini.signature import signed
@@ -136,7 +137,7 @@ class AnswerReader:
             ProviderError: PROTOCOL when that is not the answer's proper end.
         """
         if not self._ended():
-            raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
+            raise cut_short()
         usage = self._typed_usage()
         if self._usage_asked and usage is not None:
             yield StreamChatCompletionResponse(chunks=[self._chunk((), usage)], finishing=True, usage=usage)

@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from server.config.provider_settings import ProviderSettings
+from server.providers.call_headers import bearer, call_headers
 from server.providers.openai.vendors import Vendor
 
 _AZURE_API_VERSION = "2024-10-21"
@@ -44,14 +45,12 @@ class Address:
 
 
 def headers_of(settings: ProviderSettings, vendor: Vendor) -> dict[str, str]:
-    """The headers of every call; those of the row go before the provider's own."""
-    headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "trunkline"}
-    own = {name.lower() for name in settings.custom_headers}
-    if settings.api_key is not None and "authorization" not in own:
-        key = settings.api_key.get_secret_value()
-        headers |= {vendor.key_header: key} if vendor.key_header else {"Authorization": f"Bearer {key}"}
+    """The headers of every call; the key is not among them where the row's own headers show who asks."""
+    headers: dict[str, str] = {}
+    if settings.api_key is not None and "authorization" not in map(str.lower, settings.custom_headers):
+        headers = {vendor.key_header: settings.api_key.get_secret_value()} if vendor.key_header else bearer(settings)
     if settings.organization:
         headers["OpenAI-Organization"] = settings.organization
     if settings.project:
         headers["OpenAI-Project"] = settings.project
-    return {name: value for name, value in headers.items() if name.lower() not in own} | dict(settings.custom_headers)
+    return call_headers(settings, headers)

@@ -7,6 +7,7 @@ then only looked at (openai_look.py), which costs a tenth of reading them. Other
 from collections.abc import Sequence
 from typing import cast
 
+from server.providers.answer_checks import cut_short
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai.calls import Calls
@@ -90,7 +91,7 @@ class AnswerStream:
             ProviderError: PROTOCOL when that is not the answer's proper end.
         """
         if self._open or not self._finished:
-            raise ProviderError(Fault.PROTOCOL, "The provider's stream ended before the answer did.")
+            raise cut_short()
 
     def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
         """The batch with the chunks as they are; None where one of them must be read."""

@@ -7,24 +7,18 @@ from typing import cast
 import orjson
 
 from server.providers.errors import Fault, ProviderError
+from server.providers.refusals import BY_STATUS
 from server.providers.retry_after import retry_after_s
 
 _BY_STATUS = {
+    **BY_STATUS,
     400: Fault.INVALID_REQUEST,
-    401: Fault.AUTHENTICATION,
-    402: Fault.AUTHENTICATION,
-    403: Fault.AUTHENTICATION,
-    404: Fault.MODEL_NOT_FOUND,
-    408: Fault.TIMEOUT,
     409: Fault.SERVER,
     413: Fault.INVALID_REQUEST,
     422: Fault.INVALID_REQUEST,
     424: Fault.SERVER,
-    429: Fault.RATE_LIMITED,
     498: Fault.OVERLOADED,
     499: Fault.SERVER,
-    503: Fault.OVERLOADED,
-    504: Fault.TIMEOUT,
     524: Fault.TIMEOUT,
     529: Fault.OVERLOADED,
 }

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import structlog
 
+from server.providers.answer_checks import good_body
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
+from server.providers.capabilities import Gate
 from server.providers.errors import Fault, ProviderError
-from server.providers.http.base import Answer
 from server.providers.openai.address import Address, headers_of
 from server.providers.openai.answer import AnswerStream
 from server.providers.openai.errors import refusal
@@ -19,6 +20,7 @@ from server.providers.openai.usage import sound_usage
 from server.providers.openai.vendors import VENDORS, Vendor
 from server.providers.openai.whole import whole_chat, whole_chat_unread, whole_text
 from server.providers.sse import SseParser
+from server.providers.unsupported import unsupported
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
 from trunkline_json import EMBEDDING_LIST
 
@@ -51,7 +53,7 @@ class OpenAi(Provider):
         self.operations = vendor.operations
         self._vendor = vendor
         self._name = context.settings.name
-        self._reject = context.settings.unsupported_parameters == "reject"
+        self._gate = Gate.of(context.settings)
         self._http = context.http
         self._clock = context.clock
         self._address = Address(context.settings, vendor)
@@ -59,7 +61,7 @@ class OpenAi(Provider):
 
     async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
         """Asks the vendor, and yields what each read brought; see `Provider.stream`."""
-        body = request_body(ask, self._vendor, self._reject)
+        body = request_body(ask, self._vendor, self._gate)
         path = _PATHS[Operation.CHAT if ask.operation in self._vendor.media_by_chat else ask.operation]
         async with await self._http.post(self._address.of(path, ask.model), self._headers, body, ask.timeout_s) as answer:
             if answer.status != 200:
@@ -90,28 +92,22 @@ class OpenAi(Provider):
         """The models that the vendor lists; see `Provider.models`."""
         listing = self._vendor.listing
         if listing is None:
-            raise ProviderError(Fault.UNSUPPORTED, "The provider has no list of the models that it serves here.")
-        async with await self._get(listing.path, timeout_s) as answer:
-            return listed_models(await self._good_body(answer), listing)
+            raise unsupported("The provider has no list of the models that it serves here.")
+        return listed_models(await self._get(listing.path, timeout_s), listing)
 
     async def check(self, timeout_s: float) -> None:
         """Asks the vendor for the cheapest thing that shows that it would answer; see `Provider.check`."""
         if not self._vendor.health:
-            raise ProviderError(Fault.UNSUPPORTED, "The provider has nothing that tells for free whether it would answer.")
-        async with await self._get(self._vendor.health, timeout_s) as answer:
-            check_health(await self._good_body(answer), self._vendor.unhealthy, self._vendor.spent)
+            raise unsupported("The provider has nothing that tells for free whether it would answer.")
+        check_health(await self._get(self._vendor.health, timeout_s), self._vendor.unhealthy, self._vendor.spent)
 
     def continues(self, model: str) -> bool:
         """Whether the model goes on from the beginning of an answer; see `Provider.continues`."""
         return bool(self._vendor.continuation) and not model.startswith(self._vendor.no_continuation)
 
-    async def _get(self, path: str, timeout_s: float) -> Answer:
-        return await self._http.get(self._address.beside(path), self._headers, timeout_s)
-
-    async def _good_body(self, answer: Answer) -> bytes:
-        if answer.status != 200:
-            raise refusal(answer.status, answer.headers, await answer.error_body(), self._clock())
-        return await answer.body(LARGEST_LIST)
+    async def _get(self, path: str, timeout_s: float) -> bytes:
+        async with await self._http.get(self._address.beside(path), self._headers, timeout_s) as answer:
+            return await good_body(answer, refusal, self._clock(), LARGEST_LIST)
 
     def _whole(self, ask: Ask, body: bytes) -> Batch:
         if ask.as_json and self._vendor.unread and ask.operation is Operation.CHAT:

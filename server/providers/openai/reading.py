@@ -7,6 +7,7 @@ import orjson
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai.errors import told
+from server.providers.refusals import ended_in_error
 from trunkline_json import Misfit
 
 Json = dict[str, object]
@@ -95,7 +96,7 @@ def finish_reason(choice: Json, called: bool, trusts_stop: bool = False) -> str 
     if reason in _FAILURES or (isinstance(error, dict) and error):
         if isinstance(error, dict) and error:
             raise told({"error": error})
-        raise ProviderError(Fault.SERVER, "The provider ended its answer with an error.")
+        raise ended_in_error()
     if not isinstance(reason, str) or not reason:
         return None
     reason = _OTHER_REASONS.get(reason, reason)

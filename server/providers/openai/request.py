@@ -10,6 +10,8 @@ from server.providers.capabilities import Gate, capabilities, fit
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai.messages import continue_from, lost_reasoning, shape_messages
 from server.providers.openai.vendors import Vendor
+from server.providers.parameters import body_bytes, one_choice
+from server.providers.unsupported import unsupported
 from trunkline_json import CHAT_REQUEST, EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST, VIDEO_REQUEST, Misfit
 
 Json = dict[str, object]
@@ -24,15 +26,15 @@ _RENDER = cast(
         Operation.VIDEOS: VIDEO_REQUEST.render,
     },
 )
-_DROP, _REJECT = Gate(reject=False), Gate(reject=True)
+_DROP = Gate(reject=False)
 _ANY_OBJECT: Mapping[str, object] = {"name": "object", "schema": {"type": "object"}}
 
 
-def request_body(ask: Ask, vendor: Vendor, reject: bool = False) -> bytes:
+def request_body(ask: Ask, vendor: Vendor, gate: Gate = _DROP) -> bytes:
     """The body as bytes, with the vendor's ways applied.
 
     Args:
-        reject: whether a parameter that the vendor or the model cannot honour is refused instead of dropped.
+        gate: what becomes of parameters that the vendor or the model cannot honour.
 
     Raises:
         ProviderError: INVALID_REQUEST when a `*_json` field of the request holds no JSON; UNSUPPORTED for what cannot be
@@ -45,7 +47,6 @@ def request_body(ask: Ask, vendor: Vendor, reject: bool = False) -> bytes:
             Fault.INVALID_REQUEST, f"`{misfit.path}` must be {misfit.expected}.", param=misfit.path
         ) from None
     body["model"] = ask.model
-    gate = _REJECT if reject else _DROP
     if ask.operation in vendor.media_by_chat:
         body = _media_body(body, gate)
     elif ask.streamed:
@@ -62,10 +63,7 @@ def request_body(ask: Ask, vendor: Vendor, reject: bool = False) -> bytes:
         _shape_chat(vendor, body, gate)
         if ask.prefix:
             continue_from(body, ask.prefix, vendor)
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The request is nested too deeply.") from None
+    return body_bytes(body)
 
 
 def _apply(vendor: Vendor, body: Json, gate: Gate) -> None:
@@ -77,8 +75,8 @@ def _apply(vendor: Vendor, body: Json, gate: Gate) -> None:
     if vendor.refused:
         for name in sorted(body.keys() & vendor.refused):
             gate.drop(body, name)
-    if vendor.single_choice and isinstance(count := body.get("n"), int) and count > 1:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider makes one choice only.", param="n")
+    if vendor.single_choice and isinstance(count := body.get("n"), int):
+        one_choice(count)
 
 
 def _shape_chat(vendor: Vendor, body: Json, gate: Gate) -> None:
@@ -105,7 +103,7 @@ def _media_body(given: Json, gate: Gate) -> Json:
     """A request for images or videos as a conversation; all it can say is the prompt."""
     count = given.pop("n", None)
     if isinstance(count, int) and count > 1:
-        raise ProviderError(Fault.UNSUPPORTED, "The provider makes one at a time.", param="n")
+        raise unsupported("The provider makes one at a time.", "n")
     body: Json = {"model": given.pop("model"), "messages": [{"role": "user", "content": given.pop("prompt")}]}
     if given.get("response_format") == "url":
         del given["response_format"]
