@@ -11,9 +11,9 @@ import msgspec
 from server.providers.cohere.answer import WireUsage
 from server.providers.cohere.errors import error_in, failure, refusal
 from server.providers.errors import Fault, ProviderError
+from server.providers.json_lines import LineParser
 from server.providers.legacy.answer import Piece, finish_reason
 from server.providers.legacy.prompt import Plain, lines
-from server.providers.sse import LARGEST_EVENT
 from trunkline.v1.chat_pb2 import Usage
 
 Json = dict[str, object]
@@ -108,28 +108,15 @@ class GenerationStream:
     """A stream of one JSON object a line; the last one repeats the whole text, which is passed over."""
 
     def __init__(self) -> None:
-        self._rest: list[bytes] = []  # of a line that has not ended
-        self._size = 0
+        self._parser = LineParser()
         self.done = False
 
     def pieces(self, read: bytes) -> Iterator[Piece]:
         """See `PieceStream.pieces`."""
-        for line in self._lines(read):
-            if line.strip() and not self.done:
-                yield self._piece(line)
-
-    def _lines(self, read: bytes) -> list[bytes]:
-        """The lines that a read completes."""
-        self._rest.append(read)
-        self._size += len(read)
-        if self._size > LARGEST_EVENT and b"\n" not in read:
-            raise ProviderError(Fault.PROTOCOL, f"The stream has a line larger than {LARGEST_EVENT} bytes.")
-        if read and b"\n" not in read:
-            return []
-        complete = b"".join(self._rest).split(b"\n")
-        rest = complete.pop() if read else b""
-        self._rest, self._size = [rest], len(rest)
-        return complete
+        for line in self._parser.feed(read) if read else self._parser.finish():
+            if self.done:
+                return
+            yield self._piece(line)
 
     def _piece(self, text: bytes) -> Piece:
         try:

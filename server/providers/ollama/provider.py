@@ -11,10 +11,10 @@ from uuid import uuid4
 from server.providers.answer_checks import check_status, cut_short, good_body
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.call_headers import bearer, call_headers
+from server.providers.json_lines import LineParser
 from server.providers.ollama.answer import ChatStream, TextStream, embedding_list
 from server.providers.ollama.errors import refusal
 from server.providers.ollama.kinds import BASE_URL
-from server.providers.ollama.lines import LineParser
 from server.providers.ollama.listing import listed_models
 from server.providers.ollama.request import chat_body, embeddings_body, text_body
 from server.providers.openai.provider import OpenAi

@@ -104,10 +104,3 @@ def test_what_is_no_proper_stream_is_an_error(new_stream: NewStream, data: bytes
 def test_events_that_nobody_knows_are_passed_over() -> None:
     data = b'{"event_type":"news"}\n\n{"event_type":"stream-end","finish_reason":"ERROR_TOXIC"}\n'
     assert read([data], GenerationStream())[-1].finish_reason == "content_filter"
-
-
-def test_a_line_that_never_ends_is_an_error() -> None:
-    stream = GenerationStream()
-    with pytest.raises(ProviderError) as raised:
-        read([b"x" * (16 * 1024 * 1024)] * 3, stream)
-    assert raised.value.fault is Fault.PROTOCOL

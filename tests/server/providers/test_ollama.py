@@ -13,9 +13,9 @@ import pytest
 from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, ListedModel, Operation, Provider, ProviderContext
 from server.providers.errors import Fault, ProviderError
+from server.providers.json_lines import LineParser
 from server.providers.ollama.answer import ChatStream
 from server.providers.ollama.kinds import KINDS
-from server.providers.ollama.lines import LARGEST_LINE, LineParser
 from server.providers.ollama.provider import Ollama, build
 from tests.fakes.answers import Answer, Embeddings, Raw, Status, Text, Thinking, ToolCall, Usage
 from tests.fakes.faults import (
@@ -196,14 +196,6 @@ def test_a_recorded_stream_gives_the_same_chunks_however_it_arrives() -> None:
     assert read(RECORDED.rstrip(b"\n")) == whole
     for place in range(1, len(RECORDED)):
         assert read(RECORDED[:place], RECORDED[place:]) == whole
-
-
-def test_a_line_may_not_grow_without_end() -> None:
-    parser = LineParser()
-    parser.feed(b"x" * LARGEST_LINE)
-    with pytest.raises(ProviderError) as raised:
-        parser.feed(b"x")
-    assert raised.value.fault is Fault.PROTOCOL
 
 
 @pytest.mark.parametrize(

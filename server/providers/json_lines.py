@@ -1,4 +1,4 @@
-"""Bytes to lines of JSON, whatever the reads cut apart."""
+"""Bytes to lines of JSON, whatever the reads cut apart: the streams of vendors that send no events (sse.py)."""
 
 from server.providers.errors import Fault, ProviderError
 
