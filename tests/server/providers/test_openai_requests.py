@@ -196,6 +196,14 @@ async def test_azure_is_asked_in_both_its_forms(
     assert request.path == url
 
 
+async def test_a_row_with_a_token_of_its_own_does_not_give_azure_the_key() -> None:
+    async with ScriptedVendor() as vendor:
+        headers = {"authorization": f"Bearer {vendor.key}"}
+        request = await asked(vendor, "azure_openai", "/openai/v1", api_key="other", custom_headers=headers)
+    assert request.headers["authorization"] == headers["authorization"]
+    assert "api-key" not in request.headers
+
+
 async def test_a_deployment_cannot_leave_its_place_in_the_path(vendor: ScriptedVendor) -> None:
     vendor.expect_violation("Invalid URL")
     with pytest.raises(ProviderError):
