@@ -33,10 +33,13 @@ class Delivery:
             StorageError: the database failed, or the deadline passed; the rows may be there, or may arrive.
         """
         done = self._writer.submit(batch)
-        await asyncio.wait((done,), timeout=self._deadline_s)
-        if not done.done():
-            self._late.add(done)
+        try:
+            await asyncio.wait((done,), timeout=self._deadline_s)
+        finally:  # whoever is cancelled meanwhile waits no more, either
+            if not done.done():
+                self._late.add(done)
             done.add_done_callback(self._arrived)
+        if not done.done():
             raise StorageError(f"not written after {self._deadline_s:g} s")
         done.result()
         self._on_commit(len(batch))
@@ -71,7 +74,7 @@ class Delivery:
             await asyncio.wait(self._late)
 
     def _arrived(self, done: "asyncio.Future[None]") -> None:
-        """Takes notice of how it ended, which nobody waits for any more."""
+        """Takes notice of how it ended, which perhaps nobody waits for any more."""
         self._late.discard(done)
         if not done.cancelled():
             done.exception()

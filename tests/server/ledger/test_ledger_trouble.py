@@ -1,6 +1,7 @@
 """While the database is slow, read-only, full or gone, rows wait and arrive later, or requests are refused."""
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -180,7 +181,9 @@ async def test_a_full_spool_refuses_requests_and_loses_nothing(store: Store) -> 
     await ledger.close()
 
 
-async def test_what_still_waits_at_the_end_arrives_with_the_next_start(store: Store) -> None:
+async def test_what_still_waits_at_the_end_arrives_with_the_next_start(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     ledger = await store.open("first")
     async with store.fault():
         await ledger.intent(intent("a", request_body="x" * 50_000))
@@ -189,6 +192,8 @@ async def test_what_still_waits_at_the_end_arrives_with_the_next_start(store: St
     second = await store.open("second")
     assert await store.states("a") == ["settled"]
     await second.close()
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_much_that_waits_is_not_in_memory_and_arrives(store: Store) -> None:
