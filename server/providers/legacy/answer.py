@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -10,6 +11,8 @@ from server.providers.extra_fields import NO_CHOICES
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, Message, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import TextChoice, TextCompletion
+
+C = TypeVar("C", ChatCompletionChunk, TextCompletion)
 
 _FINISH_REASONS = {
     "max_tokens": "length",
@@ -81,12 +84,11 @@ class AnswerWriter:
         if self._chat:
             delta = Message(role="assistant", content=piece.text)
             choice = ChatChunkChoice(index=0, delta=delta, finish_reason=piece.finish_reason)
-            chunk = self._chat_chunk((choice,), piece.usage, piece.extra_json)
+            chunk = self._named(ChatCompletionChunk(choices=[choice], usage=piece.usage, extra_json=piece.extra_json))
             return StreamChatCompletionResponse(chunks=[chunk], finishing=True, usage=piece.usage)
         text = TextChoice(index=0, text=piece.text, finish_reason=piece.finish_reason)
-        return StreamTextCompletionResponse(
-            chunks=[self._text_chunk((text,), piece.usage, piece.extra_json)], finishing=True, usage=piece.usage
-        )
+        completion = self._named(TextCompletion(choices=[text], usage=piece.usage, extra_json=piece.extra_json))
+        return StreamTextCompletionResponse(chunks=[completion], finishing=True, usage=piece.usage)
 
     def streamed(self, pieces: Sequence[Piece]) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
         """The batch of what one read brought; None where it brought nothing."""
@@ -97,13 +99,13 @@ class AnswerWriter:
             if not chunks:
                 return None
             if usage is not None and self._usage_asked:
-                chunks.append(self._chat_chunk((), usage, NO_CHOICES))
+                chunks.append(self._named(ChatCompletionChunk(usage=usage, extra_json=NO_CHOICES)))
             return StreamChatCompletionResponse(chunks=chunks, finishing=finishing, usage=usage)
         texts = [chunk for piece in pieces for chunk in self._text_chunks(piece)]
         if not texts:
             return None
         if usage is not None and self._usage_asked:
-            texts.append(self._text_chunk((), usage, NO_CHOICES))
+            texts.append(self._named(TextCompletion(usage=usage, extra_json=NO_CHOICES)))
         return StreamTextCompletionResponse(chunks=texts, finishing=finishing, usage=usage)
 
     def _learn(self, piece: Piece) -> None:
@@ -118,37 +120,21 @@ class AnswerWriter:
         if self._role_due:
             self._role_due = False
             deltas.insert(0, Message(role="assistant"))
-        chunks = [self._chat_chunk((ChatChunkChoice(index=0, delta=delta),)) for delta in deltas]
+        chunks = [ChatCompletionChunk(choices=[ChatChunkChoice(index=0, delta=delta)]) for delta in deltas]
         if piece.finish_reason is not None:
             last = ChatChunkChoice(index=0, delta=Message(), finish_reason=piece.finish_reason)
-            chunks.append(self._chat_chunk((last,), extra_json=piece.extra_json))
-        return chunks
+            chunks.append(ChatCompletionChunk(choices=[last], extra_json=piece.extra_json))
+        return [self._named(chunk) for chunk in chunks]
 
     def _text_chunks(self, piece: Piece) -> list[TextCompletion]:
         if not piece.text and piece.finish_reason is None:
             return []
         self._learn(piece)
         choice = TextChoice(index=0, text=piece.text, finish_reason=piece.finish_reason)
-        return [self._text_chunk((choice,), extra_json=piece.extra_json)]
+        return [self._named(TextCompletion(choices=[choice], extra_json=piece.extra_json))]
 
-    def _chat_chunk(
-        self, choices: Sequence[ChatChunkChoice], usage: Usage | None = None, extra_json: str = ""
-    ) -> ChatCompletionChunk:
-        return ChatCompletionChunk(
-            id=self._id,
-            create_time=self._now,
-            model=self._model,
-            choices=choices,
-            usage=usage,
-            extra_json=extra_json,
-        )
-
-    def _text_chunk(self, choices: Sequence[TextChoice], usage: Usage | None = None, extra_json: str = "") -> TextCompletion:
-        return TextCompletion(
-            id=self._id,
-            create_time=self._now,
-            model=self._model,
-            choices=choices,
-            usage=usage,
-            extra_json=extra_json,
-        )
+    def _named(self, chunk: C) -> C:
+        """A chunk with what every one of the answer has."""
+        chunk.id, chunk.model = self._id, self._model
+        chunk.create_time.CopyFrom(self._now)
+        return chunk
