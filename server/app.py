@@ -174,7 +174,8 @@ class Core:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
         self._idempotency = Idempotency(database, self._clock, token_hex(16))
-        admin = AdminService(lambda: self._runtime, self._chaos, Tenancy(database, self._clock), governance.prices.refresh)
+        tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
+        admin = AdminService(lambda: self._runtime, self._chaos, tenancy, sharing.require, prices.refresh)
         self._register(Registry(interceptors, hosts), admin, self._idempotency, alerts)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]

@@ -24,7 +24,7 @@ from server.ledger.settings import LedgerSettings
 from server.limits.book import nothing_waits
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
-from server.limits.shared import check_shared
+from server.limits.shared import Sharing
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.looking import keep_looking
@@ -41,12 +41,16 @@ class Governance:
         limits: what callers may use.
         accounts: opens an account for each completion.
         prices: those that were set.
+        sharing: whether limits are counted by all together.
     """
 
-    def __init__(self, limits: Limits, ledger: Ledger | None, accounts: Accounts, prices: PriceRows) -> None:
+    def __init__(
+        self, limits: Limits, ledger: Ledger | None, accounts: Accounts, prices: PriceRows, sharing: Sharing
+    ) -> None:
         self.limits = limits
         self.accounts = accounts
         self.prices = prices
+        self.sharing = sharing
         self._ledger = ledger
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -78,7 +82,12 @@ class Governance:
             UnsharedLimitsError: there are limits, several processes, and nothing by which they could share them.
             StorageError: the database failed.
         """
-        await check_shared(settings, database)
+        sharing = await Sharing.begin(settings, database, troubles.sharing_teller())
+        try:
+            await sharing.check(database)
+        except BaseException:
+            await sharing.close()
+            raise
         redis, storage = settings.redis, settings.storage
         fail_open = redis is None or redis.on_failure == "fail_open"
         counters = build_counters(redis, clock)
@@ -109,17 +118,19 @@ class Governance:
         troubles.follow_budgets(limits)
         prices = Prices()
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
-        governance = cls(limits, ledger, accounts, PriceRows(database, prices))
+        governance = cls(limits, ledger, accounts, PriceRows(database, prices), sharing)
         try:
             recovered = 0 if ledger is None else await ledger.recover()
             await limits.start()
+            sharing.limited = lambda: not limits.idle
             await governance.prices.refresh(None)
             if recovered:
                 limits.recount()
         except BaseException:
             await governance.close()
             raise
-        governance._begin(keep_looking({"limits": limits.refresh, "prices": governance.prices.refresh}))
+        looks = {"limits": limits.refresh, "prices": governance.prices.refresh, "other gateways": sharing.refresh}
+        governance._begin(keep_looking(looks))
         governance._begin(asyncio.to_thread(prices.load, _asked(settings.providers)))
         if ledger is not None:
             governance._begin(_forget(Retention(database, clock, _retention(settings)), ledger))
@@ -139,6 +150,7 @@ class Governance:
         await self.limits.close()
         if self._ledger is not None:
             await self._ledger.close()
+        await self.sharing.close()
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

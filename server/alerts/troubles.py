@@ -16,7 +16,7 @@ from server.limits.limits import Limits
 from server.telemetry.metrics import Metrics
 from server.tenancy.subjects import Subject
 
-LEDGER_DATABASE, LIMITS_REDIS = "ledger_database", "limits_redis"
+LEDGER_DATABASE, LIMITS_REDIS, LIMITS_NOT_SHARED = "ledger_database", "limits_redis", "limits_not_shared"
 BUDGET_THRESHOLD, PROVIDER_UNHEALTHY = "budget_threshold", "provider_unhealthy"
 """The rules."""
 
@@ -88,6 +88,18 @@ class Troubles:
     def ledger_teller(self, on_failure: Literal["spool", "refuse"]) -> Callable[[bool], None]:
         """What a ledger tells when its trouble begins and ends."""
         return self._teller(LEDGER_DATABASE, on_failure)
+
+    def sharing_teller(self) -> Callable[[bool], None]:
+        """What is told when limits begin to be counted by each gateway alone, and when that ends."""
+
+        def tell(apart: bool) -> None:
+            if apart:
+                text = "Another gateway uses the same database, and without Redis each counts limits by itself."
+                self._alerts.fire(LIMITS_NOT_SHARED, Severity.ERROR, text, {})
+            else:
+                self._alerts.resolve(LIMITS_NOT_SHARED, {})
+
+        return tell
 
     def follow_ledger(self, ledger: Ledger) -> None:
         """Counts what a ledger can tell of itself."""

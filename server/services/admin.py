@@ -6,7 +6,6 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.call import Call
-from server.limits.shared import require_shared
 from server.policies.chaos import Chaos
 from server.runtime import Runtime
 from server.services.admin_limits import LimitsAdmin
@@ -35,6 +34,7 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
         runtime: gives the configuration in force.
         chaos: the faults that are made on purpose.
         tenancy: who may call, and how much.
+        require_shared: refuses limits that processes could not hold to together.
         refresh_prices: puts prices that were set in force in this process.
     """
 
@@ -43,10 +43,11 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
         runtime: Callable[[], Runtime],
         chaos: Chaos,
         tenancy: Tenancy,
+        require_shared: Callable[[], None],
         refresh_prices: Callable[[], Awaitable[None]],
     ) -> None:
         TenancyAdmin.__init__(self, tenancy)
-        LimitsAdmin.__init__(self, tenancy, lambda: require_shared(runtime().loaded.settings))
+        LimitsAdmin.__init__(self, tenancy, require_shared)
         PricesAdmin.__init__(self, tenancy, refresh_prices)
         self._runtime = runtime
         self._chaos = chaos

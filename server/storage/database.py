@@ -16,6 +16,7 @@ from server.storage.address import Address, Dialect, find_address
 from server.storage.bounds import Bounds
 from server.storage.connection import AsyncConnection, AsyncEngine
 from server.storage.errors import StorageError
+from server.storage.neighbours import Neighbours, find_neighbours
 from server.storage.revision import Migrated
 from server.storage.schema import MIGRATIONS, migrate
 from server.storage.sqlite import open_sqlite
@@ -52,6 +53,7 @@ class Database:
         self.dialect: Dialect = address.dialect
         self.migrated = Migrated(None, "")
         """What was done to its tables when it was opened."""
+        self._address = address
         self._bounds = bounds
         self._writing = writing
         self._reading = reading
@@ -137,6 +139,14 @@ class Database:
             return statement.on_conflict_do_nothing(index_elements=keys)
         new = {name: statement.excluded[name] for name in changed}
         return statement.on_conflict_do_update(index_elements=keys, set_=new)
+
+    async def find_neighbours(self) -> Neighbours:
+        """Makes this process known to others that use the database, and they to it.
+
+        Raises:
+            StorageError: the database cannot be reached.
+        """
+        return await find_neighbours(self._address, self._bounds)
 
     async def close(self) -> None:
         """Closes all connections. Nothing that was committed is lost by not calling it."""

@@ -7,6 +7,7 @@ import aiohttp
 import grpc
 import pytest
 
+from server.limits.shared import UnsharedLimitsError
 from tests.end_to_end.refused import INVALID, Told, check
 from tests.end_to_end.running import KEY, Running, config, row, run_gateway
 from tests.fakes.http1_request import JsonObject
@@ -82,3 +83,43 @@ async def test_with_redis_limits_are_taken(tmp_path: Path, vendor: ScriptedVendo
         aiohttp.ClientSession(started.url, headers={"Authorization": f"Bearer {KEY}"}) as session,
     ):
         assert (await made(session, "/v1/budgets", BUDGET))["enforced"] is True
+
+
+async def test_a_second_gateway_on_the_database_does_not_start_beside_limits(
+    tmp_path: Path, vendor: ScriptedVendor, database_url: str
+) -> None:
+    document = config([row("first", vendor, ["gpt-4o"])], {}, storage={"url": database_url}, rate_limit={})
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    async with run_gateway(folders[0], document, "whole"):
+        with pytest.raises(UnsharedLimitsError, match="Several gateways on one database"):
+            async with run_gateway(folders[1], document, "whole"):
+                pass
+    async with run_gateway(folders[1], document, "whole"):
+        pass
+
+
+async def test_limits_set_while_there_are_two_gateways_are_refused_by_both(
+    tmp_path: Path, vendor: ScriptedVendor, database_url: str
+) -> None:
+    document = config([row("first", vendor, ["gpt-4o"])], {}, storage={"url": database_url})
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    async with (
+        run_gateway(folders[0], document, "whole") as first,
+        run_gateway(folders[1], document, "whole") as second,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as session,
+    ):
+        async with session.post(f"{second.url}/v1/budgets", json=BUDGET) as response:
+            await check(response, NOT_SHARED)
+        while True:  # the first sees the second within a second
+            async with session.post(f"{first.url}/v1/budgets", json=BUDGET) as response:
+                if response.status == 200:
+                    name = (await response.json())["name"]
+                    async with session.delete(f"{first.url}/v1/{name}") as deleted:
+                        assert deleted.status == 200
+                    continue
+                await check(response, NOT_SHARED)
+                break

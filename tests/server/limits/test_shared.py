@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from server.config.schema import Settings
-from server.limits.shared import UnsharedLimitsError, check_shared, find_unshared
+from server.errors import GatewayError
+from server.limits.shared import Sharing, UnsharedLimitsError, find_unshared
 from server.storage.database import Database
 from server.storage.tables import BUDGETS
 
@@ -36,14 +37,75 @@ def test_several_workers_without_limits_need_nothing(settings: dict[str, object]
     assert find_unshared(Settings.model_validate(settings), 4) is None
 
 
-async def test_a_budget_that_is_only_tracked_keeps_no_workers_from_starting(sqlite_database: Database) -> None:
-    settings = Settings.model_validate({"server": {"workers": 2}})
+class Neighbourhood:
+    """Other gateways, as many as a test says, of which one leaves at each look."""
+
+    def __init__(self, others: int) -> None:
+        self.left = others
+
+    async def others(self) -> bool:
+        self.left = max(0, self.left - 1)
+        return self.left > 0
+
+    async def close(self) -> None:
+        self.left = 0
+
+
+async def add_budget(database: Database, enforced: bool) -> None:
     budget = {"display_name": "", "scope": "global", "scope_id": "", "limit_micros": 1, "period": "total"}
-    row = {"id": "b", **budget, "enforced": False, "thresholds": "[]", "create_time": 1, "update_time": 1}
-    async with sqlite_database.begin() as connection:
+    row = {"id": "b", **budget, "enforced": enforced, "thresholds": "[]", "create_time": 1, "update_time": 1}
+    async with database.begin() as connection:
         await connection.execute(insert(BUDGETS), row)
-    await check_shared(settings, sqlite_database)
+
+
+async def test_a_budget_that_is_only_tracked_keeps_no_workers_from_starting(sqlite_database: Database) -> None:
+    sharing = Sharing(Settings.model_validate({"server": {"workers": 2}}), None, ignore)
+    await add_budget(sqlite_database, enforced=False)
+    await sharing.check(sqlite_database)
     async with sqlite_database.begin() as connection:
         await connection.execute(update(BUDGETS).values(enforced=True))
-    with pytest.raises(UnsharedLimitsError):
-        await check_shared(settings, sqlite_database)
+    with pytest.raises(UnsharedLimitsError, match="2 workers"):
+        await sharing.check(sqlite_database)
+
+
+async def test_a_gateway_that_just_ends_is_waited_for(database: Database) -> None:
+    await add_budget(database, enforced=True)
+    neighbourhood = Neighbourhood(3)
+    await Sharing(Settings(), neighbourhood, ignore).check(database)
+    assert neighbourhood.left == 0
+
+
+async def test_beside_another_gateway_limits_are_refused_and_reported(database: Database) -> None:
+    told: list[bool] = []
+    first = await Sharing.begin(Settings(), database, told.append)
+    await first.check(database)
+    first.require()
+    second = await Sharing.begin(Settings(), database, ignore)
+    await second.check(database)  # nothing is limited yet
+    for each in (first, second):
+        await each.refresh()
+        with pytest.raises(GatewayError, match="Several gateways on one database"):
+            each.require()
+    assert told == []
+    first.limited = lambda: True
+    await first.refresh()
+    await first.refresh()
+    assert told == [True]
+    await second.close()
+    await first.refresh()
+    first.require()
+    assert told == [True, False]
+    await first.close()
+
+
+async def test_with_redis_gateways_need_not_know_each_other(database: Database) -> None:
+    settings = Settings.model_validate({"redis": REDIS, "rate_limit": {}})
+    both = [await Sharing.begin(settings, database, ignore) for _ in range(2)]
+    for each in both:
+        await each.check(database)
+        each.require()
+        await each.close()
+
+
+def ignore(troubled: bool) -> None:
+    """Nobody is told."""

@@ -1,0 +1,144 @@
+"""The other gateways on a database: each holds a lock that can be shared, and sees by it whether it is the only one.
+
+A lock ends with its process, however that ends, so nobody has to tell a gateway that is gone from one that is slow.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.storage.address import Address
+from server.storage.bounds import Bounds
+from server.storage.connection import AsyncConnection, AsyncEngine
+from server.storage.errors import StorageError
+
+_HIGH, _LOW = 0x7472756E, 0x6C6E  # PostgreSQL's advisory locks go by numbers; these are ours
+_HOLD = text("SELECT pg_advisory_lock_shared(:high, :low)")
+_OTHERS = text(
+    "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid != pg_backend_pid()"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = :high AND objid = :low"
+)
+_LOCK = {"high": _HIGH, "low": _LOW}
+
+
+class Neighbours(Protocol):
+    """Makes this process known to the others, until it is closed."""
+
+    async def others(self) -> bool:
+        """Whether other processes use the database that know each other in this way.
+
+        Raises:
+            StorageError: it cannot be told.
+        """
+
+    async def close(self) -> None:
+        """Lets the others believe that this process is gone."""
+
+
+async def find_neighbours(address: Address, bounds: Bounds) -> Neighbours:
+    """Makes this process known.
+
+    Raises:
+        StorageError: the database cannot be reached.
+    """
+    if address.dialect == "postgresql":
+        open_postgresql = cast(
+            Callable[[Address, Bounds], AsyncEngine], import_module("server.storage.postgresql").open_postgresql
+        )
+        server = _OnServer(open_postgresql(address, bounds), bounds, address.shown)
+        try:
+            await server.others()
+        except BaseException:
+            await server.close()
+            raise
+        return server
+    return _Nobody() if address.file is None else _AtFile(address.file)
+
+
+class _Nobody:
+    """Around a database in memory there is nobody."""
+
+    async def others(self) -> bool:
+        return False
+
+    async def close(self) -> None:
+        pass
+
+
+class _AtFile:
+    """Those that use an SQLite file.
+
+    Args:
+        file: the database's.
+    """
+
+    def __init__(self, file: Path) -> None:
+        path = file.with_name(f".{file.name}.users")
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be locked: {error.strerror}") from None
+
+    async def others(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # whoever else asks has it for a moment only
+        return False
+
+    async def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class _OnServer:
+    """Those that use a PostgreSQL database. The lock is of a connection, and taken again with the next one.
+
+    Args:
+        engine: makes connections for this alone.
+        bounds: how long it may take.
+        shown: where the database is, without secrets.
+    """
+
+    def __init__(self, engine: AsyncEngine, bounds: Bounds, shown: str) -> None:
+        self._engine = engine
+        self._bounds = bounds
+        self._shown = shown
+        self._connection: AsyncConnection | None = None
+
+    async def others(self) -> bool:
+        try:
+            async with asyncio.timeout(self._bounds.timeout_s):
+                return await self._others()
+        except (SQLAlchemyError, OSError) as error:  # TimeoutError is one
+            await self._drop()
+            raise StorageError(f"{self._shown}: {getattr(error, 'orig', None) or error}") from error
+
+    async def close(self) -> None:
+        await self._drop()
+        await self._engine.dispose()
+
+    async def _others(self) -> bool:
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+            await self._connection.set_options(isolation_level="AUTOCOMMIT")
+            await self._connection.execute(_HOLD, _LOCK)
+        return await self._connection.scalar(_OTHERS, _LOCK) is True
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError, OSError):
+                async with asyncio.timeout(self._bounds.close_timeout_s):
+                    await connection.close()

@@ -1,0 +1,75 @@
+"""Gateways that use one database know of each other."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import asyncpg
+import pytest
+
+from server.storage.address import find_address
+from server.storage.bounds import Bounds
+from server.storage.errors import StorageError
+from server.storage.neighbours import Neighbours, find_neighbours
+from tests.fakes.stores import Postgresql
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as entered:
+        yield entered
+
+
+async def moves_in(stack: AsyncExitStack, url: str) -> Neighbours:
+    neighbours = await find_neighbours(find_address(url, None), Bounds())
+    stack.push_async_callback(neighbours.close)
+    return neighbours
+
+
+async def test_whoever_is_alone_sees_nobody(stack: AsyncExitStack, database_url: str) -> None:
+    first = await moves_in(stack, database_url)
+    assert [await first.others() for _ in range(3)] == [False] * 3
+
+
+async def test_each_sees_the_others_as_long_as_they_are_there(stack: AsyncExitStack, database_url: str) -> None:
+    first = await moves_in(stack, database_url)
+    leaving = await find_neighbours(find_address(database_url, None), Bounds())
+    third = await moves_in(stack, database_url)
+    assert all(await asyncio.gather(first.others(), leaving.others(), third.others()))
+    assert [await each.others() for each in (first, leaving, third)] == [True] * 3
+    await leaving.close()
+    assert [await each.others() for each in (first, third)] == [True] * 2
+
+
+async def test_another_database_is_another_house(stack: AsyncExitStack, database_url: str, postgresql: Postgresql) -> None:
+    first = await moves_in(stack, database_url)
+    await moves_in(stack, postgresql.url(await postgresql.with_tables()))
+    assert not await first.others()
+
+
+async def test_in_memory_there_is_nobody_else(stack: AsyncExitStack) -> None:
+    first = await moves_in(stack, "sqlite://")
+    await moves_in(stack, "sqlite://")
+    assert not await first.others()
+
+
+async def test_a_connection_that_breaks_is_made_again_with_its_lock(stack: AsyncExitStack, postgresql_url: str) -> None:
+    first, second = await moves_in(stack, postgresql_url), await moves_in(stack, postgresql_url)
+    administrator = await asyncpg.connect(postgresql_url)
+    await administrator.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE application_name = 'trunkline' AND datname = current_database()"
+    )
+    await administrator.close()
+    for each in (first, second):
+        with pytest.raises(StorageError):
+            await each.others()
+    assert not await first.others()  # the second has not come back yet
+    assert await second.others()
+    assert await first.others()
+
+
+async def test_a_server_that_is_not_there_is_said() -> None:
+    address = find_address("postgresql://nobody@127.0.0.1:1/none", None)
+    with pytest.raises(StorageError, match="cannot be reached"):
+        await find_neighbours(address, Bounds())
