@@ -14,6 +14,7 @@ from server.providers.cohere.answer import WireUsage
 from server.providers.cohere.errors import error_in
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
+from server.providers.parameters import body_bytes
 from server.providers.vectors import input_texts
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import Embedding, EmbeddingList, EmbeddingRequest
@@ -59,7 +60,7 @@ def embedding_bodies(ask: Ask, request: EmbeddingRequest) -> Iterator[bytes]:
         common["output_dimension"] = request.dimensions
     common.update((name, extras[name]) for name in _EXTRAS if extras.get(name) is not None)
     for start in range(0, len(texts), MOST_TEXTS):
-        yield orjson.dumps({**common, "texts": texts[start : start + MOST_TEXTS]})
+        yield body_bytes({**common, "texts": texts[start : start + MOST_TEXTS]})
 
 
 def embedding_list(answers: Sequence[bytes], ask: Ask, request: EmbeddingRequest) -> EmbeddingList:

@@ -6,12 +6,12 @@ Source: https://ai.google.dev/api/embeddings (2026-11).
 from collections.abc import Iterator
 
 import msgspec
-import orjson
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
 from server.providers.gemini.errors import error_in
 from server.providers.gemini.wire import WireUsage
+from server.providers.parameters import body_bytes
 from server.providers.vectors import embedding, input_texts
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import EmbeddingList, EmbeddingRequest
@@ -54,7 +54,7 @@ def vendor_bodies(request: EmbeddingRequest, model: str) -> Iterator[tuple[bytes
     for start in range(0, len(texts), _LARGEST_BATCH):
         batch = texts[start : start + _LARGEST_BATCH]
         requests = [{"model": model, "content": {"parts": [{"text": text}]}, **common} for text in batch]
-        yield orjson.dumps({"requests": requests}), len(batch)
+        yield body_bytes({"requests": requests}), len(batch)
 
 
 class Vectors:

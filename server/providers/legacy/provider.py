@@ -8,8 +8,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import cast
 
-import orjson
-
 from server.providers.answer_checks import check_status, check_stream, cut_short
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.call_headers import call_headers
@@ -20,6 +18,7 @@ from server.providers.legacy.cohere import CohereGenerate
 from server.providers.legacy.form import Form, PieceStream
 from server.providers.legacy.plain import GrokComplete, PerplexityAsk
 from server.providers.legacy.prompt import plain_request
+from server.providers.parameters import body_bytes
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.text_pb2 import TextCompletionRequest
@@ -69,7 +68,7 @@ class Legacy(Provider):
         if streams:
             body["stream"] = True
         writer = AnswerWriter(ask, request.stream_options.include_usage, int(self._clock()))
-        async with await self._http.post(self._url, self._headers, orjson.dumps(body), ask.timeout_s) as answer:
+        async with await self._http.post(self._url, self._headers, body_bytes(body), ask.timeout_s) as answer:
             await check_status(answer, self._form.refusal, self._clock())
             if not streams:
                 piece = self._form.whole(await answer.body(), plain)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from server.providers.base import Ask, Operation, Provider
+from server.providers.cohere.embeddings import embedding_bodies
 from server.providers.cohere.provider import build
 from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Embeddings, Status, Usage
@@ -122,3 +123,11 @@ async def test_what_goes_wrong_is_an_error(
 async def test_all_calls_together_are_given_the_time_of_one(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Embeddings(), Embeddings().with_fault(Stall()))
     assert (await failure(provider, {"input": ["a"] * 97}, timeout_s=0.2)).fault is Fault.TIMEOUT
+
+
+def test_a_request_that_is_nested_too_deeply_is_the_callers_fault() -> None:
+    request = EMBEDDING_REQUEST.parse({"model": "alias", "input": "a"}, strict=True)
+    request.extra_json = '{"truncate":' * 300 + "1" + "}" * 300
+    with pytest.raises(ProviderError) as raised:
+        list(embedding_bodies(Ask(Operation.EMBEDDINGS, request, MODEL, streamed=False), request))
+    assert raised.value.fault is Fault.INVALID_REQUEST

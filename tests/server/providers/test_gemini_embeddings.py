@@ -8,6 +8,7 @@ import pytest
 
 from server.providers.base import Ask, Operation, Provider
 from server.providers.errors import Fault, ProviderError
+from server.providers.gemini.embeddings import vendor_bodies
 from server.providers.gemini.provider import build
 from tests.fakes.answers import Embeddings, Raw, Scripted, Status
 from tests.fakes.faults import BadJson, ErrorOn200, Stall
@@ -108,3 +109,11 @@ async def test_what_is_no_answer_is_an_error(
 async def test_all_batches_share_one_time(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Embeddings(), Embeddings().with_fault(Stall()))
     assert (await failure(provider, {"input": ["a"] * 101}, timeout_s=0.2)).fault is Fault.TIMEOUT
+
+
+def test_a_request_that_is_nested_too_deeply_is_the_callers_fault() -> None:
+    request = EMBEDDING_REQUEST.parse({"model": "alias", "input": "a"}, strict=True)
+    request.extra_json = '{"title":' * 300 + "1" + "}" * 300
+    with pytest.raises(ProviderError) as raised:
+        list(vendor_bodies(request, f"models/{MODEL}"))
+    assert raised.value.fault is Fault.INVALID_REQUEST
