@@ -165,9 +165,15 @@ USAGE = shape(
         ),
     }
 )
+
+
+def _token(others: Strategy) -> Shape:
+    return shape({"token": TEXTS, "logprob": NUMBERS, "bytes": some(INT32S), "top_logprobs": others})
+
+
 TOKEN: Shape = st.recursive(
-    shape({"token": TEXTS, "logprob": NUMBERS, "bytes": some(INT32S)}),
-    lambda inner: shape({"token": TEXTS, "logprob": NUMBERS, "top_logprobs": st.lists(inner, max_size=2)}),
+    _token(st.just([])),
+    lambda inner: _token(st.lists(inner, max_size=2)),
     max_leaves=3,
 )
 LOGPROBS = shape({"content": some(TOKEN), "refusal": some(TOKEN)})
