@@ -36,7 +36,7 @@ from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetStates
 from server.dispatch.strategies import Strategy
 from server.governance import Governance
-from server.inprocess import InProcessChannel
+from server.inprocess.channel import InProcessChannel
 from server.interceptors.access_log import AccessLog
 from server.interceptors.auth import Auth
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry

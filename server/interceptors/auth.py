@@ -150,5 +150,5 @@ def _key(metadata: Mapping[str, str | bytes]) -> str:
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() == "bearer" and key.strip():
             return key.strip()
-    key = metadata.get("x-api-key")  # type: ignore[assignment]
-    return key.strip() if isinstance(key, str) else ""
+    other = metadata.get("x-api-key")
+    return other.strip() if isinstance(other, str) else ""

@@ -16,7 +16,7 @@ import trustme
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from server.call import Call
-from server.inprocess import InProcessChannel
+from server.inprocess.channel import InProcessChannel
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 
 Kind: TypeAlias = Literal["in process", "tcp", "unix socket", "tls"]

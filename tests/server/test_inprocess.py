@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from server.call import Call
-from server.inprocess import InProcessChannel
+from server.inprocess.channel import InProcessChannel
 from tests.server.channels import Scripted, scripted
 
 

@@ -5,7 +5,7 @@ as JSON text, a Timestamp is epoch seconds. What has no field, or does not fit i
 travel in `nulls`: so every JSON object survives the way through the message and back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar, cast
 
 import orjson
@@ -432,7 +432,7 @@ def _render_list(render: Render | None) -> Render:
         return cast(Render, list)
 
     def render_list(value: object) -> object:
-        items: list[object] = value  # type: ignore[assignment]
+        items = cast(Iterable[object], value)
         try:
             return [render(item) for item in items]
         except Misfit:
@@ -441,7 +441,7 @@ def _render_list(render: Render | None) -> Render:
     return render_list
 
 
-def _render_each(render: Render, items: list[object]) -> list[object]:
+def _render_each(render: Render, items: Iterable[object]) -> list[object]:
     """The slow way through a list, which knows where it is."""
     rendered = []
     for index, item in enumerate(items):

@@ -15,7 +15,7 @@ from gateway_http.settings import HttpSettings
 from gateway_http.transcoding.json_rules import Json, to_json
 from gateway_http.transcoding.routes import add_routes, routes
 from gateway_http.transcoding.templates import template
-from server.inprocess import InProcessChannel
+from server.inprocess.channel import InProcessChannel
 from tests.gateway_http.serving import PATIENCE_S, call
 from tests.gateway_http.transcoding.contract import METHODS, PACKAGE, contract, new
 from trunkline_client import AsyncClient
