@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import cast
 
+import pytest
 from pydantic import SecretStr
 
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider, ProviderContext
+from server.providers.errors import ProviderError
 from server.providers.http.http1 import Http1
 from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
@@ -42,6 +44,13 @@ async def chat_batches(provider: Provider, ask: Ask) -> list[StreamChatCompletio
     """Every batch of an answer."""
     async with aclosing(provider.stream(ask)) as batches:
         return [cast(StreamChatCompletionResponse, batch) async for batch in batches]
+
+
+async def failure(provider: Provider, ask: Ask) -> ProviderError:
+    """The error of an ask that fails."""
+    with pytest.raises(ProviderError) as raised:
+        await chat_batches(provider, ask)
+    return raised.value
 
 
 def chunks_of(batches: list[StreamChatCompletionResponse]) -> list[ChatCompletionChunk]:

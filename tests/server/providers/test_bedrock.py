@@ -21,7 +21,7 @@ from tests.fakes.bedrock_signature import ACCESS_KEY, REGION
 from tests.fakes.faults import BadJson, Batch, Cut, ErrorInStream, HtmlOk, NoDone, Reset, SplitBytes, Stall
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context
+from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 PROFILE = "arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -30,12 +30,6 @@ WEATHER: dict[str, object] = {
 }
 USAGE = Usage(100, 20, cached_tokens=60, cache_write_tokens=10)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture
@@ -58,12 +52,6 @@ def signing(given: ProviderContext, secret: str, token: str | None = None, regio
 
 def ask(body: dict[str, object] | None = None, streamed: bool = False, model: str = MODEL) -> Ask:
     return chat_ask(body or {}, model, streamed)
-
-
-async def failure(provider: Provider, streamed: bool = False) -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, ask(streamed=streamed))
-    return raised.value
 
 
 def test_its_kind_needs_an_address_and_no_key() -> None:
@@ -126,7 +114,7 @@ async def test_requests_for_lists_are_signed_too(vendor: ScriptedVendor) -> None
 
 async def test_a_wrong_secret_is_an_authentication_error(vendor: ScriptedVendor) -> None:
     async with context("bedrock", base_url=vendor.url) as given:
-        error = await failure(signing(given, "wrong-secret"))
+        error = await failure(signing(given, "wrong-secret"), ask())
     assert (error.fault, error.message) == (Fault.AUTHENTICATION, "The request signature does not match")
 
 
@@ -136,7 +124,7 @@ async def test_no_credentials_are_an_authentication_error(vendor: ScriptedVendor
             return None
 
     async with context("bedrock", base_url=vendor.url) as given:
-        error = await failure(Bedrock(given, lambda _: SigV4Signer(Nobody(), REGION)))
+        error = await failure(Bedrock(given, lambda _: SigV4Signer(Nobody(), REGION)), ask())
     assert error.fault is Fault.AUTHENTICATION
     assert vendor.requests == []
 
@@ -150,7 +138,7 @@ async def test_the_region_is_told_by_the_address(vendor: ScriptedVendor) -> None
 
     for address in ("https://bedrock-runtime.eu-central-1.amazonaws.com", vendor.url):
         async with context("bedrock", base_url=address) as given:
-            await failure(Bedrock(given, load))
+            await failure(Bedrock(given, load), ask())
     assert seen == ["eu-central-1", None]
 
 
@@ -178,9 +166,7 @@ def test_an_address_tells_its_region_and_where_the_lists_are(address: str, regio
 
 async def test_other_operations_are_not_its_own(provider: Provider) -> None:
     assert provider.operations == {Operation.CHAT}
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, Ask(Operation.TEXT, ask().request, MODEL, streamed=False))
-    assert raised.value.fault is Fault.UNSUPPORTED
+    assert (await failure(provider, Ask(Operation.TEXT, ask().request, MODEL, streamed=False))).fault is Fault.UNSUPPORTED
 
 
 async def test_only_older_claudes_go_on_from_a_beginning(provider: Provider) -> None:
@@ -266,12 +252,12 @@ async def test_a_broken_answer_is_an_error(
     vendor: ScriptedVendor, provider: Provider, fault: WireFault, streamed: bool, kind: Fault
 ) -> None:
     vendor.add(Text("Hello there, you").with_fault(fault))
-    assert (await failure(provider, streamed)).fault is kind
+    assert (await failure(provider, ask(streamed=streamed))).fault is kind
 
 
 async def test_a_wrong_checksum_is_an_error(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Raw(200, {"content-type": "application/vnd.amazon.eventstream"}, (b"\0" * 64,)))
-    assert (await failure(provider, streamed=True)).fault is Fault.PROTOCOL
+    assert (await failure(provider, ask(streamed=True))).fault is Fault.PROTOCOL
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -304,14 +290,14 @@ async def test_refusals_are_told_by_name_and_status(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, answer: Status, kind: Fault
 ) -> None:
     vendor.add(answer)
-    error = await failure(provider, streamed)
+    error = await failure(provider, ask(streamed=streamed))
     assert (error.fault, error.status) == (kind, answer.status)
     assert error.message
 
 
 async def test_a_wrong_key_is_an_authentication_error(vendor: ScriptedVendor) -> None:
     async with context("bedrock", base_url=vendor.url, api_key="sk-wrong") as given:
-        error = await failure(build(given))
+        error = await failure(build(given), ask())
     assert error.fault is Fault.AUTHENTICATION
     assert "sk-wrong" not in error.message
 

@@ -32,7 +32,7 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context
+from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
 
 MODEL = "command-a-03-2025"
 WEATHER: dict[str, object] = {
@@ -42,12 +42,6 @@ USAGE = Usage(100, 20, cached_tokens=60)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
 TRANSCRIPT = Path(__file__).parent / "transcripts" / "cohere_text.sse"
 STREAM = {"content-type": "text/event-stream"}
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture
@@ -63,12 +57,6 @@ async def provider(given: ProviderContext) -> Provider:
 
 def ask(body: dict[str, object] | None = None, streamed: bool = False) -> Ask:
     return chat_ask(body or {}, MODEL, streamed)
-
-
-async def failure(provider: Provider, streamed: bool = False) -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, ask(streamed=streamed))
-    return raised.value
 
 
 def test_its_kind_is_found_by_the_usual_variables() -> None:
@@ -97,9 +85,7 @@ async def test_headers_of_the_settings_replace_its_own(vendor: ScriptedVendor) -
 @pytest.mark.parametrize("operation", [Operation.TEXT, Operation.IMAGES])
 async def test_other_operations_are_not_its_own(provider: Provider, operation: Operation) -> None:
     assert provider.operations == {Operation.CHAT, Operation.EMBEDDINGS}
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, Ask(operation, ask().request, MODEL, streamed=False))
-    assert raised.value.fault is Fault.UNSUPPORTED
+    assert (await failure(provider, Ask(operation, ask().request, MODEL, streamed=False))).fault is Fault.UNSUPPORTED
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -167,7 +153,7 @@ async def test_an_answer_that_ended_because_of_a_failure_is_an_error(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, said: str, fault: Fault
 ) -> None:
     vendor.add(Text("Hi", finish_reason=said))
-    assert (await failure(provider, streamed)).fault is fault
+    assert (await failure(provider, ask(streamed=streamed))).fault is fault
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -243,7 +229,7 @@ async def test_a_broken_answer_is_an_error(
     vendor: ScriptedVendor, provider: Provider, fault: WireFault, streamed: bool, kind: Fault
 ) -> None:
     vendor.add(Text("Hello there, you").with_fault(fault))
-    assert (await failure(provider, streamed)).fault is kind
+    assert (await failure(provider, ask(streamed=streamed))).fault is kind
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -277,14 +263,14 @@ async def test_refusals_are_told_by_status(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, answer: Status, kind: Fault
 ) -> None:
     vendor.add(answer)
-    error = await failure(provider, streamed)
+    error = await failure(provider, ask(streamed=streamed))
     assert (error.fault, error.status) == (kind, answer.status)
     assert error.message
 
 
 async def test_the_vendors_words_are_handed_on_with_when_to_come_back(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Status(429, message="You are using a Trial key.", headers={"retry-after": "7"}))
-    error = await failure(provider)
+    error = await failure(provider, ask())
     assert (error.message, error.retry_after_s) == ("You are using a Trial key.", 7)
 
 

@@ -23,12 +23,6 @@ MODEL = "embed-v4.0"
 
 
 @pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
-
-
-@pytest.fixture
 async def provider(vendor: ScriptedVendor) -> AsyncIterator[Provider]:
     async with context("cohere", base_url=vendor.url, api_key=vendor.key) as given:
         yield build(given)

@@ -3,7 +3,6 @@
 import importlib
 import pkgutil
 import re
-from collections.abc import AsyncIterator
 from types import ModuleType
 
 import pytest
@@ -33,12 +32,6 @@ DIALECTS = [
     for module in [importlib.import_module(f"server.providers.{found.name}")]
     if hasattr(module, "KINDS")
 ]
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 def test_every_dialect_is_found() -> None:

@@ -22,12 +22,6 @@ MODEL = "gemini-embedding-001"
 
 
 @pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
-
-
-@pytest.fixture
 async def provider(vendor: ScriptedVendor) -> AsyncIterator[Provider]:
     async with context("gemini", base_url=vendor.url, api_key=vendor.key) as given:
         yield build(given)

@@ -41,12 +41,6 @@ async def http() -> AsyncIterator[Http1]:
         yield http
 
 
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
-
-
 class Peer(asyncio.Protocol):
     """Whoever answers a connection with bytes, and counts connections."""
 

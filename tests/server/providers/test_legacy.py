@@ -36,12 +36,6 @@ every_form = pytest.mark.parametrize("name", LEGACY)
 every_stream = pytest.mark.parametrize("name", STREAMING)
 
 
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
-
-
 @asynccontextmanager
 async def legacy(vendor: ScriptedVendor, name: str, **settings: object) -> AsyncIterator[Provider]:
     given = {"base_url": f"{vendor.url}/v1", "api_key": vendor.key, "dialect": "legacy", **settings}

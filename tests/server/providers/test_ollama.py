@@ -35,7 +35,7 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context
+from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, StreamTextCompletionResponse
 from trunkline_json import EMBEDDING_REQUEST, TEXT_REQUEST
@@ -47,12 +47,6 @@ WEATHER: dict[str, object] = {
 }
 USAGE = Usage(100, 20)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture
@@ -68,12 +62,6 @@ async def provider(given: ProviderContext) -> Provider:
 
 def ask(body: dict[str, object] | None = None, streamed: bool = False) -> Ask:
     return chat_ask(body or {}, MODEL, streamed)
-
-
-async def failure(provider: Provider, streamed: bool = False) -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, ask(streamed=streamed))
-    return raised.value
 
 
 def test_its_kind_is_on_this_machine_and_needs_no_key() -> None:
@@ -94,7 +82,7 @@ async def test_the_address_tells_the_dialect(vendor: ScriptedVendor, path: str, 
 async def test_a_key_is_sent_where_there_is_one(vendor: ScriptedVendor, provider: Provider) -> None:
     await chat_batches(provider, ask())
     async with context("ollama", base_url=vendor.url, api_key="sk-wrong", custom_headers={"x-own": "1"}) as given:
-        error = await failure(build(given))
+        error = await failure(build(given), ask())
     assert error.fault is Fault.AUTHENTICATION
     assert "authorization" not in vendor.requests[0].headers
     assert vendor.requests[1].headers["x-own"] == "1"
@@ -103,9 +91,7 @@ async def test_a_key_is_sent_where_there_is_one(vendor: ScriptedVendor, provider
 async def test_images_are_not_its_own(provider: Provider) -> None:
     assert provider.operations == {Operation.CHAT, Operation.TEXT, Operation.EMBEDDINGS}
     assert not provider.continues(MODEL)
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, Ask(Operation.IMAGES, ask().request, MODEL, streamed=False))
-    assert raised.value.fault is Fault.UNSUPPORTED
+    assert (await failure(provider, Ask(Operation.IMAGES, ask().request, MODEL, streamed=False))).fault is Fault.UNSUPPORTED
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -223,7 +209,7 @@ async def test_a_broken_answer_is_an_error(
     vendor: ScriptedVendor, provider: Provider, fault: WireFault, streamed: bool, kind: Fault
 ) -> None:
     vendor.add(Text("Hello there, you").with_fault(fault))
-    assert (await failure(provider, streamed)).fault is kind
+    assert (await failure(provider, ask(streamed=streamed))).fault is kind
 
 
 @pytest.mark.parametrize(
@@ -242,7 +228,7 @@ async def test_what_is_no_answer_is_an_error(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, line: dict[str, object]
 ) -> None:
     vendor.add(Raw(200, {"content-type": "application/json"}, json.dumps(line).encode()))
-    assert (await failure(provider, streamed)).fault is Fault.PROTOCOL
+    assert (await failure(provider, ask(streamed=streamed))).fault is Fault.PROTOCOL
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -267,7 +253,7 @@ async def test_refusals_are_told_by_status_and_text(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, answer: Status, kind: Fault
 ) -> None:
     vendor.add(answer)
-    error = await failure(provider, streamed)
+    error = await failure(provider, ask(streamed=streamed))
     assert (error.fault, error.status) == (kind, answer.status)
     assert error.message
 

@@ -10,7 +10,7 @@ import pytest
 
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider
-from server.providers.errors import Fault, ProviderError
+from server.providers.errors import Fault
 from server.providers.openai.provider import build
 from tests.fakes.answers import Raw, Status, Text, ToolCall
 from tests.fakes.faults import (
@@ -33,7 +33,7 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import as_json, chat_ask, chat_batches, chunks_of, completion, context
+from tests.server.providers.asking import as_json, chat_ask, chat_batches, chunks_of, completion, context, failure
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 from trunkline_json import CHAT_COMPLETION, EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST
 
@@ -41,21 +41,9 @@ STREAM, WHOLE = True, False
 
 
 @pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
-
-
-@pytest.fixture
 async def provider(vendor: ScriptedVendor) -> AsyncIterator[Provider]:
     async with context("openai", base_url=f"{vendor.url}/v1", api_key=vendor.key) as given:
         yield build(given)
-
-
-async def fails(provider: Provider, ask: Ask) -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await chat_batches(provider, ask)
-    return raised.value
 
 
 @pytest.mark.parametrize(
@@ -123,7 +111,7 @@ async def test_a_broken_answer_is_a_fault(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, fault: WireFault, kind: Fault, json: bool
 ) -> None:
     vendor.add(Text("Hello there, you.").with_fault(fault))
-    error = await fails(provider, replace(chat_ask({}, streamed=streamed), as_json=json))
+    error = await failure(provider, replace(chat_ask({}, streamed=streamed), as_json=json))
     assert error.fault is kind
     assert kind not in (Fault.RATE_LIMITED, Fault.OVERLOADED) or error.message == "Why."
 
@@ -160,7 +148,7 @@ async def test_an_answer_that_makes_no_sense_is_a_fault(
         vendor.add(Raw(200, {"content-type": "text/event-stream"}, (b"data: " + body + b"\n\n", b"data: [DONE]\n\n")))
     else:
         vendor.add(Raw(200, {"content-type": "application/json"}, body))
-    error = await fails(provider, replace(chat_ask({}, streamed=streamed), as_json=json))
+    error = await failure(provider, replace(chat_ask({}, streamed=streamed), as_json=json))
     assert error.fault in (Fault.PROTOCOL, Fault.SERVER)
 
 
@@ -173,25 +161,25 @@ async def test_other_answers_that_make_no_sense_are_faults_too(
     request = form.parse({"model": "m", "prompt": "a", "input": "a"}, strict=False)  # type: ignore[attr-defined]
     vendor.add(Raw(200, {"content-type": "application/json"}, body))
     model = "dall-e-2" if operation == "images" else "m"
-    assert (await fails(provider, Ask(Operation(operation), request, model, streamed=False))).fault is Fault.PROTOCOL
+    assert (await failure(provider, Ask(Operation(operation), request, model, streamed=False))).fault is Fault.PROTOCOL
 
 
 async def test_a_refusal_brings_what_the_vendor_said(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Status(429, headers={"retry-after-ms": "1500"}, message="Slow down.", code="rate_limit_exceeded"))
-    error = await fails(provider, chat_ask({}))
+    error = await failure(provider, chat_ask({}))
     assert (error.fault, error.message, error.status, error.retry_after_s) == (Fault.RATE_LIMITED, "Slow down.", 429, 1.5)
 
 
 @pytest.mark.parametrize("streamed", [WHOLE, STREAM], ids=["whole", "stream"])
 async def test_a_redirect_is_not_followed(vendor: ScriptedVendor, provider: Provider, streamed: bool) -> None:
     vendor.add(Status(307, headers={"location": f"{vendor.url}/v1/elsewhere"}))
-    assert (await fails(provider, chat_ask({}, streamed=streamed))).fault is Fault.PROTOCOL
+    assert (await failure(provider, chat_ask({}, streamed=streamed))).fault is Fault.PROTOCOL
     assert len(vendor.requests) == 1
 
 
 async def test_an_address_where_nobody_listens_is_a_fault(vendor: ScriptedVendor) -> None:
     async with context("openai", base_url="http://127.0.0.1:1/v1") as given:
-        assert (await fails(build(given), chat_ask({}))).fault is Fault.CONNECTION
+        assert (await failure(build(given), chat_ask({}))).fault is Fault.CONNECTION
 
 
 @pytest.mark.parametrize("streamed", [WHOLE, STREAM], ids=["whole", "stream"])
@@ -200,7 +188,7 @@ async def test_a_vendor_that_falls_silent_runs_out_of_time(
     vendor: ScriptedVendor, provider: Provider, streamed: bool, stall: Stall
 ) -> None:
     vendor.add(Text("Hello.").with_fault(stall))
-    error = await fails(provider, replace(chat_ask({}, streamed=streamed), timeout_s=0.1))
+    error = await failure(provider, replace(chat_ask({}, streamed=streamed), timeout_s=0.1))
     assert error.fault is Fault.TIMEOUT
     await vendor.next_disconnect()
 

@@ -1,6 +1,5 @@
 """What the vendors of OpenAI's dialect list, and how each is asked after its health."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import orjson
@@ -15,12 +14,6 @@ from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import context
 
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 async def listed(vendor: ScriptedVendor, type: str, entries: object, base: str = "/v1", path: str = "/v1/models") -> object:

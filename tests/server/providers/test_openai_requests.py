@@ -13,7 +13,7 @@ from server.providers.openai.request import request_body
 from server.providers.openai.vendors import VENDORS, Vendor
 from tests.fakes.http1_request import Request
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import HELLO, chat_ask, chat_batches, context
+from tests.server.providers.asking import HELLO, chat_ask, chat_batches, context, failure
 from trunkline_json import EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST
 
 BY_TYPE = {vendor.type: vendor for vendor in VENDORS}
@@ -219,9 +219,7 @@ async def test_azures_deployments_are_asked_in_a_version(vendor: ScriptedVendor)
 
 async def test_a_vendor_without_a_key_gets_none() -> None:
     async with ScriptedVendor() as vendor, context("vllm", base_url=f"{vendor.url}/v1") as given:
-        with pytest.raises(ProviderError) as raised:
-            await chat_batches(build(given), chat_ask({}))
-        assert raised.value.fault is Fault.AUTHENTICATION
+        assert (await failure(build(given), chat_ask({}))).fault is Fault.AUTHENTICATION
         assert "authorization" not in vendor.requests[0].headers
 
 

@@ -1,6 +1,6 @@
 """What of a stream can be relied on, whatever the vendor of OpenAI's dialect sends: ends, calls, usage, broken events."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import orjson
@@ -25,12 +25,6 @@ from trunkline_json import CHAT_CHUNK, USAGE
 STREAM = {"content-type": "text/event-stream"}
 DONE = b"data: [DONE]\n\n"
 both_forms = pytest.mark.parametrize("json", [True, False], ids=["as JSON", "as messages"])
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 The transcripts are written after the vendors' references, oddities included; each ends as a proper stream does.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -231,12 +230,6 @@ verbatim = pytest.mark.parametrize(
     [transcript for transcript in TRANSCRIPTS if transcript.type in ("openai", "vllm")],
     ids=lambda transcript: transcript.file,
 )
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 def cut(text: bytes, how: str) -> tuple[bytes, ...]:

@@ -1,7 +1,5 @@
 """Each vendor of OpenAI's dialect gets a long conversation with every parameter, and finds nothing in it to refuse."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from server.providers.base import Ask, Operation
@@ -61,12 +59,6 @@ EVERYTHING: JsonObject = {
     "parallel_tool_calls": False,
     "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
 }
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[ScriptedVendor]:
-    async with ScriptedVendor() as vendor:
-        yield vendor
 
 
 async def asked(
