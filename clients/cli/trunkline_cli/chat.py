@@ -3,11 +3,12 @@
 import contextlib
 import importlib
 import sys
+from collections.abc import Generator
 from typing import Annotated
 
 import typer
 
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Message
 from trunkline_cli.connection import (
     DEFAULT_TARGET,
     ApiKeyOption,
@@ -17,6 +18,7 @@ from trunkline_cli.connection import (
     TlsCaOption,
     TlsOption,
 )
+from trunkline_cli.interrupts import hold_back
 from trunkline_cli.terminal import open_console, print_line, visible
 from trunkline_client import Client, TrunklineError
 
@@ -89,8 +91,8 @@ class Answer:
         """
         reason = ""
         try:
-            with client.completions.stream_chat_completion(request) as stream:
-                for chunk in stream.chunks():
+            with contextlib.closing(_chunks(client, request)) as chunks:
+                for chunk in chunks:
                     for choice in chunk.choices:
                         self._write(choice.delta.content + choice.delta.refusal)
                         reason = choice.finish_reason or reason
@@ -109,6 +111,23 @@ class Answer:
         if self.text or sys.stdout.isatty():
             sys.stdout.write("\n")
             sys.stdout.flush()
+
+
+def _chunks(client: Client, request: ChatCompletionRequest) -> Generator[ChatCompletionChunk, None, None]:
+    """An answer's chunks. Ctrl-C ends the call, and so does closing."""
+    with hold_back():
+        stream = client.completions.stream_chat_completion(request)
+    try:
+        chunks = stream.chunks()
+        while True:
+            with hold_back(stream.cancel):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+    finally:
+        with hold_back():
+            stream.cancel()
 
 
 def _converse(client: Client, request: ChatCompletionRequest, connection: Connection) -> None:
