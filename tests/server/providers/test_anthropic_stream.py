@@ -1,9 +1,7 @@
 """Anthropic's streams: transcripts in whatever pieces they arrive, and what is no proper stream."""
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -11,26 +9,10 @@ from server.providers.anthropic.stream import MessageStream
 from server.providers.errors import Fault, ProviderError
 from server.providers.sse import SseParser
 from tests.server.providers.asking import as_json, chunks_of
+from tests.server.providers.recorded import bytewise, crlf, events, eventwise, halved, transcript, without_last_blank_line
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
-TRANSCRIPTS = Path(__file__).parent / "transcripts"
 NAMES = ["text", "thinking_and_tools", "refusal"]
-
-
-def bytewise(transcript: bytes) -> list[bytes]:
-    return [transcript[place : place + 1] for place in range(len(transcript))]
-
-
-def crlf(transcript: bytes) -> list[bytes]:
-    return bytewise(transcript.replace(b"\n", b"\r\n"))
-
-
-def eventwise(transcript: bytes) -> list[bytes]:
-    return [event + b"\n\n" for event in transcript.split(b"\n\n")[:-1]]
-
-
-def without_last_blank_line(transcript: bytes) -> list[bytes]:
-    return [transcript.rstrip(b"\n")]
 
 
 def read(reads: Iterable[bytes], stream: MessageStream | None = None) -> list[dict[str, object]]:
@@ -45,33 +27,28 @@ def read(reads: Iterable[bytes], stream: MessageStream | None = None) -> list[di
     return as_json(chunks_of(batches))
 
 
-def transcript(name: str) -> tuple[bytes, list[dict[str, object]]]:
-    chunks: list[dict[str, object]] = json.loads((TRANSCRIPTS / f"anthropic_{name}.chunks.json").read_text("utf-8"))
-    return (TRANSCRIPTS / f"anthropic_{name}.sse").read_bytes(), chunks
-
-
 @pytest.mark.parametrize("pieces", [lambda whole: [whole], bytewise, crlf, eventwise, without_last_blank_line])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transcript_gives_the_same_chunks_however_it_arrives(name: str, pieces: Callable[[bytes], list[bytes]]) -> None:
-    recorded, chunks = transcript(name)
+    recorded, chunks = transcript(f"anthropic_{name}")
     assert read(pieces(recorded)) == chunks
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transcript_gives_the_same_chunks_wherever_it_is_cut_in_two(name: str) -> None:
-    recorded, chunks = transcript(name)
-    for place in range(1, len(recorded)):
-        assert read([recorded[:place], recorded[place:]]) == chunks
+    recorded, chunks = transcript(f"anthropic_{name}")
+    for reads in halved(recorded):
+        assert read(reads) == chunks
 
 
 def test_the_chunk_with_the_usage_comes_only_when_asked_for() -> None:
-    recorded, chunks = transcript("text")
+    recorded, chunks = transcript("anthropic_text")
     assert chunks[-1]["choices"] == []
     assert read([recorded], MessageStream(1_790_000_000, usage_asked=False)) == chunks[:-1]
 
 
 def test_each_read_gives_one_batch() -> None:
-    recorded, _ = transcript("thinking_and_tools")
+    recorded, _ = transcript("anthropic_thinking_and_tools")
     stream, parser = MessageStream(0, usage_asked=True), SseParser()
     middle = recorded.index(b"event: content_block_start\ndata: " + b'{"type":"content_block_start","index":5')
     assert [len(list(stream.batches(parser.feed(data)))) for data in (recorded[:middle], recorded[middle:])] == [1, 1]
@@ -79,7 +56,7 @@ def test_each_read_gives_one_batch() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transcript_that_ends_early_is_not_done(name: str) -> None:
-    recorded, _ = transcript(name)
+    recorded, _ = transcript(f"anthropic_{name}")
     for place in range(0, recorded.index(b"event: message_stop"), 7):
         stream, parser = MessageStream(0, usage_asked=True), SseParser()
         with suppress(ProviderError):
@@ -95,11 +72,6 @@ HELLO = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","t
 CLOSE = '{"type":"content_block_stop","index":0}'
 END = '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}'
 STOP = '{"type":"message_stop"}'
-
-
-def events(*data: str) -> bytes:
-    named = ((line.split('"type":"')[1].split('"')[0], line) for line in data)
-    return "".join(f"event: {name}\ndata: {line}\n\n" for name, line in named).encode()
 
 
 @pytest.mark.parametrize(

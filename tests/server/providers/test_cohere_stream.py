@@ -1,9 +1,7 @@
 """Cohere's streams: transcripts in whatever pieces they arrive, and what is no proper stream."""
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +9,9 @@ from server.providers.cohere.stream import ChatStream
 from server.providers.errors import Fault, ProviderError
 from server.providers.sse import SseParser
 from tests.server.providers.asking import as_json, chunks_of
-from tests.server.providers.test_anthropic_stream import bytewise, crlf, eventwise, without_last_blank_line
+from tests.server.providers.recorded import bytewise, crlf, events, eventwise, halved, transcript, without_last_blank_line
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
-TRANSCRIPTS = Path(__file__).parent / "transcripts"
 NAMES = ["text", "tools", "thinking_and_citations"]
 
 
@@ -40,34 +37,29 @@ def read(reads: Iterable[bytes], stream: ChatStream | None = None) -> list[dict[
     return as_json(chunks_of(batches))
 
 
-def transcript(name: str) -> tuple[bytes, list[dict[str, object]]]:
-    chunks: list[dict[str, object]] = json.loads((TRANSCRIPTS / f"cohere_{name}.chunks.json").read_text("utf-8"))
-    return (TRANSCRIPTS / f"cohere_{name}.sse").read_bytes(), chunks
-
-
 @pytest.mark.parametrize("pieces", [lambda whole: [whole], bytewise, crlf, eventwise, without_last_blank_line, unnamed])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transcript_gives_the_same_chunks_however_it_arrives(name: str, pieces: Callable[[bytes], list[bytes]]) -> None:
-    recorded, chunks = transcript(name)
+    recorded, chunks = transcript(f"cohere_{name}")
     assert read(pieces(recorded)) == chunks
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transcript_gives_the_same_chunks_wherever_it_is_cut_in_two(name: str) -> None:
-    recorded, chunks = transcript(name)
-    for place in range(1, len(recorded)):
-        assert read([recorded[:place], recorded[place:]]) == chunks
+    recorded, chunks = transcript(f"cohere_{name}")
+    for reads in halved(recorded):
+        assert read(reads) == chunks
 
 
 def test_the_chunk_with_the_usage_comes_only_when_asked_for() -> None:
-    recorded, chunks = transcript("text")
+    recorded, chunks = transcript("cohere_text")
     assert chunks[-1]["choices"] == []
     assert read([recorded], new_stream(usage_asked=False)) == chunks[:-1]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transcript_that_ends_early_is_not_done(name: str) -> None:
-    recorded, _ = transcript(name)
+    recorded, _ = transcript(f"cohere_{name}")
     for place in range(0, recorded.index(b"event: message-end"), 7):
         stream, parser = new_stream(), SseParser()
         with suppress(ProviderError):
@@ -86,11 +78,6 @@ ARGUMENTS = '{"type":"tool-call-delta","index":1,"delta":{"message":{"tool_calls
 TOOL_END = '{"type":"tool-call-end","index":1}'
 USAGE = '"usage":{"tokens":{"input_tokens":7.0,"output_tokens":2}}'
 END = f'{{"type":"message-end","delta":{{"finish_reason":"COMPLETE",{USAGE}}}}}'
-
-
-def events(*data: str) -> bytes:
-    named = ((line.split('"type":"')[1].split('"')[0], line) for line in data)
-    return "".join(f"event: {name}\ndata: {line}\n\n" for name, line in named).encode()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -12,30 +11,14 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.gemini.answer import AnswerReader
 from server.providers.sse import SseParser, events_of
 from tests.server.providers.asking import as_json, chunks_of
+from tests.server.providers.recorded import bytewise, crlf, eventwise, halved, transcript, without_last_blank_line
 from trunkline.v1.chat_pb2 import ChatCompletion
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 Json = Mapping[str, object]
 
-TRANSCRIPTS = Path(__file__).parent / "transcripts"
 CHOICES = {"text": 1, "thinking_and_tools": 1, "blocked": 1, "two_choices": 2}
 every_transcript = pytest.mark.parametrize("name", CHOICES)
-
-
-def bytewise(transcript: bytes) -> list[bytes]:
-    return [transcript[place : place + 1] for place in range(len(transcript))]
-
-
-def crlf(transcript: bytes) -> list[bytes]:
-    return bytewise(transcript.replace(b"\n", b"\r\n"))
-
-
-def eventwise(transcript: bytes) -> list[bytes]:
-    return [event + b"\n\n" for event in transcript.split(b"\n\n")[:-1]]
-
-
-def without_last_blank_line(transcript: bytes) -> list[bytes]:
-    return [transcript.rstrip(b"\n")]
 
 
 def reader(choices: int = 1, usage_asked: bool = True) -> AnswerReader:
@@ -59,35 +42,30 @@ def read(reads: Iterable[bytes], reading: AnswerReader | None = None) -> list[di
     return as_json(chunks_of(batches))
 
 
-def transcript(name: str) -> tuple[bytes, list[dict[str, object]]]:
-    chunks: list[dict[str, object]] = json.loads((TRANSCRIPTS / f"gemini_{name}.chunks.json").read_text("utf-8"))
-    return (TRANSCRIPTS / f"gemini_{name}.sse").read_bytes(), chunks
-
-
 @pytest.mark.parametrize("pieces", [lambda whole: [whole], bytewise, crlf, eventwise, without_last_blank_line])
 @every_transcript
 def test_a_transcript_gives_the_same_chunks_however_it_arrives(name: str, pieces: Callable[[bytes], list[bytes]]) -> None:
-    recorded, chunks = transcript(name)
+    recorded, chunks = transcript(f"gemini_{name}")
     assert read(pieces(recorded), reader(CHOICES[name])) == chunks
 
 
 @every_transcript
 def test_a_transcript_gives_the_same_chunks_wherever_it_is_cut_in_two(name: str) -> None:
-    recorded, chunks = transcript(name)
-    for place in range(1, len(recorded)):
-        assert read([recorded[:place], recorded[place:]], reader(CHOICES[name])) == chunks
+    recorded, chunks = transcript(f"gemini_{name}")
+    for reads in halved(recorded):
+        assert read(reads, reader(CHOICES[name])) == chunks
 
 
 @every_transcript
 def test_the_chunk_with_the_usage_comes_only_when_asked_for(name: str) -> None:
-    recorded, chunks = transcript(name)
+    recorded, chunks = transcript(f"gemini_{name}")
     assert chunks[-1]["choices"] == []
     assert read([recorded], reader(CHOICES[name], usage_asked=False)) == chunks[:-1]
 
 
 @every_transcript
 def test_a_transcript_that_ends_early_is_an_error(name: str) -> None:
-    recorded, _ = transcript(name)
+    recorded, _ = transcript(f"gemini_{name}")
     for place in range(0, len(recorded.rstrip(b"\n")), 7):
         with pytest.raises(ProviderError) as raised:
             list(batches_of([recorded[:place]], reader(CHOICES[name])))
@@ -95,7 +73,7 @@ def test_a_transcript_that_ends_early_is_an_error(name: str) -> None:
 
 
 def test_each_read_gives_one_batch_and_the_usage_that_it_brought() -> None:
-    recorded, _ = transcript("text")
+    recorded, _ = transcript("gemini_text")
     batches = list(batches_of(eventwise(recorded), reader(usage_asked=False)))
     assert [len(batch.chunks) for batch in batches] == [1, 1, 0, 1]
     assert [batch.usage.output_tokens for batch in batches] == [2, 7, 8, 9]
@@ -103,13 +81,13 @@ def test_each_read_gives_one_batch_and_the_usage_that_it_brought() -> None:
 
 
 def test_a_batch_is_finishing_when_every_choice_has_its_reason() -> None:
-    recorded, _ = transcript("two_choices")
+    recorded, _ = transcript("gemini_two_choices")
     batches = list(batches_of(eventwise(recorded), reader(2)))
     assert [batch.finishing for batch in batches] == [False, False, True, True]
 
 
 def test_fewer_choices_than_were_asked_for_end_with_the_body() -> None:
-    recorded, _ = transcript("text")
+    recorded, _ = transcript("gemini_text")
     batches = list(batches_of(eventwise(recorded), reader(2, usage_asked=False)))
     assert [batch.finishing for batch in batches] == [False, False, False, False, True]
     assert (len(batches[-1].chunks), batches[-1].usage.output_tokens) == (0, 9)

@@ -1,7 +1,6 @@
 """The older forms' streams: transcripts in whatever pieces they arrive, and what is no proper stream."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +9,8 @@ from server.providers.legacy.answer import Piece
 from server.providers.legacy.anthropic import CompletionStream
 from server.providers.legacy.cohere import GenerationStream
 from server.providers.legacy.form import PieceStream
-from tests.server.providers.test_anthropic_stream import bytewise, crlf
+from tests.server.providers.recorded import TRANSCRIPTS, bytewise, crlf, halved
 
-TRANSCRIPTS = Path(__file__).parent / "transcripts"
 ANTHROPIC = (TRANSCRIPTS / "legacy_anthropic.sse").read_bytes()
 COHERE = (TRANSCRIPTS / "legacy_cohere.jsonl").read_bytes()
 NewStream = Callable[[], PieceStream]
@@ -34,10 +32,6 @@ every_transcript = pytest.mark.parametrize(
 def read(reads: Iterable[bytes], stream: PieceStream) -> list[Piece]:
     """What the reads bring, and the end of the body after them."""
     return [piece for data in (*reads, b"") for piece in stream.pieces(data)]
-
-
-def halved(recorded: bytes) -> list[list[bytes]]:
-    return [[recorded[:place], recorded[place:]] for place in range(1, len(recorded))]
 
 
 @every_transcript
