@@ -16,7 +16,6 @@ from tests.fakes.anthropic_answers import signature_of
 from tests.fakes.faults import (
     BadJson,
     Batch,
-    BlankLines,
     Comments,
     Crlf,
     Cut,
@@ -199,11 +198,6 @@ async def test_a_recorded_stream_gives_the_same_text_byte_by_byte(vendor: Script
     assert one.choices[0].message.content == "Grüß Gott, 世界 🌍!\n"
 
 
-async def test_blank_lines_before_an_unstreamed_answer_are_nothing(vendor: ScriptedVendor, provider: Provider) -> None:
-    vendor.add(Text("Hello").with_fault(BlankLines()))
-    assert (await completion(provider, ask())).choices[0].message.content == "Hello"
-
-
 @pytest.mark.parametrize(
     ("fault", "streamed", "kind"),
     [
@@ -314,12 +308,6 @@ async def test_a_wrong_key_is_an_authentication_error(vendor: ScriptedVendor) ->
     assert "sk-wrong" not in error.message
 
 
-async def test_a_connection_is_kept_after_a_stream(vendor: ScriptedVendor, provider: Provider) -> None:
-    for _ in range(3):
-        await chat_batches(provider, ask(streamed=True))
-    assert {request.connection for request in vendor.requests} == {vendor.requests[0].connection}
-
-
 async def test_leaving_a_stream_closes_the_connection(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Text("Hello there").with_fault(Stall(after_events=4)))
     async with aclosing(provider.stream(ask(streamed=True))) as batches:
@@ -336,17 +324,3 @@ async def test_chunks_arrive_before_the_stream_ends(vendor: ScriptedVendor, prov
         rest = [batch async for batch in batches]
     assert first.chunks[0].choices[0].delta.role == "assistant"  # type: ignore[union-attr]
     assert rest[-1].finishing  # type: ignore[union-attr]
-
-
-async def test_a_vendor_that_is_not_there_is_a_connection_error() -> None:
-    async with ScriptedVendor() as vendor:
-        url = vendor.url
-    async with context("anthropic", base_url=url, api_key="sk") as given:
-        assert (await failure(build(given), ask())).fault is Fault.CONNECTION
-
-
-async def test_an_answer_that_takes_too_long_is_a_timeout(vendor: ScriptedVendor, provider: Provider) -> None:
-    vendor.add(Text("Hello").with_fault(Stall()))
-    late = ask()
-    late.timeout_s = 0.05
-    assert (await failure(provider, late)).fault is Fault.TIMEOUT

@@ -14,7 +14,6 @@ from tests.fakes.answers import Answer, Raw, Status, Text, Thinking, ToolCall, U
 from tests.fakes.faults import (
     BadJson,
     Batch,
-    BlankLines,
     Comments,
     Crlf,
     Cut,
@@ -198,11 +197,6 @@ async def test_a_recorded_stream_gives_the_same_text_byte_by_byte(vendor: Script
     assert one.choices[0].message.content == "Grüß Gott, 世界 🌍!\n"
 
 
-async def test_blank_lines_before_an_unstreamed_answer_are_nothing(vendor: ScriptedVendor, provider: Provider) -> None:
-    vendor.add(Text("Hello").with_fault(BlankLines()))
-    assert (await completion(provider, ask())).choices[0].message.content == "Hello"
-
-
 @pytest.mark.parametrize(
     ("fault", "streamed", "kind"),
     [
@@ -272,12 +266,6 @@ async def test_the_vendors_words_are_handed_on_with_when_to_come_back(vendor: Sc
     vendor.add(Status(429, message="You are using a Trial key.", headers={"retry-after": "7"}))
     error = await failure(provider, ask())
     assert (error.message, error.retry_after_s) == ("You are using a Trial key.", 7)
-
-
-async def test_a_connection_is_kept_after_a_stream(vendor: ScriptedVendor, provider: Provider) -> None:
-    for _ in range(3):
-        await chat_batches(provider, ask(streamed=True))
-    assert {request.connection for request in vendor.requests} == {vendor.requests[0].connection}
 
 
 async def test_leaving_a_stream_closes_the_connection(vendor: ScriptedVendor, provider: Provider) -> None:

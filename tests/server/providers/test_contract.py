@@ -3,6 +3,9 @@
 import importlib
 import pkgutil
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -10,12 +13,13 @@ import pytest
 import server.providers
 from server.config.provider_kind import ProviderKind, find_kind
 from server.config.provider_settings import ProviderSettings
-from server.providers.base import Operation
-from server.providers.errors import ProviderError
+from server.providers.base import Operation, Provider
+from server.providers.errors import Fault
 from server.providers.loader import build_provider, provider_kinds
-from tests.fakes.answers import Status
+from tests.fakes.answers import Status, Text
+from tests.fakes.faults import BlankLines, Stall
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import chat_ask, chat_batches, context
+from tests.server.providers.asking import chat_ask, chat_batches, completion, context, failure
 
 KINDS = provider_kinds()
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
@@ -32,6 +36,15 @@ DIALECTS = [
     for module in [importlib.import_module(f"server.providers.{found.name}")]
     if hasattr(module, "KINDS")
 ]
+
+
+@asynccontextmanager
+async def speaking(vendor: ScriptedVendor, kind: ProviderKind) -> AsyncIterator[Provider]:
+    """The provider of a row of the kind, at the vendor's address."""
+    base_url = vendor.url if kind.type in BARE else f"{vendor.url}/v1"
+    async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
+        assert vendor.key not in repr(given)
+        yield build_provider(given)
 
 
 def test_every_dialect_is_found() -> None:
@@ -77,12 +90,9 @@ async def test_a_refusal_is_a_provider_error_that_hides_the_key(
     vendor: ScriptedVendor, kind: ProviderKind, status: int
 ) -> None:
     vendor.add(Status(status, message="No."))
-    base_url = vendor.url if kind.type in BARE else f"{vendor.url}/v1"
-    async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
-        assert vendor.key not in repr(given)
-        with pytest.raises(ProviderError) as raised:
-            await chat_batches(build_provider(given), chat_ask({}, model="some-model"))
-    assert (raised.value.status, raised.value.message) == (status, "No.")
+    async with speaking(vendor, kind) as provider:
+        error = await failure(provider, chat_ask({}, model="some-model"))
+    assert (error.status, error.message) == (status, "No.")
 
 
 @every_wired_kind
@@ -90,14 +100,45 @@ async def test_a_refusal_is_a_provider_error_that_hides_the_key(
 async def test_an_answer_begins_with_its_role_and_ends_with_a_reason(
     vendor: ScriptedVendor, kind: ProviderKind, streamed: bool
 ) -> None:
-    base_url = vendor.url if kind.type in BARE else f"{vendor.url}/v1"
-    async with context(kind.type, base_url=base_url, api_key=vendor.key) as given:
-        batches = await chat_batches(build_provider(given), chat_ask({}, model="some-model", streamed=streamed))
+    async with speaking(vendor, kind) as provider:
+        batches = await chat_batches(provider, chat_ask({}, model="some-model", streamed=streamed))
     choices = [choice for batch in batches for chunk in batch.chunks for choice in chunk.choices]
     assert choices[0].delta.role == "assistant"
     assert [choice.finish_reason for choice in choices if choice.HasField("finish_reason")] == ["stop"]
     assert all(batch.chunks or batch.HasField("usage") for batch in batches)
     assert batches[-1].finishing
+
+
+@every_wired_kind
+async def test_a_connection_is_kept_after_a_stream(vendor: ScriptedVendor, kind: ProviderKind) -> None:
+    async with speaking(vendor, kind) as provider:
+        for _ in range(3):
+            await chat_batches(provider, chat_ask({}, model="some-model", streamed=True))
+    assert {request.connection for request in vendor.requests} == {1}
+
+
+@every_wired_kind
+async def test_blank_lines_before_an_unstreamed_answer_are_nothing(vendor: ScriptedVendor, kind: ProviderKind) -> None:
+    vendor.add(Text("Hello").with_fault(BlankLines()))
+    async with speaking(vendor, kind) as provider:
+        answer = await completion(provider, chat_ask({}, model="some-model"))
+    assert answer.choices[0].message.content == "Hello"
+
+
+@every_wired_kind
+async def test_a_vendor_that_is_not_there_is_a_connection_error(kind: ProviderKind) -> None:
+    async with ScriptedVendor() as vendor:
+        pass
+    async with speaking(vendor, kind) as provider:
+        assert (await failure(provider, chat_ask({}, model="some-model"))).fault is Fault.CONNECTION
+
+
+@every_wired_kind
+async def test_an_answer_that_takes_too_long_is_a_timeout(vendor: ScriptedVendor, kind: ProviderKind) -> None:
+    vendor.add(Text("Hello").with_fault(Stall()))
+    async with speaking(vendor, kind) as provider:
+        late = replace(chat_ask({}, model="some-model"), timeout_s=0.05)
+        assert (await failure(provider, late)).fault is Fault.TIMEOUT
 
 
 def test_a_type_that_nobody_speaks_is_not_built() -> None:

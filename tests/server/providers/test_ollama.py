@@ -258,12 +258,6 @@ async def test_refusals_are_told_by_status_and_text(
     assert error.message
 
 
-async def test_a_connection_is_kept_after_a_stream(vendor: ScriptedVendor, provider: Provider) -> None:
-    for _ in range(3):
-        await chat_batches(provider, ask(streamed=True))
-    assert {request.connection for request in vendor.requests} == {vendor.requests[0].connection}
-
-
 async def test_chunks_arrive_before_the_stream_ends_and_leaving_it_closes_the_connection(
     vendor: ScriptedVendor, provider: Provider
 ) -> None:
