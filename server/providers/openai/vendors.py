@@ -351,6 +351,3 @@ VENDORS = (
     ),
     # Gemini, Cohere and Ollama offer OpenAI's dialect beside their own; Bedrock does not.
 )
-
-UNBUILT: tuple[str, ...] = ()
-"""Types that a configuration may name and that no file here speaks yet."""
