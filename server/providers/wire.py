@@ -1,11 +1,36 @@
-"""What answers of several vendors have alike as they are on the wire: counts of tokens, and arguments of calls."""
+"""What answers of several vendors have alike as they are on the wire: how they are read, token counts, arguments of calls."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import msgspec
 
+from server.providers.errors import Fault, ProviderError
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 """A number of tokens."""
+
+T = TypeVar("T")
+
+
+def decoded(
+    decoder: msgspec.json.Decoder[T], body: bytes, error_in: Callable[[bytes], ProviderError | None], wrong: str
+) -> T:
+    """What a body says.
+
+    Args:
+        decoder: of what is expected.
+        body: the body, or an event of a stream.
+        error_in: finds the vendor's error in it.
+        wrong: what is to be said of the provider where it is neither.
+
+    Raises:
+        ProviderError: what `error_in` finds, else PROTOCOL.
+    """
+    try:
+        return decoder.decode(body)
+    except ValueError:
+        raise error_in(body) or ProviderError(Fault.PROTOCOL, wrong) from None
 
 
 def take_over(counted: msgspec.Struct, later: msgspec.Struct) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from server.providers.anthropic.errors import error_in
 from server.providers.base import ListedModel
-from server.providers.errors import Fault, ProviderError
+from server.providers.wire import decoded
 
 _EVERY_MODEL = frozenset({"chat", "tools"})
 _CAPABILITIES = {"image_input": "vision", "thinking": "reasoning", "structured_outputs": "json_schema"}
@@ -45,10 +45,7 @@ def listed_models(body: bytes) -> tuple[list[ListedModel], str]:
     Raises:
         ProviderError: PROTOCOL when the body is no such page; what it says, when it is an error.
     """
-    try:
-        page = _PAGE.decode(body)
-    except ValueError:
-        raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer is no list of models.") from None
+    page = decoded(_PAGE, body, error_in, "The provider's answer is no list of models.")
     found = [_listed(model) for model in page.data if model.lifecycle != "retired"]
     return found, (page.last_id or "") if page.has_more else ""
 

@@ -13,6 +13,7 @@ from server.providers.gemini.errors import error_in
 from server.providers.gemini.wire import WireUsage
 from server.providers.parameters import body_bytes
 from server.providers.vectors import embedding, input_texts
+from server.providers.wire import decoded
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import EmbeddingList, EmbeddingRequest
 
@@ -75,10 +76,7 @@ class Vectors:
         Raises:
             ProviderError: PROTOCOL when it is no such answer; whatever it says, when it is an error.
         """
-        try:
-            answer = _VECTORS.decode(body)
-        except ValueError:
-            raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer has no vectors.") from None
+        answer = decoded(_VECTORS, body, error_in, "The provider's answer has no vectors.")
         if len(answer.embeddings) != count:
             raise ProviderError(Fault.PROTOCOL, "The provider's answer has another number of vectors than of texts.")
         first = len(self._list.data)

@@ -6,10 +6,9 @@ execution of the vendor's ran and said has no place in the contract.
 
 import msgspec
 
-from server.providers.errors import Fault, ProviderError
 from server.providers.gemini.errors import error_in
 from server.providers.refusals import ended_in_error
-from server.providers.wire import Count
+from server.providers.wire import Count, decoded
 from trunkline.v1.chat_pb2 import InputTokensDetails, OutputTokensDetails, Usage
 
 
@@ -158,10 +157,7 @@ def read_answer(data: bytes, what: str) -> WireAnswer:
     Raises:
         ProviderError: PROTOCOL when it is none; whatever it says, when it is an error.
     """
-    try:
-        answer = _ANSWER.decode(data)
-    except ValueError:
-        raise error_in(data) or ProviderError(Fault.PROTOCOL, f"The provider's {what} makes no sense.") from None
+    answer = decoded(_ANSWER, data, error_in, f"The provider's {what} makes no sense.")
     if answer.error is not None:
         raise error_in(data) or ended_in_error()
     return answer

@@ -9,11 +9,12 @@ from typing import cast
 import msgspec
 
 from server.providers.anthropic.errors import error_in, refusal
-from server.providers.errors import Fault, ProviderError
+from server.providers.errors import ProviderError
 from server.providers.legacy.answer import Piece, finish_reason
 from server.providers.legacy.prompt import Plain, human_assistant
 from server.providers.refusals import ended_in_error
 from server.providers.sse import Event, SseParser
+from server.providers.wire import decoded
 
 Json = dict[str, object]
 
@@ -64,10 +65,7 @@ class AnthropicPrompt:
 
     def whole(self, body: bytes, plain: Plain) -> Piece:
         """See `Form.whole`; the text begins with a blank that belongs to the prompt."""
-        try:
-            wire = _COMPLETION.decode(body)
-        except ValueError:
-            raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer is not a completion.") from None
+        wire = decoded(_COMPLETION, body, error_in, "The provider's answer is not a completion.")
         reason = finish_reason(wire.stop_reason, None, plain.max_tokens)
         return Piece(wire.completion.removeprefix(" "), reason, id=wire.id, model=wire.model)
 
@@ -103,12 +101,7 @@ class CompletionStream:
                 yield self._piece(event)
 
     def _piece(self, event: Event) -> Piece:
-        try:
-            wire = _COMPLETION.decode(event.data)
-        except ValueError:
-            raise error_in(event.data) or ProviderError(
-                Fault.PROTOCOL, f"The provider's stream has a malformed `{event.name[:64]}`."
-            ) from None
+        wire = decoded(_COMPLETION, event.data, error_in, f"The provider's stream has a malformed `{event.name[:64]}`.")
         text = wire.completion if self._begun else wire.completion.removeprefix(" ")
         self._begun = self._begun or bool(wire.completion)
         self.done = wire.stop_reason is not None

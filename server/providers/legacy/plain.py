@@ -14,7 +14,7 @@ from server.providers.legacy.form import PieceStream
 from server.providers.legacy.prompt import Plain, lines, query
 from server.providers.openai.errors import refusal, told
 from server.providers.unsupported import unsupported
-from server.providers.wire import Count
+from server.providers.wire import Count, decoded
 from trunkline.v1.chat_pb2 import Usage
 
 Json = dict[str, object]
@@ -47,6 +47,7 @@ class _WireAnswer(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_WireAnswer)
+_NO_TEXT = "The provider's answer has no text."
 
 
 class _PlainForm:
@@ -57,15 +58,12 @@ class _PlainForm:
 
     def whole(self, body: bytes, plain: Plain) -> Piece:
         """See `Form.whole`."""
-        try:
-            wire = _ANSWER.decode(body)
-        except ValueError:
-            raise self.error_in(body) or _no_text() from None
+        wire = decoded(_ANSWER, body, self.error_in, _NO_TEXT)
         choice = wire.choices[0] if wire.choices else None
         texts = (wire.answer, wire.completion, wire.text, choice.text if choice else None)
         text = next((text for text in texts if text is not None), None)
         if text is None:
-            raise self.error_in(body) or _no_text()
+            raise self.error_in(body) or ProviderError(Fault.PROTOCOL, _NO_TEXT)
         usage = None if wire.usage is None else wire.usage.typed()
         said = wire.finish_reason or wire.stop_reason or (choice.finish_reason if choice else None)
         sources = wire.perplexity_sources
@@ -117,7 +115,3 @@ class GrokComplete(_PlainForm):
     def body(self, plain: Plain, model: str) -> Json:
         """See `Form.body`."""
         return {"model": model, "prompt": lines(plain, "\n"), "max_tokens": plain.max_tokens}
-
-
-def _no_text() -> ProviderError:
-    return ProviderError(Fault.PROTOCOL, "The provider's answer has no text.")

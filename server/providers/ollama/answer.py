@@ -13,7 +13,7 @@ from server.providers.extra_fields import NO_CHOICES
 from server.providers.ollama.errors import error_in
 from server.providers.refusals import ended_in_error
 from server.providers.vectors import embedding
-from server.providers.wire import Count, arguments_text
+from server.providers.wire import Count, arguments_text, decoded
 from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Message, ToolCall, Usage
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import EmbeddingList, TextChoice, TextCompletion
@@ -220,10 +220,7 @@ def embedding_list(body: bytes, model: str, count: int, as_base64: bool) -> Embe
     Raises:
         ProviderError: PROTOCOL when the body holds no vector for each text; what it says, when it is an error.
     """
-    try:
-        answer = _EMBEDDINGS.decode(body)
-    except ValueError:
-        raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer has no vectors.") from None
+    answer = decoded(_EMBEDDINGS, body, error_in, "The provider's answer has no vectors.")
     if len(answer.embeddings) != count:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer does not have a vector for each text.")
     data = [embedding(index, vector, as_base64) for index, vector in enumerate(answer.embeddings)]
@@ -232,10 +229,7 @@ def embedding_list(body: bytes, model: str, count: int, as_base64: bool) -> Embe
 
 
 def _line(data: bytes) -> _Line:
-    try:
-        line = _LINE.decode(data)
-    except ValueError:
-        raise error_in(data) or _broken("is malformed") from None
+    line = decoded(_LINE, data, error_in, "The provider's answer is malformed.")
     if bytes(line.error) not in (b"", b"null"):
         raise error_in(data) or ended_in_error()
     return line

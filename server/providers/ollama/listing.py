@@ -5,8 +5,8 @@ from datetime import datetime
 import msgspec
 
 from server.providers.base import ListedModel
-from server.providers.errors import Fault, ProviderError
 from server.providers.ollama.errors import error_in
+from server.providers.wire import decoded
 
 _CAPABILITIES = {
     "completion": frozenset({"chat", "text", "json_schema"}),
@@ -43,10 +43,7 @@ def listed_models(body: bytes) -> tuple[ListedModel, ...]:
     Raises:
         ProviderError: PROTOCOL when the body is no list; what it says, when it is an error.
     """
-    try:
-        tags = _TAGS.decode(body)
-    except ValueError:
-        raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer is no list of models.") from None
+    tags = decoded(_TAGS, body, error_in, "The provider's answer is no list of models.")
     return tuple(_listed(model) for model in tags.models if model.model or model.name)
 
 
