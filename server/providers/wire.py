@@ -1,4 +1,4 @@
-"""What answers of several vendors have alike as they are on the wire: how they are read, token counts, arguments of calls."""
+"""What answers of several vendors have alike as they are on the wire: how they are read, counts of tokens, arguments."""
 
 from collections.abc import Callable
 from typing import Annotated, TypeVar
