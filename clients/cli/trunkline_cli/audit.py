@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from trunkline.v1.tenancy_pb2 import AuditEntry
-from trunkline_cli.connected import connected
+from trunkline_cli.connected import asking
 from trunkline_cli.records import Kind, id_of, when
 from trunkline_client import Client
 
@@ -49,4 +49,4 @@ def _audit(
     return islice(client.admin.list_audit_entries(resource=resource, actor=actor), most or None)
 
 
-audit = connected(_audit, KIND.show_all)
+audit = asking(_audit, KIND.show_all)

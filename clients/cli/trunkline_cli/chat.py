@@ -9,15 +9,8 @@ from typing import Annotated
 import typer
 
 from trunkline.v1.chat_pb2 import ChatCompletionChunk, ChatCompletionRequest, Message
-from trunkline_cli.connection import (
-    DEFAULT_TARGET,
-    ApiKeyOption,
-    Connection,
-    TargetOption,
-    TimeoutOption,
-    TlsCaOption,
-    TlsOption,
-)
+from trunkline_cli.connected import connected
+from trunkline_cli.connection import Connection
 from trunkline_cli.interrupts import hold_back
 from trunkline_cli.terminal import open_console, print_line, visible
 from trunkline_client import Client, TrunklineError
@@ -25,7 +18,8 @@ from trunkline_client import Client, TrunklineError
 _PROMPT = "> "
 
 
-def chat(
+def _chat(
+    connection: Connection,
     message: Annotated[
         str | None,
         typer.Argument(
@@ -51,18 +45,12 @@ def chat(
             show_default=False,
         ),
     ] = None,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 600.0,
 ) -> None:
     """Ask a model, and show its answer as it comes.
 
     In a conversation Ctrl-C stops an answer and Ctrl-D ends the conversation.
     """
     question = _question(message)
-    connection = Connection(target, api_key, tls, tls_ca, timeout)
     first = [Message(role="system", content=_utf8(system))] if system else []
     request = ChatCompletionRequest(model=_utf8(model), messages=first, temperature=temperature)
     with connection.open() as client:
@@ -71,6 +59,9 @@ def chat(
             Answer().show(client, request)
         else:
             _converse(client, request, connection)
+
+
+chat = connected(_chat, timeout_s=600.0)
 
 
 class Answer:

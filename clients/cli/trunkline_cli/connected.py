@@ -1,4 +1,5 @@
-"""Commands that ask a gateway: each is a function of a client, and gets the options that say where the gateway is."""
+"""Commands that ask a gateway: each is a function of a connection, or of a client, and gets the options that say where the
+gateway is."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -7,27 +8,34 @@ from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 
 import typer
 
-from trunkline_cli.connection import (
-    DEFAULT_TARGET,
-    ApiKeyOption,
-    Connection,
-    TargetOption,
-    TimeoutOption,
-    TlsCaOption,
-    TlsOption,
-)
+from trunkline_cli.connection import Connection
 from trunkline_client import Client
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_JSON = "as_json"
-JsonOption = Annotated[
-    bool, typer.Option("--json", envvar="TRUNKLINE_JSON", help="Write JSON, as the REST API has it.", show_default=False)
-]
+_JSON = Parameter(
+    "as_json",
+    Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option("--json", envvar="TRUNKLINE_JSON", help="Write JSON, as the REST API has it.", show_default=False),
+    ],
+)
 
 
-def connected(
+def connected(command: Callable[Concatenate[Connection, P], None], timeout_s: float = 30.0) -> Callable[..., None]:
+    """A command that is given a connection.
+
+    Args:
+        command: its parameters after the connection are the command's own.
+        timeout_s: how long an answer may take where the options do not say.
+    """
+    return _connected(command, _after_first(command), timeout_s)
+
+
+def asking(
     command: Callable[Concatenate[Client, P], R],
     show: Callable[[R, bool], None],
     arguments: Iterable[Parameter] = (),
@@ -40,15 +48,24 @@ def connected(
         arguments: parameters of `command` as they are to be read from the command line.
     """
     known = {parameter.name: parameter for parameter in arguments}
-    own = [known.get(each.name, each) for each in list(inspect.signature(command).parameters.values())[1:]]
-    common = list(inspect.signature(_connection).parameters.values())
-    parameters = [*own, Parameter(_JSON, Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption), *common]
+
+    def ask(connection: Connection, /, as_json: bool, **given: object) -> None:
+        with connection.open() as client:
+            show(cast(Callable[..., R], command)(client, **given), as_json)
+
+    ask.__doc__ = command.__doc__
+    return _connected(ask, [*(known.get(each.name, each) for each in _after_first(command)), _JSON])
+
+
+def _connected(command: Callable[..., None], own: Iterable[Parameter], timeout_s: float = 30.0) -> Callable[..., None]:
+    """A command with parameters of its own and those of a connection, which it is given."""
+    where = dict(inspect.signature(Connection).parameters)
+    where["timeout_s"] = where["timeout_s"].replace(default=timeout_s)
+    parameters = [*own, *where.values()]
 
     def run(**given: object) -> None:
-        as_json = bool(given.pop(_JSON))
-        where = {each.name: given.pop(each.name) for each in common}
-        with cast(Callable[..., Connection], _connection)(**where).open() as client:
-            show(cast(Callable[..., R], command)(client, **given), as_json)
+        connection = cast(Callable[..., Connection], Connection)(**{name: given.pop(name) for name in where})
+        command(connection, **given)
 
     run.__doc__ = command.__doc__
     run.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -56,11 +73,5 @@ def connected(
     return run
 
 
-def _connection(
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> Connection:
-    return Connection(target, api_key, tls, tls_ca, timeout)
+def _after_first(function: Callable[..., object]) -> list[Parameter]:
+    return list(inspect.signature(function).parameters.values())[1:]

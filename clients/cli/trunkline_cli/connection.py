@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
@@ -12,53 +12,47 @@ from trunkline_cli.failure import explain
 from trunkline_cli.terminal import open_console, print_line
 from trunkline_client import Client, Tls, TrunklineError
 
-DEFAULT_TARGET = "127.0.0.1:50051"
-
-TargetOption: TypeAlias = Annotated[
-    str,
-    typer.Option("--target", envvar="TRUNKLINE_TARGET", help="Where the gateway's gRPC port is: HOST:PORT or unix:/PATH."),
-]
-ApiKeyOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--api-key",
-        envvar="TRUNKLINE_API_KEY",
-        help="The key to show. In the variable it stays out of the list of processes.",
-        show_default=False,
-    ),
-]
-TlsOption: TypeAlias = Annotated[
-    bool, typer.Option("--tls/--no-tls", envvar="TRUNKLINE_TLS", help="Encrypt, and trust the usual authorities.")
-]
-TlsCaOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-ca",
-        envvar="TRUNKLINE_TLS_CA",
-        help="Encrypt, and trust only the authorities in this PEM file.",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-        show_default=False,
-    ),
-]
-TimeoutOption: TypeAlias = Annotated[
-    float,
-    typer.Option(
-        "--timeout", envvar="TRUNKLINE_TIMEOUT", min=0.001, max=86_400, help="How many seconds an answer may take."
-    ),
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What the options say."""
+    """What the options say; each attribute is one."""
 
-    target: str
-    api_key: str | None
-    tls: bool
-    tls_ca: Path | None
-    timeout_s: float
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", envvar="TRUNKLINE_TARGET", help="Where the gateway's gRPC port is: HOST:PORT or unix:/PATH."
+        ),
+    ] = "127.0.0.1:50051"
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            envvar="TRUNKLINE_API_KEY",
+            help="The key to show. In the variable it stays out of the list of processes.",
+            show_default=False,
+        ),
+    ] = None
+    tls: Annotated[
+        bool, typer.Option("--tls/--no-tls", envvar="TRUNKLINE_TLS", help="Encrypt, and trust the usual authorities.")
+    ] = False
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-ca",
+            envvar="TRUNKLINE_TLS_CA",
+            help="Encrypt, and trust only the authorities in this PEM file.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            show_default=False,
+        ),
+    ] = None
+    timeout_s: Annotated[
+        float,
+        typer.Option(
+            "--timeout", envvar="TRUNKLINE_TIMEOUT", min=0.001, max=86_400, help="How many seconds an answer may take."
+        ),
+    ] = 30.0
 
     @contextmanager
     def open(self) -> Iterator[Client]:

@@ -5,15 +5,8 @@ from typing import Annotated
 import typer
 
 from trunkline.v1.models_service_pb2 import Operation, RouteStep
-from trunkline_cli.connection import (
-    DEFAULT_TARGET,
-    ApiKeyOption,
-    Connection,
-    TargetOption,
-    TimeoutOption,
-    TlsCaOption,
-    TlsOption,
-)
+from trunkline_cli.connected import connected
+from trunkline_cli.connection import Connection
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
 _OPERATIONS = {
@@ -30,19 +23,11 @@ OperationOption = Annotated[
 ]
 
 
-def explain(
-    model: ModelArgument,
-    operation: OperationOption = "chat",
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+def _explain(connection: Connection, model: ModelArgument, operation: OperationOption = "chat") -> None:
     """Tell where a request for a model would go now, in which order, and why not elsewhere."""
     if operation not in _OPERATIONS:
         raise typer.BadParameter(f"must be one of {', '.join(_OPERATIONS)}", param_hint="--operation")
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
+    with connection.open() as client:
         route = client.models.explain_route(model, _OPERATIONS[operation])
     console = open_console()
     alias = f" stands for {route.resolved_model}" if route.resolved_model != route.model else ""
@@ -51,6 +36,9 @@ def explain(
     for step in route.steps:
         add_row(table, str(step.place or "-"), step.provider, step.model or "-", step.purpose or "-", _note(step))
     console.print(table)
+
+
+explain = connected(_explain)
 
 
 def _note(step: RouteStep) -> str:

@@ -5,15 +5,8 @@ from typing import Annotated, Literal
 import typer
 
 from trunkline.v1.models_service_pb2 import Model, ProviderStatus
-from trunkline_cli.connection import (
-    DEFAULT_TARGET,
-    ApiKeyOption,
-    Connection,
-    TargetOption,
-    TimeoutOption,
-    TlsCaOption,
-    TlsOption,
-)
+from trunkline_cli.connected import connected
+from trunkline_cli.connection import Connection
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 from trunkline_client import Client
 
@@ -26,24 +19,19 @@ RefreshOption = Annotated[
 ]
 
 
-def models(
-    provider: ProviderOption = None,
-    refresh: RefreshOption = False,
-    target: TargetOption = DEFAULT_TARGET,
-    api_key: ApiKeyOption = None,
-    tls: TlsOption = False,
-    tls_ca: TlsCaOption = None,
-    timeout: TimeoutOption = 30.0,
-) -> None:
+def _models(connection: Connection, provider: ProviderOption = None, refresh: RefreshOption = False) -> None:
     """List the models that a gateway serves, and what they cost: US dollars for a million tokens in and out."""
     table = open_table("MODEL", "PROVIDER", "CONTEXT", "MAX OUTPUT", "PRICE", "STATUS")
-    with Connection(target, api_key, tls, tls_ca, timeout).open() as client:
+    with connection.open() as client:
         if refresh:
             _refresh(client, provider)
         for model in client.models.list_provider_models(provider) if provider else client.models.list_models():
             limits = (_count(model, "context_window"), _count(model, "max_output_tokens"))
             add_row(table, model.id, model.provider, *limits, _price(model), _status(model))
     open_console().print(table)
+
+
+models = connected(_models)
 
 
 def _refresh(client: Client, provider: str | None) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gateway_http.transcoding.json_rules import to_json
 from trunkline.v1.tenancy_pb2 import ApiKey, LimitPeriod, Tenant, User
-from trunkline_cli.connected import connected
+from trunkline_cli.connected import asking
 from trunkline_cli.terminal import add_row, open_console, open_table
 from trunkline_client import Client
 
@@ -118,7 +118,7 @@ class Group(Generic[M]):
         help: str | None = None,
     ) -> None:
         """Any other command."""
-        self.app.command(verb, help=help)(connected(command, show, [self._record]))
+        self.app.command(verb, help=help)(asking(command, show, [self._record]))
 
 
 def full_name(collection: str, given: str) -> str:
