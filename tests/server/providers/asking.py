@@ -13,11 +13,15 @@ from server.providers.base import Ask, Operation, Provider, ProviderContext
 from server.providers.errors import ProviderError
 from server.providers.http.http1 import Http1
 from trunkline.v1.chat_pb2 import ChatCompletion, ChatCompletionChunk
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
-from trunkline_json import CHAT_CHUNK, CHAT_REQUEST
+from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, StreamChatCompletionResponse
+from trunkline.v1.text_pb2 import EmbeddingList
+from trunkline_json import CHAT_CHUNK, CHAT_REQUEST, EMBEDDING_REQUEST
 
 NOW = 1_790_000_000.5
 HELLO: list[object] = [{"role": "user", "content": "Hello"}]
+WEATHER: dict[str, object] = {
+    "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+}
 
 
 @asynccontextmanager
@@ -40,6 +44,12 @@ def chat_ask(body: Mapping[str, object], model: str = "asked", streamed: bool = 
     return Ask(Operation.CHAT, request, model, streamed, timeout_s=20)
 
 
+def embeddings_ask(body: Mapping[str, object], model: str = "asked", timeout_s: float = 20) -> Ask:
+    """Asks for embeddings, with the request as OpenAI's JSON."""
+    request = EMBEDDING_REQUEST.parse({"model": "alias", **body}, strict=True)
+    return Ask(Operation.EMBEDDINGS, request, model, streamed=False, timeout_s=timeout_s)
+
+
 async def chat_batches(provider: Provider, ask: Ask) -> list[StreamChatCompletionResponse]:
     """Every batch of an answer."""
     async with aclosing(provider.stream(ask)) as batches:
@@ -60,6 +70,14 @@ def chunks_of(batches: list[StreamChatCompletionResponse]) -> list[ChatCompletio
 def as_json(chunks: list[ChatCompletionChunk]) -> list[dict[str, object]]:
     """The chunks as OpenAI's JSON."""
     return [CHAT_CHUNK.render(chunk) for chunk in chunks]
+
+
+async def embedded(provider: Provider, ask: Ask) -> EmbeddingList:
+    """The vectors of an answer, which is one batch."""
+    async with aclosing(provider.stream(ask)) as batches:
+        (batch,) = [batch async for batch in batches]
+    assert isinstance(batch, CreateEmbeddingsResponse)
+    return batch.embeddings
 
 
 async def completion(provider: Provider, ask: Ask) -> ChatCompletion:

@@ -33,12 +33,9 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
+from tests.server.providers.asking import NOW, WEATHER, chat_ask, chat_batches, chunks_of, completion, context, failure
 
 MODEL = "claude-sonnet-4-5"
-WEATHER: dict[str, object] = {
-    "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-}
 USAGE = Usage(100, 20, cached_tokens=60, cache_write_tokens=10, reasoning_tokens=5)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
 TRANSCRIPT = Path(__file__).parent / "transcripts" / "anthropic_text.sse"

@@ -21,13 +21,10 @@ from tests.fakes.bedrock_signature import ACCESS_KEY, REGION
 from tests.fakes.faults import BadJson, Batch, Cut, ErrorInStream, HtmlOk, NoDone, Reset, SplitBytes, Stall
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
+from tests.server.providers.asking import NOW, WEATHER, chat_ask, chat_batches, chunks_of, completion, context, failure
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 PROFILE = "arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-WEATHER: dict[str, object] = {
-    "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-}
 USAGE = Usage(100, 20, cached_tokens=60, cache_write_tokens=10)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
 

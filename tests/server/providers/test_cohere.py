@@ -31,12 +31,9 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
+from tests.server.providers.asking import NOW, WEATHER, chat_ask, chat_batches, chunks_of, completion, context, failure
 
 MODEL = "command-a-03-2025"
-WEATHER: dict[str, object] = {
-    "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-}
 USAGE = Usage(100, 20, cached_tokens=60)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
 TRANSCRIPT = Path(__file__).parent / "transcripts" / "cohere_text.sse"

@@ -2,8 +2,7 @@
 
 import base64
 import struct
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
@@ -14,9 +13,7 @@ from server.providers.errors import Fault, ProviderError
 from tests.fakes.answers import Embeddings, Status, Usage
 from tests.fakes.faults import BadJson, ErrorOn200, Stall
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import context
-from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
-from trunkline.v1.text_pb2 import EmbeddingList
+from tests.server.providers.asking import context, embedded, embeddings_ask, failure
 from trunkline_json import EMBEDDING_REQUEST
 
 MODEL = "embed-v4.0"
@@ -28,19 +25,8 @@ async def provider(vendor: ScriptedVendor) -> AsyncIterator[Provider]:
         yield build(given)
 
 
-async def embedded(provider: Provider, body: dict[str, object], timeout_s: float = 20) -> EmbeddingList:
-    request = EMBEDDING_REQUEST.parse({"model": "alias", **body}, strict=True)
-    ask = Ask(Operation.EMBEDDINGS, request, MODEL, streamed=False, timeout_s=timeout_s)
-    async with aclosing(provider.stream(ask)) as batches:
-        (batch,) = [batch async for batch in batches]
-    assert isinstance(batch, CreateEmbeddingsResponse)
-    return batch.embeddings
-
-
-async def failure(provider: Provider, body: dict[str, object], timeout_s: float = 20) -> ProviderError:
-    with pytest.raises(ProviderError) as raised:
-        await embedded(provider, body, timeout_s)
-    return raised.value
+def ask(body: Mapping[str, object], timeout_s: float = 20) -> Ask:
+    return embeddings_ask(body, MODEL, timeout_s)
 
 
 REQUESTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
@@ -60,7 +46,7 @@ REQUESTS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 async def test_requests(
     vendor: ScriptedVendor, provider: Provider, given: dict[str, object], expected: dict[str, object]
 ) -> None:
-    await embedded(provider, given)
+    await embedded(provider, ask(given))
     (request,) = vendor.requests
     plain = {"model": MODEL, "input_type": "search_document", "embedding_types": ["float"]}
     assert (request.path, request.body) == ("/v2/embed", {**plain, **expected})
@@ -68,13 +54,13 @@ async def test_requests(
 
 @pytest.mark.parametrize("tokens", [[1, 2], [[1], [2, 3]]], ids=["tokens", "lists of tokens"])
 async def test_tokens_are_refused(vendor: ScriptedVendor, provider: Provider, tokens: object) -> None:
-    error = await failure(provider, {"input": tokens})
+    error = await failure(provider, ask({"input": tokens}))
     assert (error.fault, error.param, vendor.requests) == (Fault.UNSUPPORTED, "input", [])
 
 
 async def test_vectors_arrive_in_order_with_what_is_counted_and_billed(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Embeddings(((0.5, -0.25), (1.0, 2.0)), usage=Usage(7, 0)))
-    answer = await embedded(provider, {"input": ["a", "b"]})
+    answer = await embedded(provider, ask({"input": ["a", "b"]}))
     assert [(item.index, list(item.values)) for item in answer.data] == [(0, [0.5, -0.25]), (1, [1.0, 2.0])]
     assert (answer.model, answer.usage.input_tokens, answer.usage.total_tokens) == (MODEL, 7, 7)
     assert answer.usage.extra_json == '{"billed_units":{"input_tokens":7}}'
@@ -82,14 +68,14 @@ async def test_vectors_arrive_in_order_with_what_is_counted_and_billed(vendor: S
 
 async def test_base64_is_handed_on_as_it_is(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Embeddings(((0.5, -0.25),)))
-    (item,) = (await embedded(provider, {"input": "a", "encoding_format": "base64"})).data
+    (item,) = (await embedded(provider, ask({"input": "a", "encoding_format": "base64"}))).data
     assert struct.unpack("<2f", base64.b64decode(item.values_base64)) == (0.5, -0.25)
     assert not item.values
 
 
 async def test_more_texts_than_the_vendor_takes_go_in_several_calls(vendor: ScriptedVendor, provider: Provider) -> None:
     texts = [str(number) for number in range(200)]
-    answer = await embedded(provider, {"input": texts})
+    answer = await embedded(provider, ask({"input": texts}))
     assert [request.body["texts"] for request in vendor.requests] == [texts[:96], texts[96:192], texts[192:]]
     assert [item.index for item in answer.data] == list(range(200))
     assert answer.usage.input_tokens == 200
@@ -111,12 +97,12 @@ async def test_what_goes_wrong_is_an_error(
     vendor: ScriptedVendor, provider: Provider, answer: Status | Embeddings, kind: Fault
 ) -> None:
     vendor.add(answer)
-    assert (await failure(provider, {"input": "a"})).fault is kind
+    assert (await failure(provider, ask({"input": "a"}))).fault is kind
 
 
 async def test_all_calls_together_are_given_the_time_of_one(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Embeddings(), Embeddings().with_fault(Stall()))
-    assert (await failure(provider, {"input": ["a"] * 97}, timeout_s=0.2)).fault is Fault.TIMEOUT
+    assert (await failure(provider, ask({"input": ["a"] * 97}, timeout_s=0.2))).fault is Fault.TIMEOUT
 
 
 def test_a_request_that_is_nested_too_deeply_is_the_callers_fault() -> None:

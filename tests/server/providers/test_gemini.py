@@ -33,13 +33,10 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
+from tests.server.providers.asking import NOW, WEATHER, chat_ask, chat_batches, chunks_of, completion, context, failure
 from trunkline_json import CHAT_COMPLETION
 
 MODEL = "gemini-3-flash-preview"
-WEATHER: dict[str, object] = {
-    "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-}
 USAGE = Usage(100, 20, cached_tokens=60, reasoning_tokens=5)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", id="b2")
 TRANSCRIPT = Path(__file__).parent / "transcripts" / "gemini_text.sse"

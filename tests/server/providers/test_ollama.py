@@ -35,16 +35,24 @@ from tests.fakes.faults import (
 )
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.vendor import ScriptedVendor
-from tests.server.providers.asking import NOW, chat_ask, chat_batches, chunks_of, completion, context, failure
+from tests.server.providers.asking import (
+    NOW,
+    WEATHER,
+    chat_ask,
+    chat_batches,
+    chunks_of,
+    completion,
+    context,
+    embedded,
+    embeddings_ask,
+    failure,
+)
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
-from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse, StreamTextCompletionResponse
-from trunkline_json import EMBEDDING_REQUEST, TEXT_REQUEST
+from trunkline.v1.completion_service_pb2 import StreamTextCompletionResponse
+from trunkline_json import TEXT_REQUEST
 
 MODEL = "qwen3:8b"
 RECORDED = (Path(__file__).parent / "transcripts" / "ollama_thinking_and_tools.ndjson").read_bytes()
-WEATHER: dict[str, object] = {
-    "tools": [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
-}
 USAGE = Usage(100, 20)
 RICH = Thinking("Hm, well.") + Text("Let me look.") + ToolCall("weather", {"city": "Pärïs"}) + ToolCall("weather", {})
 
@@ -303,19 +311,15 @@ async def test_a_broken_text_completion_is_an_error(vendor: ScriptedVendor, prov
         assert raised.value.fault is Fault.PROTOCOL
 
 
-async def embedded(provider: Provider, **body: object) -> CreateEmbeddingsResponse:
-    request = EMBEDDING_REQUEST.parse({"model": "alias", "input": ["a", "bc"], **body}, True)
-    async with aclosing(provider.stream(Ask(Operation.EMBEDDINGS, request, MODEL, False))) as batches:
-        (batch,) = [batch async for batch in batches]
-    return cast(CreateEmbeddingsResponse, batch)
+TWO_TEXTS = {"input": ["a", "bc"]}
 
 
 async def test_texts_become_vectors(vendor: ScriptedVendor, provider: Provider) -> None:
-    vectors = (await embedded(provider)).embeddings
+    vectors = await embedded(provider, embeddings_ask(TWO_TEXTS, MODEL))
     assert [(one.index, list(one.values)) for one in vectors.data] == [(0, [1.0, 0.5]), (1, [2.0, 0.5])]
     assert (vectors.model, vectors.usage.input_tokens, vectors.usage.total_tokens) == (MODEL, 9, 9)
-    packed = (await embedded(provider, encoding_format="base64")).embeddings.data[1].values_base64
-    assert struct.unpack("<2f", base64.b64decode(packed)) == (2.0, 0.5)
+    packed = await embedded(provider, embeddings_ask({**TWO_TEXTS, "encoding_format": "base64"}, MODEL))
+    assert struct.unpack("<2f", base64.b64decode(packed.data[1].values_base64)) == (2.0, 0.5)
     assert vendor.requests[0].path == "/api/embed"
 
 
@@ -324,9 +328,7 @@ async def test_a_vector_that_is_missing_is_an_error(
     vendor: ScriptedVendor, provider: Provider, answer: Embeddings | Raw
 ) -> None:
     vendor.add(answer)
-    with pytest.raises(ProviderError) as raised:
-        await embedded(provider)
-    assert raised.value.fault in (Fault.PROTOCOL, Fault.SERVER)
+    assert (await failure(provider, embeddings_ask(TWO_TEXTS, MODEL))).fault in (Fault.PROTOCOL, Fault.SERVER)
 
 
 async def test_models_that_were_pulled_are_listed(vendor: ScriptedVendor, provider: Provider) -> None:
