@@ -42,6 +42,7 @@ from server.interceptors.auth import Auth
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.request_id import RequestId
+from server.ledger.rows import Rows
 from server.policies.chaos import Chaos
 from server.policies.idempotency import Idempotency
 from server.providers.base import ProviderContext
@@ -176,7 +177,8 @@ class Core:
         self._idempotency = Idempotency(database, self._clock, token_hex(16))
         tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
         admin = AdminService(lambda: self._runtime, self._chaos, tenancy, sharing.require, prices.refresh)
-        self._register(Registry(interceptors, hosts), admin, self._idempotency, alerts)
+        rows = Rows(database, governance.flush)
+        self._register(Registry(interceptors, hosts), admin, self._idempotency, alerts, rows)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
@@ -291,13 +293,15 @@ class Core:
         )
         return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
-    def _register(self, registry: Registry, admin: AdminService, idempotency: Idempotency, alerts: AlertList) -> None:
+    def _register(
+        self, registry: Registry, admin: AdminService, idempotency: Idempotency, alerts: AlertList, rows: Rows
+    ) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
         completion = CompletionService(runtime, idempotency)
         models = ModelsService(runtime, self._selections, self._clock)
-        metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics)
+        metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics, rows)
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(completion, registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(models, registry)  # type: ignore[arg-type]

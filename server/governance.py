@@ -141,6 +141,11 @@ class Governance:
             governance._begin(share(redis, states, clock))
         return governance
 
+    async def flush(self) -> None:
+        """Returns when the database has all that was written down before, or fails. For those who are about to read it."""
+        if self._ledger is not None:
+            await self._ledger.flush()
+
     async def close(self) -> None:
         """Ends all of it; what is open is written first."""
         await self.accounts.close()

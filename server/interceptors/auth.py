@@ -28,7 +28,7 @@ class Need:
 OPEN = Need(())
 OPERATORS = Need((ADMIN,), tenants=False)
 _ADMINS, _COMPLETIONS = Need((ADMIN,)), Need((COMPLETION,))
-_SCRAPERS = Need((METRICS_READ, ADMIN), tenants=False)
+_SCRAPERS, _READERS = Need((METRICS_READ, ADMIN), tenants=False), Need((METRICS_READ, ADMIN))
 _MODELS, _METRICS = Need((MODELS_READ, COMPLETION)), Need((METRICS_READ, COMPLETION))
 
 _ADMIN_SERVICE = "/trunkline.v1.AdminService/"
@@ -43,6 +43,8 @@ _NEEDS: Mapping[str, Need] = {
     "/trunkline.v1.MetricsService/GetHealth": OPEN,
     "/trunkline.v1.MetricsService/ListProviders": _METRICS,
     "/trunkline.v1.MetricsService/ExportPrometheus": _SCRAPERS,
+    "/trunkline.v1.MetricsService/ListCompletions": _READERS,
+    "/trunkline.v1.MetricsService/GetCompletion": _READERS,
     "/trunkline.v1.AlertsService/ListAlerts": _ADMINS,
     f"{_ADMIN_SERVICE}GetTenant": _ADMINS,
     f"{_ADMIN_SERVICE}ListTenants": _ADMINS,

@@ -1,32 +1,18 @@
-"""Reads the ledger: completions by id or page by page, and the sums that quotas and budgets go by."""
+"""Reads the ledger: completions by id or page by page."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from server.ledger.row import Completion
 from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import COMPLETIONS
 
-Scope = Literal["global", "tenant", "user", "key", "model"]
-
 _BODIES = ("request_body", "answer_body")
 _BRIEF = tuple(column for column in COMPLETIONS.columns if column.name not in _BODIES)
-_SCOPES = {
-    "tenant": COMPLETIONS.c.tenant_id,
-    "user": COMPLETIONS.c.user_id,
-    "key": COMPLETIONS.c.key_id,
-    "model": COMPLETIONS.c.model,
-}
-_IS_OPEN = COMPLETIONS.c.state == "open"
-_USED_TOKENS = func.coalesce(COMPLETIONS.c.input_tokens, 0) + func.coalesce(COMPLETIONS.c.output_tokens, 0)
-_TOKENS = func.coalesce(func.sum(case((_IS_OPEN, COMPLETIONS.c.reserved_tokens), else_=_USED_TOKENS)), 0)
-_COST = func.coalesce(COMPLETIONS.c.cost_micros, 0)
-_MICROS = func.coalesce(func.sum(case((_IS_OPEN, COMPLETIONS.c.reserved_micros), else_=_COST)), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +28,7 @@ class Wanted:
         provider: who answered.
         status: how it ended; empty: it is open.
         operation: chat, text, embeddings, images or videos.
+        configured: whether its key is one of the configuration, which belongs to no tenant.
     """
 
     begin: int | None = None
@@ -54,6 +41,7 @@ class Wanted:
     provider: str | None = None
     status: str | None = None
     operation: str | None = None
+    configured: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +60,6 @@ class Page:
     next: Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What was used and is held back."""
-
-    tokens: int
-    micros: int
-
-
 class Rows:
     """Reads. Raises StorageError where the database fails.
 
@@ -92,9 +72,15 @@ class Rows:
         self._database = database
         self._flush = flush
 
-    async def find(self, id: str, tenant_id: str | None = None) -> Completion | None:
-        """One completion with its bodies; None: there is none, or it is not `tenant_id`'s where that is given."""
-        statement = select(COMPLETIONS).where(COMPLETIONS.c.id == id)
+    async def find(self, id: str, tenant_id: str | None = None, bodies: bool = True) -> Completion | None:
+        """One completion; None: there is none, or it is not `tenant_id`'s where that is given.
+
+        Args:
+            id: its id.
+            tenant_id: whose it has to be; None: anybody's.
+            bodies: whether it comes with its bodies.
+        """
+        statement = select(*(COMPLETIONS.columns if bodies else _BRIEF)).where(COMPLETIONS.c.id == id)
         if tenant_id is not None:
             statement = statement.where(COMPLETIONS.c.tenant_id == tenant_id)
         async with self._read() as connection:
@@ -120,22 +106,6 @@ class Rows:
         found = tuple(Completion.read(dict(row)) for row in rows[:count])
         return Page(found, Place(found[-1].begin_time, found[-1].id) if len(rows) > count and found else None)
 
-    async def spent(self, scope: Scope, scope_id: str, begin: int) -> Spent:
-        """The tokens and the money of completions that began at a time or later: what they used, or while they are open
-        what is held back for them. A cost that is not known counts as nothing.
-
-        Args:
-            scope: whose.
-            scope_id: which one's; nothing for `global`.
-            begin: microseconds since the epoch.
-        """
-        statement = select(_TOKENS, _MICROS).where(COMPLETIONS.c.begin_time >= begin)
-        if scope != "global":
-            statement = statement.where(_SCOPES[scope] == scope_id)
-        async with self._read() as connection:
-            tokens, micros = (await connection.execute(statement)).one()
-        return Spent(int(tokens), int(micros))
-
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
         if self._flush is not None:
@@ -146,11 +116,13 @@ class Rows:
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     table = COMPLETIONS.c
-    conditions = []
+    conditions: list[ColumnElement[bool]] = []
     if wanted.begin is not None:
         conditions.append(table.begin_time >= wanted.begin)
     if wanted.end is not None:
         conditions.append(table.begin_time < wanted.end)
+    if wanted.configured is not None:
+        conditions.append(table.tenant_id == "" if wanted.configured else table.tenant_id != "")
     names = ("tenant_id", "user_id", "key_id", "request_id", "model", "provider", "status", "operation")
     given = ((name, getattr(wanted, name)) for name in names)
     return conditions + [table[name] == value for name, value in given if value is not None]

@@ -8,7 +8,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.call import Call
 from server.clock import Clock
+from server.ledger.rows import Rows
 from server.runtime import ProviderRow, Runtime
+from server.services.completion_records import CompletionRecords
 from server.services.requests import page
 from server.telemetry.metrics import Metrics
 from trunkline.v1.metrics_service_pb2 import (
@@ -26,7 +28,7 @@ from trunkline.v1.metrics_service_pb2 import (
 from trunkline.v1.models_service_pb2 import ProviderStatus
 
 
-class MetricsService:
+class MetricsService(CompletionRecords):
     """Implements the contract's MetricsService.
 
     Args:
@@ -35,6 +37,7 @@ class MetricsService:
         clock: tells the time.
         stopping: whether the gateway is stopping.
         metrics: what is counted.
+        rows: what is written down of completions.
     """
 
     def __init__(
@@ -44,7 +47,9 @@ class MetricsService:
         clock: Clock,
         stopping: Callable[[], bool],
         metrics: Metrics,
+        rows: Rows,
     ) -> None:
+        super().__init__(rows)
         self._runtime = runtime
         self._version = version
         self._clock = clock

@@ -41,6 +41,7 @@ from trunkline.v1 import (
     models_service_pb2 as models,
 )
 from trunkline.v1.chat_pb2 import ChatChoice, ChatChunkChoice, ChatCompletion, ChatCompletionChunk, Message, Usage
+from trunkline.v1.completion_record_pb2 import CompletionRecord
 from trunkline.v1.text_pb2 import (
     Embedding,
     EmbeddingList,
@@ -359,6 +360,18 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
     ) -> metrics.ExportPrometheusResponse:
         async with self._script.call("ExportPrometheus", request, context):
             return metrics.ExportPrometheusResponse(content_type="text/plain", text="up 1\n")
+
+    async def ListCompletions(
+        self, request: metrics.ListCompletionsRequest, context: Context
+    ) -> metrics.ListCompletionsResponse:
+        async with self._script.call("ListCompletions", request, context):
+            number, more = ("1", "") if request.page_token else ("2", "more")
+            record = CompletionRecord(name=f"completion_records/{number}", model=request.model or "echo")
+            return metrics.ListCompletionsResponse(completion_records=[record], next_page_token=more)
+
+    async def GetCompletion(self, request: metrics.GetCompletionRequest, context: Context) -> metrics.GetCompletionResponse:
+        async with self._script.call("GetCompletion", request, context):
+            return metrics.GetCompletionResponse(completion_record=CompletionRecord(name=request.name, model="echo"))
 
 
 class Alerts(alerts_service_pb2_grpc.AlertsServiceServicer):

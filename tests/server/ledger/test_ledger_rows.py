@@ -1,4 +1,4 @@
-"""What is read from the ledger: pages, sums, and what follows from times and tokens."""
+"""What is read from the ledger: pages, and what follows from times and tokens."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,17 +9,19 @@ import pytest
 from server.ledger.entry import Status
 from server.ledger.ledger import Ledger
 from server.ledger.row import Completion
-from server.ledger.rows import Rows, Scope, Spent, Wanted
+from server.ledger.rows import Rows, Wanted
 from server.storage.database import Database
 from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement
 
 
 @pytest.fixture
 async def rows(database: Database, tmp_path: Path) -> AsyncIterator[Rows]:
-    """Settled: a, b (failed, of another tenant, its cost not known), c (another model). Open: d, the last."""
+    """Settled: a, b (failed, of another tenant, its cost not known), c (another model). Open: d, the last; before them
+    e, whose key is one of the configuration."""
     ledger = Ledger(database, TurnedClock(), "me", tmp_path / "spool")
     await ledger.recover()
-    await ledger.intent(intent("a"))
+    await ledger.intent(intent("e", BEGIN - 1, tenant_id="", user_id=""))
+    await ledger.intent(intent("a", request_body='{"messages": []}'))
     await ledger.intent(intent("b", tenant_id="other", user_id="bob", key_id="k2"))
     await ledger.intent(intent("c", model="small"))
     await ledger.intent(intent("d", BEGIN + 1))
@@ -33,16 +35,19 @@ async def rows(database: Database, tmp_path: Path) -> AsyncIterator[Rows]:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Wanted(), "dcba"),
+        (Wanted(), "dcbae"),
         (Wanted(begin=BEGIN + 1), "d"),
-        (Wanted(end=BEGIN + 1), "cba"),
+        (Wanted(end=BEGIN + 1), "cbae"),
         (Wanted(tenant_id="other"), "b"),
         (Wanted(user_id="ann", model="small"), "c"),
         (Wanted(key_id="k2"), "b"),
         (Wanted(request_id="req_a"), "a"),
         (Wanted(provider="openai", status="completed"), "ca"),
-        (Wanted(status=""), "d"),
+        (Wanted(status=""), "de"),
         (Wanted(operation="images"), ""),
+        (Wanted(configured=True), "e"),
+        (Wanted(key_id="key", configured=False), "dca"),
+        (Wanted(key_id="key", configured=True), "e"),
     ],
 )
 async def test_a_list_has_what_is_wanted_the_newest_first(rows: Rows, wanted: Wanted, expected: str) -> None:
@@ -52,8 +57,9 @@ async def test_a_list_has_what_is_wanted_the_newest_first(rows: Rows, wanted: Wa
 async def test_pages_follow_each_other_without_gap_or_repetition(rows: Rows) -> None:
     first = await rows.list(Wanted(), 2)
     second = await rows.list(Wanted(), 2, first.next)
-    assert ["".join(row.id for row in page.completions) for page in (first, second)] == ["dc", "ba"]
-    assert second.next is None
+    last = await rows.list(Wanted(), 2, second.next)
+    assert ["".join(row.id for row in page.completions) for page in (first, second, last)] == ["dc", "ba", "e"]
+    assert last.next is None
 
 
 async def test_a_tenant_does_not_find_anothers(rows: Rows) -> None:
@@ -61,21 +67,9 @@ async def test_a_tenant_does_not_find_anothers(rows: Rows) -> None:
     assert await rows.find("b", "other") is not None
 
 
-@pytest.mark.parametrize(
-    ("scope", "scope_id", "begin", "expected"),
-    [
-        ("global", "", 0, Spent(1450, 4468)),
-        ("tenant", "acme", 0, Spent(1300, 4468)),
-        ("user", "bob", 0, Spent(150, 0)),
-        ("key", "key", BEGIN + 1, Spent(1000, 2000)),
-        ("model", "small", 0, Spent(150, 1234)),
-        ("model", "none", 0, Spent(0, 0)),
-    ],
-)
-async def test_what_is_spent_is_what_was_used_and_is_held_back(
-    rows: Rows, scope: Scope, scope_id: str, begin: int, expected: Spent
-) -> None:
-    assert await rows.spent(scope, scope_id, begin) == expected
+async def test_bodies_are_read_where_they_are_wanted(rows: Rows) -> None:
+    found = [await rows.find("a", bodies=bodies) for bodies in (True, False)]
+    assert [row is not None and row.request_body for row in found] == ['{"messages": []}', None]
 
 
 @pytest.fixture

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from trunkline.v1 import completion_record_pb2 as trunkline_dot_v1_dot_completion__record__pb2
 from trunkline.v1 import models_service_pb2 as trunkline_dot_v1_dot_models__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"trunkline/v1/metrics_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!trunkline/v1/models_service.proto\"I\n\x17\x45xportPrometheusRequest\x12.\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1e.trunkline.v1.PrometheusFormat\">\n\x18\x45xportPrometheusResponse\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x12\n\x10GetHealthRequest\"9\n\x11GetHealthResponse\x12$\n\x06health\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Health\"\xb7\x01\n\x06Health\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0c\x63urrent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06uptime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\tproviders\x18\x05 \x01(\x0b\x32\x1c.trunkline.v1.ProviderCounts\"g\n\x0eProviderCounts\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07healthy\x18\x02 \x01(\x05\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x05\x12\x11\n\tunhealthy\x18\x04 \x01(\x05\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x05\"K\n\x14ListProvidersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\"[\n\x15ListProvidersResponse\x12)\n\tproviders\x18\x01 \x03(\x0b\x32\x16.trunkline.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12,\n\x06status\x18\x04 \x01(\x0e\x32\x1c.trunkline.v1.ProviderStatus\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12\x0e\n\x06\x66orced\x18\x06 \x01(\x08\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x14\n\x0c\x63\x61pabilities\x18\t \x03(\t*t\n\x10PrometheusFormat\x12!\n\x1dPROMETHEUS_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROMETHEUS_FORMAT_TEXT\x10\x01\x12!\n\x1dPROMETHEUS_FORMAT_OPENMETRICS\x10\x02\x32\xc8\x02\n\x0eMetricsService\x12\x65\n\tGetHealth\x12\x1e.trunkline.v1.GetHealthRequest\x1a\x1f.trunkline.v1.GetHealthResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x07/healthb\x06health\x12l\n\rListProviders\x12\".trunkline.v1.ListProvidersRequest\x1a#.trunkline.v1.ListProvidersResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/providers\x12\x61\n\x10\x45xportPrometheus\x12%.trunkline.v1.ExportPrometheusRequest\x1a&.trunkline.v1.ExportPrometheusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"trunkline/v1/metrics_service.proto\x12\x0ctrunkline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$trunkline/v1/completion_record.proto\x1a!trunkline/v1/models_service.proto\"I\n\x17\x45xportPrometheusRequest\x12.\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x1e.trunkline.v1.PrometheusFormat\">\n\x18\x45xportPrometheusResponse\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xf0\x02\n\x16ListCompletionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nbegin_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06tenant\x18\x05 \x01(\t\x12\x0c\n\x04user\x18\x06 \x01(\t\x12\x0f\n\x07\x61pi_key\x18\x07 \x01(\t\x12\r\n\x05model\x18\x08 \x01(\t\x12\x10\n\x08provider\x18\t \x01(\t\x12.\n\x06status\x18\n \x01(\x0e\x32\x1e.trunkline.v1.CompletionStatus\x12/\n\toperation\x18\x0b \x01(\x0e\x32\x17.trunkline.v1.OperationH\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x0c \x01(\tB\x0c\n\n_operation\"n\n\x17ListCompletionsResponse\x12:\n\x12\x63ompletion_records\x18\x01 \x03(\x0b\x32\x1e.trunkline.v1.CompletionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x14GetCompletionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"R\n\x15GetCompletionResponse\x12\x39\n\x11\x63ompletion_record\x18\x01 \x01(\x0b\x32\x1e.trunkline.v1.CompletionRecord\"\x12\n\x10GetHealthRequest\"9\n\x11GetHealthResponse\x12$\n\x06health\x18\x01 \x01(\x0b\x32\x14.trunkline.v1.Health\"\xb7\x01\n\x06Health\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x0c\x63urrent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x06uptime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\tproviders\x18\x05 \x01(\x0b\x32\x1c.trunkline.v1.ProviderCounts\"g\n\x0eProviderCounts\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07healthy\x18\x02 \x01(\x05\x12\x10\n\x08\x64\x65graded\x18\x03 \x01(\x05\x12\x11\n\tunhealthy\x18\x04 \x01(\x05\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x05\"K\n\x14ListProvidersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\"[\n\x15ListProvidersResponse\x12)\n\tproviders\x18\x01 \x03(\x0b\x32\x16.trunkline.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb9\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12,\n\x06status\x18\x04 \x01(\x0e\x32\x1c.trunkline.v1.ProviderStatus\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12\x0e\n\x06\x66orced\x18\x06 \x01(\x08\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x0e\n\x06models\x18\x08 \x03(\t\x12\x14\n\x0c\x63\x61pabilities\x18\t \x03(\t*t\n\x10PrometheusFormat\x12!\n\x1dPROMETHEUS_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROMETHEUS_FORMAT_TEXT\x10\x01\x12!\n\x1dPROMETHEUS_FORMAT_OPENMETRICS\x10\x02\x32\xdf\x04\n\x0eMetricsService\x12\x65\n\tGetHealth\x12\x1e.trunkline.v1.GetHealthRequest\x1a\x1f.trunkline.v1.GetHealthResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x07/healthb\x06health\x12l\n\rListProviders\x12\".trunkline.v1.ListProvidersRequest\x1a#.trunkline.v1.ListProvidersResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/providers\x12\x61\n\x10\x45xportPrometheus\x12%.trunkline.v1.ExportPrometheusRequest\x1a&.trunkline.v1.ExportPrometheusResponse\x12~\n\x0fListCompletions\x12$.trunkline.v1.ListCompletionsRequest\x1a%.trunkline.v1.ListCompletionsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/completion_records\x12\x94\x01\n\rGetCompletion\x12\".trunkline.v1.GetCompletionRequest\x1a#.trunkline.v1.GetCompletionResponse\":\x82\xd3\xe4\x93\x02\x34\x12\x1f/v1/{name=completion_records/*}b\x11\x63ompletion_recordb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,26 +40,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METRICSSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\202\323\344\223\002\021\022\007/healthb\006health'
   _globals['_METRICSSERVICE'].methods_by_name['ListProviders']._loaded_options = None
   _globals['_METRICSSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\202\323\344\223\002\014\022\n/providers'
-  _globals['_PROMETHEUSFORMAT']._serialized_start=1049
-  _globals['_PROMETHEUSFORMAT']._serialized_end=1165
-  _globals['_EXPORTPROMETHEUSREQUEST']._serialized_start=182
-  _globals['_EXPORTPROMETHEUSREQUEST']._serialized_end=255
-  _globals['_EXPORTPROMETHEUSRESPONSE']._serialized_start=257
-  _globals['_EXPORTPROMETHEUSRESPONSE']._serialized_end=319
-  _globals['_GETHEALTHREQUEST']._serialized_start=321
-  _globals['_GETHEALTHREQUEST']._serialized_end=339
-  _globals['_GETHEALTHRESPONSE']._serialized_start=341
-  _globals['_GETHEALTHRESPONSE']._serialized_end=398
-  _globals['_HEALTH']._serialized_start=401
-  _globals['_HEALTH']._serialized_end=584
-  _globals['_PROVIDERCOUNTS']._serialized_start=586
-  _globals['_PROVIDERCOUNTS']._serialized_end=689
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=691
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=766
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=768
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=859
-  _globals['_PROVIDER']._serialized_start=862
-  _globals['_PROVIDER']._serialized_end=1047
-  _globals['_METRICSSERVICE']._serialized_start=1168
-  _globals['_METRICSSERVICE']._serialized_end=1496
+  _globals['_METRICSSERVICE'].methods_by_name['ListCompletions']._loaded_options = None
+  _globals['_METRICSSERVICE'].methods_by_name['ListCompletions']._serialized_options = b'\202\323\344\223\002\030\022\026/v1/completion_records'
+  _globals['_METRICSSERVICE'].methods_by_name['GetCompletion']._loaded_options = None
+  _globals['_METRICSSERVICE'].methods_by_name['GetCompletion']._serialized_options = b'\202\323\344\223\0024\022\037/v1/{name=completion_records/*}b\021completion_record'
+  _globals['_PROMETHEUSFORMAT']._serialized_start=1692
+  _globals['_PROMETHEUSFORMAT']._serialized_end=1808
+  _globals['_EXPORTPROMETHEUSREQUEST']._serialized_start=220
+  _globals['_EXPORTPROMETHEUSREQUEST']._serialized_end=293
+  _globals['_EXPORTPROMETHEUSRESPONSE']._serialized_start=295
+  _globals['_EXPORTPROMETHEUSRESPONSE']._serialized_end=357
+  _globals['_LISTCOMPLETIONSREQUEST']._serialized_start=360
+  _globals['_LISTCOMPLETIONSREQUEST']._serialized_end=728
+  _globals['_LISTCOMPLETIONSRESPONSE']._serialized_start=730
+  _globals['_LISTCOMPLETIONSRESPONSE']._serialized_end=840
+  _globals['_GETCOMPLETIONREQUEST']._serialized_start=842
+  _globals['_GETCOMPLETIONREQUEST']._serialized_end=878
+  _globals['_GETCOMPLETIONRESPONSE']._serialized_start=880
+  _globals['_GETCOMPLETIONRESPONSE']._serialized_end=962
+  _globals['_GETHEALTHREQUEST']._serialized_start=964
+  _globals['_GETHEALTHREQUEST']._serialized_end=982
+  _globals['_GETHEALTHRESPONSE']._serialized_start=984
+  _globals['_GETHEALTHRESPONSE']._serialized_end=1041
+  _globals['_HEALTH']._serialized_start=1044
+  _globals['_HEALTH']._serialized_end=1227
+  _globals['_PROVIDERCOUNTS']._serialized_start=1229
+  _globals['_PROVIDERCOUNTS']._serialized_end=1332
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1334
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1409
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1411
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1502
+  _globals['_PROVIDER']._serialized_start=1505
+  _globals['_PROVIDER']._serialized_end=1690
+  _globals['_METRICSSERVICE']._serialized_start=1811
+  _globals['_METRICSSERVICE']._serialized_end=2418
 # @@protoc_insertion_point(module_scope)

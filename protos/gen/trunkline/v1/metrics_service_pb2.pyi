@@ -3,6 +3,7 @@ import datetime
 from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from trunkline.v1 import completion_record_pb2 as _completion_record_pb2
 from trunkline.v1 import models_service_pb2 as _models_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -35,6 +36,54 @@ class ExportPrometheusResponse(_message.Message):
     content_type: str
     text: str
     def __init__(self, content_type: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ListCompletionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "begin_time", "end_time", "tenant", "user", "api_key", "model", "provider", "status", "operation", "request_id")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    API_KEY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    begin_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    tenant: str
+    user: str
+    api_key: str
+    model: str
+    provider: str
+    status: _completion_record_pb2.CompletionStatus
+    operation: _models_service_pb2.Operation
+    request_id: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., tenant: _Optional[str] = ..., user: _Optional[str] = ..., api_key: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., status: _Optional[_Union[_completion_record_pb2.CompletionStatus, str]] = ..., operation: _Optional[_Union[_models_service_pb2.Operation, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ListCompletionsResponse(_message.Message):
+    __slots__ = ("completion_records", "next_page_token")
+    COMPLETION_RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    completion_records: _containers.RepeatedCompositeFieldContainer[_completion_record_pb2.CompletionRecord]
+    next_page_token: str
+    def __init__(self, completion_records: _Optional[_Iterable[_Union[_completion_record_pb2.CompletionRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetCompletionRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetCompletionResponse(_message.Message):
+    __slots__ = ("completion_record",)
+    COMPLETION_RECORD_FIELD_NUMBER: _ClassVar[int]
+    completion_record: _completion_record_pb2.CompletionRecord
+    def __init__(self, completion_record: _Optional[_Union[_completion_record_pb2.CompletionRecord, _Mapping]] = ...) -> None: ...
 
 class GetHealthRequest(_message.Message):
     __slots__ = ()

@@ -50,6 +50,16 @@ class MetricsServiceStub:
                 request_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusRequest.SerializeToString,
                 response_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusResponse.FromString,
                 _registered_method=True)
+        self.ListCompletions = channel.unary_unary(
+                '/trunkline.v1.MetricsService/ListCompletions',
+                request_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ListCompletionsRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ListCompletionsResponse.FromString,
+                _registered_method=True)
+        self.GetCompletion = channel.unary_unary(
+                '/trunkline.v1.MetricsService/GetCompletion',
+                request_serializer=trunkline_dot_v1_dot_metrics__service__pb2.GetCompletionRequest.SerializeToString,
+                response_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.GetCompletionResponse.FromString,
+                _registered_method=True)
 
 
 class MetricsServiceServicer:
@@ -84,6 +94,29 @@ class MetricsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCompletions(self, request, context):
+        """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are among
+        them. Nothing is written down where the configuration says so.
+
+        Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for filters that make no sense, and for a page token that this server did not
+        give; UNAVAILABLE (OVERLOADED) while the database fails.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCompletion(self, request, context):
+        """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are kept.
+
+        Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE (OVERLOADED)
+        while the database fails.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MetricsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +134,16 @@ def add_MetricsServiceServicer_to_server(servicer, server):
                     servicer.ExportPrometheus,
                     request_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusRequest.FromString,
                     response_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusResponse.SerializeToString,
+            ),
+            'ListCompletions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCompletions,
+                    request_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.ListCompletionsRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_metrics__service__pb2.ListCompletionsResponse.SerializeToString,
+            ),
+            'GetCompletion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCompletion,
+                    request_deserializer=trunkline_dot_v1_dot_metrics__service__pb2.GetCompletionRequest.FromString,
+                    response_serializer=trunkline_dot_v1_dot_metrics__service__pb2.GetCompletionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -185,6 +228,60 @@ class MetricsService:
             '/trunkline.v1.MetricsService/ExportPrometheus',
             trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusRequest.SerializeToString,
             trunkline_dot_v1_dot_metrics__service__pb2.ExportPrometheusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCompletions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.MetricsService/ListCompletions',
+            trunkline_dot_v1_dot_metrics__service__pb2.ListCompletionsRequest.SerializeToString,
+            trunkline_dot_v1_dot_metrics__service__pb2.ListCompletionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.v1.MetricsService/GetCompletion',
+            trunkline_dot_v1_dot_metrics__service__pb2.GetCompletionRequest.SerializeToString,
+            trunkline_dot_v1_dot_metrics__service__pb2.GetCompletionResponse.FromString,
             options,
             channel_credentials,
             insecure,
