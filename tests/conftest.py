@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import signal
 
 pytest_plugins = ("tests.fakes.stores",)
@@ -9,3 +10,9 @@ def pytest_configure() -> None:
     """Lets Ctrl-C mean what it should: a shell starts what runs in its background with the signal ignored, for good."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Spares every collection of garbage the look at all that the tests are made of."""
+    gc.collect()
+    gc.freeze()
