@@ -49,19 +49,20 @@ class MetricsServiceStub:
     `trunkline_alerts_firing`. No label holds a secret, nor anything of a caller.
     """
     ListCompletions: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.ListCompletionsRequest, _metrics_service_pb2.ListCompletionsResponse]
-    """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are among
-    them. Nothing is written down where the configuration says so.
+    """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are
+    among them. Nothing is written down where the configuration says so.
 
     Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for filters that make no sense, and for a page token that this server did not
     give; UNAVAILABLE (OVERLOADED) while the database fails.
     """
     GetCompletion: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.GetCompletionRequest, _metrics_service_pb2.GetCompletionResponse]
-    """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are kept.
+    """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are
+    kept.
 
     Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
-    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE (OVERLOADED)
-    while the database fails.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE
+    (OVERLOADED) while the database fails.
     """
 
 @_typing.type_check_only
@@ -85,19 +86,20 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     `trunkline_alerts_firing`. No label holds a secret, nor anything of a caller.
     """
     ListCompletions: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.ListCompletionsRequest, _metrics_service_pb2.ListCompletionsResponse]  # type: ignore[assignment]
-    """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are among
-    them. Nothing is written down where the configuration says so.
+    """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are
+    among them. Nothing is written down where the configuration says so.
 
     Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for filters that make no sense, and for a page token that this server did not
     give; UNAVAILABLE (OVERLOADED) while the database fails.
     """
     GetCompletion: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.GetCompletionRequest, _metrics_service_pb2.GetCompletionResponse]  # type: ignore[assignment]
-    """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are kept.
+    """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are
+    kept.
 
     Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
-    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE (OVERLOADED)
-    while the database fails.
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE
+    (OVERLOADED) while the database fails.
     """
 
 class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -142,8 +144,8 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metrics_service_pb2.ListCompletionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_service_pb2.ListCompletionsResponse, _abc.Awaitable[_metrics_service_pb2.ListCompletionsResponse]]:
-        """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are among
-        them. Nothing is written down where the configuration says so.
+        """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are
+        among them. Nothing is written down where the configuration says so.
 
         Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for filters that make no sense, and for a page token that this server did not
@@ -156,11 +158,12 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metrics_service_pb2.GetCompletionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_service_pb2.GetCompletionResponse, _abc.Awaitable[_metrics_service_pb2.GetCompletionResponse]]:
-        """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are kept.
+        """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are
+        kept.
 
         Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
-        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE (OVERLOADED)
-        while the database fails.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE
+        (OVERLOADED) while the database fails.
         """
 
 def add_MetricsServiceServicer_to_server(servicer: MetricsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
