@@ -16,6 +16,7 @@ from server.storage.errors import StorageError
 from server.storage.inspection import inspect
 from server.storage.revision import Migrated
 from server.storage.totals import Totals
+from trunkline_cli.options import ConfigOption
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
 app = typer.Typer(help="Look after the gateway's database.", no_args_is_help=True)
@@ -29,12 +30,6 @@ UrlOption = Annotated[
         help=f"The database: {_URLS} Without one: the configuration's.",
         show_default=False,
         show_envvar=True,
-    ),
-]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", envvar="TRUNKLINE_CONFIG", help="The configuration. Without one: the defaults.", show_default=False
     ),
 ]
 DataDirOption = Annotated[

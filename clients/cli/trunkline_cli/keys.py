@@ -9,7 +9,7 @@ import typer
 from gateway_http.transcoding.json_rules import to_json
 from trunkline.v1.admin_service_pb2 import CreateApiKeyResponse, RotateApiKeyResponse
 from trunkline.v1.tenancy_pb2 import ApiKey
-from trunkline_cli.options import NameOption
+from trunkline_cli.options import NameOption, OfTenantOption
 from trunkline_cli.records import Group, Kind, full_name, id_of, show_json, state, when
 from trunkline_cli.terminal import open_console, print_line
 from trunkline_client import Client
@@ -50,11 +50,8 @@ UserOption = Annotated[
     str,
     typer.Option("--user", envvar="TRUNKLINE_USER", help="The id of the user in whose name it calls.", show_default=False),
 ]
-OfTenantOption = Annotated[
-    str, typer.Option("--tenant", envvar="TRUNKLINE_TENANT", help="Only this tenant's keys.", show_default=False)
-]
 OfUserOption = Annotated[
-    str, typer.Option("--user", envvar="TRUNKLINE_USER", help="Only this user's keys.", show_default=False)
+    str, typer.Option("--user", envvar="TRUNKLINE_USER", help="Only those of this user.", show_default=False)
 ]
 PermissionOption = Annotated[
     list[str] | None,
@@ -128,7 +125,7 @@ def list_(client: Client, tenant: OfTenantOption = "", user: OfUserOption = "") 
     return client.admin.list_api_keys(tenant=full_name("tenants", tenant), user=full_name("users", user))
 
 
-def enable(client: Client, name: str, enabled: bool = True) -> ApiKey:
+def enable(client: Client, name: str, enabled: bool) -> ApiKey:
     """Lets whoever calls with it in, or not."""
     return client.admin.update_api_key(ApiKey(name=name, enabled=enabled))
 
@@ -144,12 +141,7 @@ def build_app() -> typer.Typer:
     group.add("create", create, _show_new)
     group.many("list", list_)
     group.change("show", lambda client, name: client.admin.get_api_key(name), "Show a key.")
-    group.change("enable", enable, "Enable a key.")
-    group.change(
-        "disable",
-        lambda client, name: enable(client, name, enabled=False),
-        "Disable a key. Whoever calls with it is refused within two seconds.",
-    )
+    group.switch(enable, "Whoever calls with it is refused within two seconds.")
     group.add("rotate", rotate, _show_new)
     group.end(
         lambda client, name: client.admin.delete_api_key(name),

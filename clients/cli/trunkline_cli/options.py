@@ -1,10 +1,17 @@
 """Options that several commands have."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="TRUNKLINE_CONFIG", help="The configuration. Without one: the defaults.", show_default=False
+    ),
+]
 IdOption = Annotated[
     str,
     typer.Option(
@@ -16,6 +23,9 @@ IdOption = Annotated[
 ]
 NameOption = Annotated[
     str, typer.Option("--name", envvar="TRUNKLINE_NAME", help="What to call it. Without one: its id.", show_default=False)
+]
+OfTenantOption = Annotated[
+    str, typer.Option("--tenant", envvar="TRUNKLINE_TENANT", help="Only those of this tenant.", show_default=False)
 ]
 SubjectOption = Annotated[
     str,

@@ -102,6 +102,17 @@ class Group(Generic[M]):
 
         self.add(verb, command, self._kind.show, help)
 
+    def switch(self, enable: Callable[[Client, str, bool], M], disabled: str) -> None:
+        """The commands that enable and disable a record, given its full name, and end with the record.
+
+        Args:
+            enable: enables it where the last argument says so, and else disables it.
+            disabled: what the help says of a disabled one.
+        """
+        noun = self._kind.noun
+        self.change("enable", lambda client, name: enable(client, name, True), f"Enable a {noun}.")
+        self.change("disable", lambda client, name: enable(client, name, False), f"Disable a {noun}. {disabled}")
+
     def end(self, delete: Callable[[Client, str], None], help: str) -> None:
         """The command that deletes a record, given its full name."""
 

@@ -38,7 +38,7 @@ def list_(client: Client) -> Iterable[Tenant]:
     return client.admin.list_tenants()
 
 
-def enable(client: Client, name: str, enabled: bool = True) -> Tenant:
+def enable(client: Client, name: str, enabled: bool) -> Tenant:
     """Lets its keys in, or not."""
     return client.admin.update_tenant(Tenant(name=name, enabled=enabled))
 
@@ -49,12 +49,7 @@ def build_app() -> typer.Typer:
     group.one("create", create)
     group.many("list", list_)
     group.change("show", lambda client, name: client.admin.get_tenant(name), "Show a tenant.")
-    group.change("enable", enable, "Enable a tenant.")
-    group.change(
-        "disable",
-        lambda client, name: enable(client, name, enabled=False),
-        "Disable a tenant. Its keys are refused within two seconds.",
-    )
+    group.switch(enable, "Its keys are refused within two seconds.")
     group.end(
         lambda client, name: client.admin.delete_tenant(name),
         "Delete a tenant. Its users have to be deleted first. What it used stays known.",

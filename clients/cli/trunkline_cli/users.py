@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from trunkline.v1.tenancy_pb2 import User
-from trunkline_cli.options import IdOption, NameOption
+from trunkline_cli.options import IdOption, NameOption, OfTenantOption
 from trunkline_cli.records import Group, Kind, full_name, id_of, state, when
 from trunkline_client import Client
 
@@ -35,9 +35,6 @@ TenantOption = Annotated[
         "--tenant", envvar="TRUNKLINE_TENANT", help="The tenant's id. Without one: the key's own.", show_default=False
     ),
 ]
-OfTenantOption = Annotated[
-    str, typer.Option("--tenant", envvar="TRUNKLINE_TENANT", help="Only this tenant's users.", show_default=False)
-]
 
 
 def create(client: Client, tenant: TenantOption = "", id_: IdOption = "", name: NameOption = "") -> User:
@@ -50,7 +47,7 @@ def list_(client: Client, tenant: OfTenantOption = "") -> Iterable[User]:
     return client.admin.list_users(tenant=full_name("tenants", tenant))
 
 
-def enable(client: Client, name: str, enabled: bool = True) -> User:
+def enable(client: Client, name: str, enabled: bool) -> User:
     """Lets its keys in, or not."""
     return client.admin.update_user(User(name=name, enabled=enabled))
 
@@ -61,12 +58,7 @@ def build_app() -> typer.Typer:
     group.one("create", create)
     group.many("list", list_)
     group.change("show", lambda client, name: client.admin.get_user(name), "Show a user.")
-    group.change("enable", enable, "Enable a user.")
-    group.change(
-        "disable",
-        lambda client, name: enable(client, name, enabled=False),
-        "Disable a user. Its keys are refused within two seconds.",
-    )
+    group.switch(enable, "Its keys are refused within two seconds.")
     group.end(
         lambda client, name: client.admin.delete_user(name),
         "Delete a user. Its keys have to be deleted first. What it used stays known.",
