@@ -95,8 +95,8 @@ class MetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCompletions(self, request, context):
-        """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are among
-        them. Nothing is written down where the configuration says so.
+        """Lists what is written down of completions, newest first, without the texts of requests and answers. Running ones are
+        among them. Nothing is written down where the configuration says so.
 
         Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for filters that make no sense, and for a page token that this server did not
@@ -107,11 +107,12 @@ class MetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCompletion(self, request, context):
-        """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are kept.
+        """Gets what is written down of a completion. Keys for `admin` get the texts of request and answer, too, where they are
+        kept.
 
         Needs a key with the permission `metrics:read` or `admin`; a tenant's key sees its tenant's completions.
-        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE (OVERLOADED)
-        while the database fails.
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND); UNAVAILABLE
+        (OVERLOADED) while the database fails.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
