@@ -20,6 +20,7 @@ from server.config.paths import show_variable
 from server.config.provider_kind import find_kind
 from server.limits.shared import find_unshared
 from server.providers.loader import provider_kinds
+from trunkline_cli.options import ConfigOption
 from trunkline_cli.stores import find_silent_stores, find_store_faults
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
@@ -28,12 +29,7 @@ _SHOWN_MODELS = 3
 
 
 def check(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", envvar="TRUNKLINE_CONFIG", help="The configuration. Without one: the defaults.", show_default=False
-        ),
-    ] = None,
+    config: ConfigOption = None,
     data_folder: Annotated[
         Path | None,
         typer.Option(
