@@ -6,23 +6,19 @@ from pydantic import SecretStr
 
 from server.config.errors import Fault
 from server.config.fields import is_visible
-from server.config.notice import Notice
 from server.config.provider_kind import ProviderKind, find_kind
 from server.config.provider_rows import usual_key
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import Settings
 
 
-def embedded_settings(
-    env: Mapping[str, str], kinds: Sequence[ProviderKind], faults: list[Fault], notices: list[Notice]
-) -> Settings:
+def embedded_settings(env: Mapping[str, str], kinds: Sequence[ProviderKind], faults: list[Fault]) -> Settings:
     """Makes the settings: the `echo` provider, and each kind whose usual key variable is set, under its type's name.
 
     Args:
         env: Where keys are looked up.
         kinds: The types of providers there are.
         faults: Receives keys that no header can carry.
-        notices: Receives kinds that have a key but are not built.
     """
     echo = find_kind(kinds, "echo")
     rows = [ProviderSettings(name="echo", type="echo", models=(echo.models if echo else ()) or ("echo",))]
@@ -30,10 +26,7 @@ def embedded_settings(
         key = usual_key(kind, env)
         if key is None or kind.base_url is None:
             continue
-        if not kind.built:
-            message = f"a key for `{kind.type}` is set, but providers of this type are not built yet"
-            notices.append(Notice("provider_not_built", "", None, message, "info"))
-        elif not is_visible(key):
+        if not is_visible(key):
             faults.append(
                 Fault("", None, None, f"the key for `{kind.type}` must be visible ASCII characters without blanks")
             )

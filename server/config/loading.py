@@ -13,7 +13,7 @@ from server.config.api_keys import digest_keys
 from server.config.embedded import embedded_settings
 from server.config.errors import ConfigError, Fault
 from server.config.notice import Notice
-from server.config.provider_kind import ProviderKind, find_kind
+from server.config.provider_kind import ProviderKind
 from server.config.provider_rows import complete_rows
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import Settings
@@ -54,7 +54,7 @@ def load(path: Path | None, env: Mapping[str, str], kinds: Sequence[ProviderKind
     settings: Settings | None
     size_bytes = 0
     if path is None:
-        settings = embedded_settings(env, kinds, faults, notices)
+        settings = embedded_settings(env, kinds, faults)
     else:
         settings, size_bytes = _load_file(path, env, kinds, faults, notices)
     if settings is None or faults:
@@ -86,7 +86,7 @@ def _load_file(
     notices.extend(unbuilt_notices(root, settings))
     if not settings.providers:
         notices.append(Notice("no_providers", "providers", None, "no provider is configured; no model can be served"))
-    return _finished(settings, kinds), len(content)
+    return _finished(settings), len(content)
 
 
 def _read(path: Path, faults: list[Fault]) -> bytes | None:
@@ -115,16 +115,11 @@ def _decoded(content: bytes, faults: list[Fault]) -> str | None:
     return None
 
 
-def _finished(settings: Settings, kinds: Sequence[ProviderKind]) -> Settings:
-    """Leaves out rows of types that are not built, and gives the others the defaults of `http_client`."""
+def _finished(settings: Settings) -> Settings:
+    """Gives the rows the defaults of `http_client`."""
     defaults = settings.http_client.given()
-    rows = tuple(_with_defaults(row, defaults) for row in settings.providers if _is_built(row, kinds))
+    rows = tuple(_with_defaults(row, defaults) for row in settings.providers)
     return settings.model_copy(update={"providers": rows})
-
-
-def _is_built(row: ProviderSettings, kinds: Sequence[ProviderKind]) -> bool:
-    kind = find_kind(kinds, row.type)
-    return kind is not None and kind.built
 
 
 def _with_defaults(row: ProviderSettings, defaults: Mapping[str, object]) -> ProviderSettings:

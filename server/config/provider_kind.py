@@ -14,7 +14,6 @@ class ProviderKind:
         api_key_env: The usual variables of the vendor's key, the first one set wins.
         needs_key: Whether the vendor refuses calls without a key.
         models: Served when nothing is configured, and by rows that name no models.
-        built: Whether the server has the kind; rows of one it has not are read, reported and left out.
         aliases: Other names of the type, `xai` for `grok`.
         needs_base_url: False for a kind that calls nobody, as `echo` does.
         missing_without_key: Says what is missing for rows without a key, where something is; None: nothing ever is.
@@ -26,7 +25,6 @@ class ProviderKind:
     api_key_env: tuple[str, ...]
     needs_key: bool
     models: tuple[str, ...]
-    built: bool
     aliases: tuple[str, ...] = ()
     needs_base_url: bool = True
     missing_without_key: Callable[[], str | None] | None = None

@@ -20,7 +20,7 @@ def complete_rows(
         env: Where keys are looked up.
         kinds: The types that may be named.
         faults: Receives unknown types, missing addresses, repeated names.
-        notices: Receives keys that are not set and types that are not built.
+        notices: Receives keys that are not set.
     """
     _refuse_repeated_names(root, faults)
     return change_at(root, ("providers", "*"), lambda row: _completed(row, env, kinds, faults, notices))
@@ -51,9 +51,6 @@ def _completed(
         faults.append(type_node.fault("unknown type of provider; " + _nearest(type_name, kinds)))
         return row
     enabled = _enabled(row)
-    if not kind.built and enabled:
-        message = f"providers of type `{kind.type}` are not built yet; this one is left out"
-        notices.append(_notice("provider_not_built", type_node, message))
     given = {key: node for key, node in row.entries.items() if node.value is not None}
     own_address = given.get("base_url")
     if kind.base_url is None and kind.needs_base_url and own_address is None:
@@ -68,7 +65,7 @@ def _completed(
     if "models" not in row.entries:
         added["models"] = row.child("models", None).with_value(tuple(row.child("models", name) for name in kind.models))
     if "api_key" not in given:
-        added |= _found_key(row, kind, env, notices if enabled and kind.built else [])
+        added |= _found_key(row, kind, env, notices if enabled else [])
     if enabled and kind.missing_without_key is not None and not {"api_key", "api_key_env"} & (given.keys() | added.keys()):
         missing = kind.missing_without_key()
         if missing is not None:

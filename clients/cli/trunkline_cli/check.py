@@ -119,7 +119,7 @@ def _models(models: Sequence[str]) -> str:
 def _tell_usable_vendors(console: Console, settings: Settings, kinds: Sequence[ProviderKind]) -> None:
     """Without a file a variable is all that a vendor needs."""
     present = {row.type for row in settings.providers}
-    usable = [kind for kind in kinds if kind.built and kind.base_url and kind.api_key_env and kind.type not in present]
+    usable = [kind for kind in kinds if kind.base_url and kind.api_key_env and kind.type not in present]
     if usable:
         variables = ", ".join(f"{kind.api_key_env[0]} ({kind.type})" for kind in usable)
         print_line(console, f"info: set one of these to ask more vendors: {variables}", _STYLES["info"])

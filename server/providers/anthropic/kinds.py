@@ -11,6 +11,5 @@ KINDS = (
         api_key_env=("ANTHROPIC_API_KEY", "PROXY_API_ANTHROPIC_API_KEY"),
         needs_key=True,
         models=("claude-*",),
-        built=True,
     ),
 )

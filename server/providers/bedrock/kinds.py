@@ -10,7 +10,6 @@ KINDS = (
         api_key_env=("AWS_BEARER_TOKEN_BEDROCK", "PROXY_API_AWS_BEARER_TOKEN_BEDROCK"),
         needs_key=False,
         models=("us.*", "eu.*", "apac.*", "jp.*", "au.*", "global.*", "amazon.*", "anthropic.*", "meta.*", "mistral.*"),
-        built=True,
         missing_without_key=missing_library,
     ),
 )

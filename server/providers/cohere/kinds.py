@@ -11,6 +11,5 @@ KINDS = (
         api_key_env=("CO_API_KEY", "COHERE_API_KEY", "PROXY_API_COHERE_API_KEY"),
         needs_key=True,
         models=("command-*", "embed-*"),
-        built=True,
     ),
 )

@@ -9,7 +9,6 @@ KINDS = (
         api_key_env=(),
         needs_key=False,
         models=("echo",),
-        built=True,
         needs_base_url=False,
     ),
 )

@@ -12,6 +12,5 @@ KINDS = (
         api_key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY", "PROXY_API_GEMINI_API_KEY"),
         needs_key=True,
         models=("gemini-*",),
-        built=True,
     ),
 )

@@ -10,7 +10,6 @@ KINDS = tuple(
         api_key_env=vendor.key_env,
         needs_key=vendor.needs_key,
         models=vendor.models,
-        built=True,
         aliases=vendor.aliases,
     )
     for vendor in VENDORS

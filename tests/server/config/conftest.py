@@ -9,22 +9,19 @@ import pytest
 from server.config import ConfigError, Loaded, ProviderKind, load
 
 KINDS = (
-    ProviderKind("echo", None, (), False, ("echo",), True, needs_base_url=False),
+    ProviderKind("echo", None, (), False, ("echo",), needs_base_url=False),
     ProviderKind(
         "openai",
         "https://api.openai.com/v1",
         ("OPENAI_API_KEY", "PROXY_API_OPENAI_API_KEY"),
         True,
         ("gpt-4o", "gpt-4o-mini"),
-        True,
     ),
-    ProviderKind(
-        "anthropic", "https://api.anthropic.com", ("ANTHROPIC_API_KEY",), True, ("claude-opus-4-5",), True, legacy=True
-    ),
-    ProviderKind("grok", "https://api.x.ai/v1", ("XAI_API_KEY",), True, ("grok-4",), True, aliases=("xai",)),
-    ProviderKind("cohere", "https://api.cohere.com", ("COHERE_API_KEY",), True, ("command-a",), False),
-    ProviderKind("azure_openai", None, ("AZURE_OPENAI_API_KEY",), True, (), True),
-    ProviderKind("signing", None, ("SIGNING_KEY",), False, (), True, missing_without_key=lambda: "install a signer"),
+    ProviderKind("anthropic", "https://api.anthropic.com", ("ANTHROPIC_API_KEY",), True, ("claude-opus-4-5",), legacy=True),
+    ProviderKind("grok", "https://api.x.ai/v1", ("XAI_API_KEY",), True, ("grok-4",), aliases=("xai",)),
+    ProviderKind("cohere", "https://api.cohere.com", ("COHERE_API_KEY",), True, ("command-a",)),
+    ProviderKind("azure_openai", None, ("AZURE_OPENAI_API_KEY",), True, ()),
+    ProviderKind("signing", None, ("SIGNING_KEY",), False, (), missing_without_key=lambda: "install a signer"),
 )
 
 LoadText = Callable[..., Loaded]
@@ -33,7 +30,7 @@ FailText = Callable[..., ConfigError]
 
 @pytest.fixture
 def kinds() -> tuple[ProviderKind, ...]:
-    """The kinds that may be named; `cohere` is not built, `signing` lacks what it needs without a key."""
+    """The kinds that may be named; `signing` lacks what it needs without a key."""
     return KINDS
 
 

@@ -40,12 +40,6 @@ def test_a_disabled_row_gives_no_notice(load_text):
     assert (loaded.notices, loaded.settings.providers[0].enabled) == ((), False)
 
 
-def test_a_type_that_is_not_built_is_reported_and_left_out(load_text):
-    loaded = load_text("providers: [{name: c, type: cohere, api_key: k}, {name: e, type: echo}]")
-    assert [notice.code for notice in loaded.notices] == ["provider_not_built"]
-    assert [row.name for row in loaded.settings.providers] == ["e"]
-
-
 def test_what_a_row_without_a_key_lacks_is_a_fault(fail_text):
     error = fail_text("providers:\n  - {name: a, type: signing, base_url: 'http://127.0.0.1:9'}")
     assert "install a signer" in str(error)
@@ -121,8 +115,9 @@ def test_without_a_file_echo_and_every_vendor_with_a_key_are_served(kinds):
     assert [(row.name, row.models) for row in loaded.settings.providers] == [
         ("echo", ("echo",)),
         ("anthropic", ("claude-opus-4-5",)),
+        ("cohere", ("command-a",)),
     ]
-    assert [(notice.code, notice.line) for notice in loaded.notices] == [("provider_not_built", None)]
+    assert loaded.notices == ()
     assert (loaded.path, loaded.file_size_bytes) == (None, 0)
 
 

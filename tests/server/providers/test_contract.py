@@ -23,9 +23,8 @@ from tests.server.providers.asking import chat_ask, chat_batches, completion, co
 
 KINDS = provider_kinds()
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
-every_built_kind = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.built], ids=lambda kind: kind.type)
 every_wired_kind = pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind.built and kind.needs_base_url], ids=lambda kind: kind.type
+    "kind", [kind for kind in KINDS if kind.needs_base_url], ids=lambda kind: kind.type
 )
 BARE = ("anthropic", "azure_openai", "bedrock", "ollama")
 """Types whose addresses do not end in `/v1`; at `ollama` that would be OpenAI's dialect."""
@@ -67,16 +66,16 @@ def test_a_kind_has_its_fields(kind: ProviderKind) -> None:
     assert re.fullmatch(r"[a-z][a-z0-9_]*", kind.type)
     assert kind.base_url is None or re.fullmatch(r"https://[a-z0-9./-]+|http://127\.0\.0\.1:\d+(/v1)?", kind.base_url)
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]*", name) for name in kind.api_key_env)
-    assert bool(kind.api_key_env) or not kind.needs_key or not kind.built
+    assert bool(kind.api_key_env) or not kind.needs_key
 
 
-@every_built_kind
+@every_kind
 def test_a_kind_serves_models_that_a_row_may_name(kind: ProviderKind) -> None:
     row = ProviderSettings.model_validate({"name": "row", "type": kind.type, "models": list(kind.models)})
     assert row.models == kind.models
 
 
-@every_built_kind
+@every_kind
 async def test_a_kind_builds_and_can_do_something(kind: ProviderKind) -> None:
     async with context(kind.type, base_url=kind.base_url or "http://127.0.0.1:1/v1", api_key="sk-of-a-test") as given:
         provider = build_provider(given)
@@ -141,5 +140,5 @@ async def test_an_answer_that_takes_too_long_is_a_timeout(vendor: ScriptedVendor
         assert (await failure(provider, late)).fault is Fault.TIMEOUT
 
 
-def test_a_type_that_nobody_speaks_is_not_built() -> None:
+def test_a_kind_is_found_by_each_of_its_names() -> None:
     assert find_kind(KINDS, "nobody") is None
