@@ -11,12 +11,27 @@ import pytest
 
 import trunkline_client
 from tests.clients.fake_gateway import Gateway
-from trunkline_client import admin, alerts, api_keys, client, completions, limits, metrics, models, prices, tenants
+from trunkline_client import (
+    admin,
+    alerts,
+    api_keys,
+    client,
+    completion_records,
+    completions,
+    limits,
+    metrics,
+    models,
+    prices,
+    tenants,
+)
 
 WRITTEN_TARGET = "127.0.0.1:50051"
 OBJECTS = [
     member
-    for module in (admin, alerts, api_keys, client, completions, limits, metrics, models, prices, tenants)
+    for module in (
+        *(admin, alerts, api_keys, client, completion_records, completions),
+        *(limits, metrics, models, prices, tenants),
+    )
     for name, member in vars(module).items()
     if inspect.isclass(member) and member.__module__ == module.__name__ and ">>>" in (member.__doc__ or "")
 ]

@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-import grpc
-
 from trunkline.v1.metrics_service_pb2 import (
     ExportPrometheusRequest,
     ExportPrometheusResponse,
@@ -13,11 +11,11 @@ from trunkline.v1.metrics_service_pb2 import (
     PrometheusFormat,
     Provider,
 )
-from trunkline.v1.metrics_service_pb2_grpc import MetricsServiceStub
-from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.calls import Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.completion_records import AsyncCompletionRecords, CompletionRecords
 
 
-class AsyncMetrics:
+class AsyncMetrics(AsyncCompletionRecords):
     """Tells how the gateway does.
 
     >>> from trunkline_client import AsyncClient
@@ -29,10 +27,6 @@ class AsyncMetrics:
     >>> providers
     ['echo', 'openai']
     """
-
-    def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
-        self._stub = MetricsServiceStub(channel)
-        self._defaults = defaults
 
     async def get_health(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Health:
         """Tells whether the gateway works, and with how many providers. Needs no key.
@@ -87,12 +81,8 @@ class AsyncMetrics:
         return response
 
 
-class Metrics:
+class Metrics(CompletionRecords):
     """Tells how the gateway does, to threads. As `AsyncMetrics`."""
-
-    def __init__(self, channel: grpc.Channel, defaults: CallDefaults) -> None:
-        self._stub = MetricsServiceStub(channel)
-        self._defaults = defaults
 
     def get_health(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Health:
         """Tells whether the gateway works, and with how many providers."""
