@@ -21,6 +21,7 @@ from gateway_http.errors import KINDS, HttpError, Kind, from_client
 from gateway_http.exchange import App, FrontRequest, request_id_of
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
+from gateway_http.surfaces.completion_requests import add_completion_requests
 from gateway_http.surfaces.openai.chat import chat_completions
 from gateway_http.surfaces.openai.completions import completions
 from gateway_http.surfaces.openai.embeddings import embeddings
@@ -60,6 +61,7 @@ def create_app(client: Callable[[], AsyncClient], settings: HttpSettings) -> App
     app.add_route(get_model(client, settings), "/v1/models/<model:path>", methods=["GET"], name="model", error_format="json")
     add_routes(app, client, settings, VIEWS, tuple(routes()))
     add_metrics(app, client, settings)
+    add_completion_requests(app, client, settings)
     if settings.cors_origins:
         add_cors(app, settings)
     return app
