@@ -7,7 +7,7 @@ from typing import cast
 import orjson
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.refusals import BY_STATUS
+from server.providers.refusals import BY_STATUS, by_class, no_answer
 from server.providers.retry_after import retry_after_s
 
 _BY_STATUS = {
@@ -66,11 +66,9 @@ _LONGEST_MESSAGE = 2000
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
     """The error of an answer whose status is no success."""
-    said = _json(body)
-    fault = _BY_STATUS.get(status, Fault.SERVER if status >= 500 else Fault.INVALID_REQUEST)
-    if 300 <= status < 400:
-        return ProviderError(Fault.PROTOCOL, "The provider answered with a redirect.", status)
-    return _error(said, fault, status, retry_after_s(headers, now))
+    if status < 400:
+        return no_answer(status)
+    return _error(_json(body), _BY_STATUS.get(status) or by_class(status), status, retry_after_s(headers, now))
 
 
 def told(answer: Mapping[str, object]) -> ProviderError:

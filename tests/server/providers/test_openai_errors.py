@@ -38,7 +38,7 @@ def body(message: str = "Why.", **fields: object) -> bytes:
         (520, Fault.SERVER),
         (524, Fault.TIMEOUT),
         (529, Fault.OVERLOADED),
-        (204, Fault.INVALID_REQUEST),
+        (204, Fault.PROTOCOL),
         (302, Fault.PROTOCOL),
     ],
 )
