@@ -8,6 +8,7 @@ import typer
 
 from trunkline.v1.tenancy_pb2 import AuditEntry
 from trunkline_cli.connected import asking
+from trunkline_cli.options import MostOption
 from trunkline_cli.records import Kind, id_of, when
 from trunkline_client import Client
 
@@ -36,9 +37,6 @@ ActorOption = Annotated[
         help="Only changes by it: api_keys/ID, or the name of a key of the configuration.",
         show_default=False,
     ),
-]
-MostOption = Annotated[
-    int, typer.Option("--most", envvar="TRUNKLINE_MOST", min=0, help="How many at most, the newest first. 0: all.")
 ]
 
 

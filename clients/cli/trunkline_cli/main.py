@@ -17,7 +17,7 @@ _INTERRUPTED = 130
 COMMANDS = ("check", "chat", "models", "explain", "audit", "version")
 """Each a function of its module's name."""
 
-GROUPS = ("serve", "db", "tenants", "users", "keys", "quotas", "budgets", "prices")
+GROUPS = ("serve", "db", "tenants", "users", "keys", "quotas", "budgets", "prices", "completions")
 """Each a module that builds its commands."""
 
 _UNUSED = {"serve": ("rich", "trustme")}
