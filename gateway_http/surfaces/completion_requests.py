@@ -66,21 +66,8 @@ def read_time(text: str, param: str) -> datetime:
     return time
 
 
-def _completion_requests(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
-    async def handler(request: Request) -> HTTPResponse:
-        exchange = Exchange(request, settings)
-        begin, end = (read_time(request.args[name][-1], name) if name in request.args else None for name in ("start", "end"))
-        records = client().metrics.list_completions(
-            begin_time=begin, end_time=end, page_size=MOST, timeout_s=exchange.timeout_s, metadata=exchange.metadata
-        )
-        body = [completion_request(record) async for record in _ended(records)]
-        return JsonResponse(orjson.dumps(body), {"x-request-id": exchange.request_id})
-
-    return handler
-
-
-async def _ended(records: AsyncIterator[CompletionRecord]) -> AsyncIterator[CompletionRecord]:
-    """The first of those that have ended."""
+async def ended(records: AsyncIterator[CompletionRecord]) -> AsyncIterator[CompletionRecord]:
+    """Those that have ended, at most `MOST`."""
     count = 0
     async for record in records:
         if record.status == _RUNNING:
@@ -89,6 +76,19 @@ async def _ended(records: AsyncIterator[CompletionRecord]) -> AsyncIterator[Comp
         count += 1
         if count == MOST:
             return
+
+
+def _completion_requests(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
+    async def handler(request: Request) -> HTTPResponse:
+        exchange = Exchange(request, settings)
+        begin, end = (read_time(request.args[name][-1], name) if name in request.args else None for name in ("start", "end"))
+        records = client().metrics.list_completions(
+            begin_time=begin, end_time=end, page_size=MOST, timeout_s=exchange.timeout_s, metadata=exchange.metadata
+        )
+        body = [completion_request(record) async for record in ended(records)]
+        return JsonResponse(orjson.dumps(body), {"x-request-id": exchange.request_id})
+
+    return handler
 
 
 def _milliseconds(duration: Duration) -> int:

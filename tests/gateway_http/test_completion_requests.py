@@ -1,6 +1,7 @@
 """`GET /completion_requests`: completions one by one, as a dashboard of response times reads them."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import cast
 
@@ -9,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway_http.errors import HttpError
-from gateway_http.surfaces.completion_requests import completion_request, read_time
+from gateway_http.surfaces.completion_requests import MOST, completion_request, ended, read_time
 from tests.gateway_http.serving import CHAT, Answer, Running, call, chat
 from trunkline.v1.completion_record_pb2 import CompletionRecord, CompletionStatus
 
@@ -70,6 +71,16 @@ def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(HttpError) as raised:
         read_time(text, "end")
     assert (raised.value.kind.status, raised.value.param) == (400, "end")
+
+
+async def test_running_ones_are_left_out_and_there_is_an_end() -> None:
+    async def records() -> AsyncIterator[CompletionRecord]:
+        yield CompletionRecord(model="0", status=CompletionStatus.COMPLETION_STATUS_RUNNING)
+        for number in range(1, 2 * MOST):
+            yield CompletionRecord(model=str(number), status=CompletionStatus.COMPLETION_STATUS_CANCELLED)
+
+    found = [record.model async for record in ended(records())]
+    assert (found[0], found[-1], len(found)) == ("1", str(MOST), MOST)
 
 
 async def test_completions_are_there_the_newest_first(gateway: Running) -> None:

@@ -38,7 +38,7 @@ class AsyncClient:
         completions: chat and text completions, embeddings, images.
         models: the models that can be asked for.
         admin: running the gateway.
-        metrics: how the gateway and its providers do.
+        metrics: how the gateway and its providers do, and what is written down of completions.
         alerts: what needs an operator's attention.
     """
 

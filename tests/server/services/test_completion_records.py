@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import text
 
 from server.call import Call
 from server.caller import ADMIN, METRICS_READ, Caller
@@ -226,3 +227,15 @@ async def test_a_malformed_name_is_refused(records: CompletionRecords, name: str
     with pytest.raises(GatewayError) as raised:
         await records.GetCompletion(GetCompletionRequest(name=name), by(OPERATOR))
     assert raised.value.reason == ErrorReason.ERROR_REASON_INVALID_REQUEST
+
+
+async def test_while_the_database_fails_callers_are_told_to_come_again(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("ALTER TABLE completions RENAME TO gone"))
+    records = CompletionRecords(Rows(database))
+    for asked in (listed(records, ListCompletionsRequest()), get(records, "a")):
+        with pytest.raises(GatewayError) as raised:
+            await asked
+        assert raised.value.reason == ErrorReason.ERROR_REASON_OVERLOADED
+    async with database.begin() as connection:
+        await connection.execute(text("ALTER TABLE gone RENAME TO completions"))
