@@ -12,7 +12,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection() -> None:
+    """Collects no garbage while tests are made, which are thousands and stay."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Spares every collection of garbage the look at all that the tests are made of."""
-    gc.collect()
+    """Spares every later collection the look at all that the tests are made of."""
     gc.freeze()
+    gc.enable()

@@ -33,11 +33,10 @@ async def gateway(vendor: ScriptedVendor, tmp_path: Path, topology: Topology) ->
 
 @pytest.fixture
 def uncollected(http: aiohttp.ClientSession) -> Iterator[None]:
-    """Errors that only a circle refers to stay where they are, and those of other tests are not looked at."""
+    """Errors that only a circle refers to stay where they are, and those of other tests are for ever left out of sight."""
     gc.disable()
     gc.freeze()
     yield
-    gc.unfreeze()
     gc.enable()
 
 
