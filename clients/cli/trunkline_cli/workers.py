@@ -65,11 +65,11 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
             if stopping.is_set():  # the signal came before there was a process to forward it to
                 process.send_signal(signal.SIGTERM)
             code = await process.wait()
-            if stopping.is_set():
-                return 0 if -code in _SIGNALS else code  # a worker that still starts ends by the signal itself
-            if code == CANNOT_START:
+            if code == CANNOT_START:  # others may have found the same at the same moment
                 forward(signal.SIGTERM)
                 return 1
+            if stopping.is_set():
+                return 0 if -code in _SIGNALS else code  # a worker that still starts ends by the signal itself
             print(f"worker {worker} ended with code {code}; starting another", file=sys.stderr, flush=True)
             try:
                 await asyncio.wait_for(stopping.wait(), _PAUSE_S)
