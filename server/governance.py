@@ -1,7 +1,7 @@
 """What counts, limits, prices and writes down completions, with one life: from a database's opening to its closing."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Self, cast
@@ -83,11 +83,6 @@ class Governance:
             StorageError: the database failed.
         """
         sharing = await Sharing.begin(settings, database, troubles.sharing_teller())
-        try:
-            await sharing.check(database)
-        except BaseException:
-            await sharing.close()
-            raise
         redis, storage = settings.redis, settings.storage
         fail_open = redis is None or redis.on_failure == "fail_open"
         counters = build_counters(redis, clock)
@@ -122,14 +117,17 @@ class Governance:
         try:
             recovered = 0 if ledger is None else await ledger.recover()
             await limits.start()
-            sharing.limited = lambda: not limits.idle
             await governance.prices.refresh(None)
             if recovered:
                 limits.recount()
         except BaseException:
             await governance.close()
             raise
-        looks = {"limits": limits.refresh, "prices": governance.prices.refresh, "other gateways": sharing.refresh}
+        looks: dict[str, Callable[[], Awaitable[None]]] = {
+            "limits": limits.refresh,
+            "prices": governance.prices.refresh,
+            "other gateways": lambda: sharing.refresh(limited=not limits.idle),
+        }
         governance._begin(keep_looking(looks))
         governance._begin(asyncio.to_thread(prices.load, _asked(settings.providers)))
         if ledger is not None:

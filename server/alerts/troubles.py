@@ -37,8 +37,12 @@ _TROUBLES: Mapping[tuple[str, str], tuple[Severity, str]] = {
         Severity.ERROR,
         "The Redis that limits are counted in is out of reach. Requests that are limited are refused.",
     ),
+    (LIMITS_NOT_SHARED, ""): (
+        Severity.ERROR,
+        "Another gateway uses the same database, and without Redis each counts limits by itself.",
+    ),
 }
-"""By rule and by what the configuration says of such failures."""
+"""By rule and by what the configuration says of such failures; empty: it does not say."""
 
 _LOOK_S = 5.0
 _LOOK_AGAIN_S = 0.5
@@ -91,15 +95,7 @@ class Troubles:
 
     def sharing_teller(self) -> Callable[[bool], None]:
         """What is told when limits begin to be counted by each gateway alone, and when that ends."""
-
-        def tell(apart: bool) -> None:
-            if apart:
-                text = "Another gateway uses the same database, and without Redis each counts limits by itself."
-                self._alerts.fire(LIMITS_NOT_SHARED, Severity.ERROR, text, {})
-            else:
-                self._alerts.resolve(LIMITS_NOT_SHARED, {})
-
-        return tell
+        return self._teller(LIMITS_NOT_SHARED)
 
     def follow_ledger(self, ledger: Ledger) -> None:
         """Counts what a ledger can tell of itself."""
@@ -163,9 +159,9 @@ class Troubles:
             text = f"The provider `{name}` fails its checks, or requests are kept from it."
             self._alerts.fire(PROVIDER_UNHEALTHY, Severity.WARNING, text, labels)
 
-    def _teller(self, rule: str, on_failure: str) -> Callable[[bool], None]:
+    def _teller(self, rule: str, on_failure: str = "") -> Callable[[bool], None]:
         severity, text = _TROUBLES[rule, on_failure]
-        labels = {"on_failure": on_failure}
+        labels = {"on_failure": on_failure} if on_failure else {}
 
         def tell(troubled: bool) -> None:
             if troubled:

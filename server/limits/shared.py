@@ -29,9 +29,6 @@ class Sharing:
         settings: the configuration; `server.workers` is how many processes it asks for.
         neighbours: other gateways on the database; None: they need not be known.
         on_trouble: told when limits begin to be counted apart (True), and when that ends (False).
-
-    Attributes:
-        limited: whether there are quotas or budgets in force.
     """
 
     def __init__(self, settings: Settings, neighbours: Neighbours | None, on_trouble: Callable[[bool], None]) -> None:
@@ -40,16 +37,22 @@ class Sharing:
         self._on_trouble = on_trouble
         self._others = False
         self._troubled = False
-        self.limited: Callable[[], bool] = lambda: False
 
     @classmethod
     async def begin(cls, settings: Settings, database: Database, on_trouble: Callable[[bool], None]) -> Self:
-        """Makes this gateway known to the others on its database, where they have no Redis to share.
+        """Makes this gateway known to the others on its database, where they have no Redis to share, and checks.
 
         Raises:
-            StorageError: the database cannot be reached.
+            UnsharedLimitsError: see `check`.
+            StorageError: the database failed.
         """
-        return cls(settings, None if settings.redis is not None else await database.find_neighbours(), on_trouble)
+        made = cls(settings, None if settings.redis is not None else await database.find_neighbours(), on_trouble)
+        try:
+            await made.check(database)
+        except BaseException:
+            await made.close()
+            raise
+        return made
 
     async def check(self, database: Database) -> None:
         """Makes sure at the start that nothing would be counted apart. A gateway that just ends is waited for.
@@ -71,14 +74,17 @@ class Sharing:
             await asyncio.sleep(_LOOK_AGAIN_S)
             await self._look()
 
-    async def refresh(self) -> None:
+    async def refresh(self, limited: bool) -> None:
         """Looks again: another gateway may have begun with a configuration of its own, or somebody set a limit there.
+
+        Args:
+            limited: whether there are quotas or budgets in force.
 
         Raises:
             StorageError: the database failed.
         """
         await self._look()
-        troubled = self._others and self._fault(int(self.limited())) is not None
+        troubled = self._others and self._fault(int(limited)) is not None
         if troubled != self._troubled:
             self._troubled = troubled
             self._on_trouble(troubled)

@@ -16,7 +16,7 @@ from server.storage.address import Address, Dialect, find_address
 from server.storage.bounds import Bounds
 from server.storage.connection import AsyncConnection, AsyncEngine
 from server.storage.errors import StorageError
-from server.storage.neighbours import Neighbours, find_neighbours
+from server.storage.neighbours import Neighbours, find_neighbours_at_file, find_neighbours_on_server
 from server.storage.revision import Migrated
 from server.storage.schema import MIGRATIONS, migrate
 from server.storage.sqlite import open_sqlite
@@ -24,6 +24,7 @@ from server.storage.sqlite import open_sqlite
 _InsertInto = Callable[[Table], sqlite.Insert]
 """PostgreSQL's insert has the same methods as SQLite's."""
 
+_POSTGRESQL = "server.storage.postgresql"
 _FOR_WRITING = ("foreign_keys=ON", "synchronous=NORMAL")
 _FOR_READING = ("query_only=ON",)
 _FOR_TABLES = ("foreign_keys=OFF", "journal_mode=WAL")  # the second is for good
@@ -83,9 +84,9 @@ class Database:
         """
         address, bounds = find_address(url, data_dir), bounds or Bounds()
         if address.dialect == "postgresql":
-            postgresql = import_module("server.storage.postgresql")
-            engine = cast(Callable[[Address, Bounds], AsyncEngine], postgresql.open_postgresql)(address, bounds)
-            made = cls(address, bounds, engine, engine, cast(_InsertInto, postgresql.insert_into))
+            engine = _open_postgresql(address, bounds)
+            insert_into = cast(_InsertInto, import_module(_POSTGRESQL).insert_into)
+            made = cls(address, bounds, engine, engine, insert_into)
         else:
             writing = open_sqlite(address, bounds, "BEGIN IMMEDIATE", 1, _FOR_WRITING)
             reading = open_sqlite(address, bounds, "BEGIN", bounds.connections, _FOR_READING)
@@ -146,7 +147,10 @@ class Database:
         Raises:
             StorageError: the database cannot be reached.
         """
-        return await find_neighbours(self._address, self._bounds)
+        if self.dialect == "postgresql":
+            engine = _open_postgresql(self._address, self._bounds)
+            return await find_neighbours_on_server(engine, self._bounds, self.shown)
+        return find_neighbours_at_file(self._address.file)
 
     async def close(self) -> None:
         """Closes all connections. Nothing that was committed is lost by not calling it."""
@@ -215,6 +219,11 @@ class Database:
                 await connection.close()
         except (TimeoutError, SQLAlchemyError, OSError) as error:
             structlog.get_logger("trunkline.storage").warning("connection_dropped", error=f"{type(error).__name__}: {error}")
+
+
+def _open_postgresql(address: Address, bounds: Bounds) -> AsyncEngine:
+    """Loads the driver only where it is used."""
+    return cast(Callable[[Address, Bounds], AsyncEngine], import_module(_POSTGRESQL).open_postgresql)(address, bounds)
 
 
 async def _allow(connection: AsyncConnection, allowed_s: float) -> None:

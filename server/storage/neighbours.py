@@ -6,16 +6,13 @@ A lock ends with its process, however that ends, so nobody has to tell a gateway
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from server.storage.address import Address
 from server.storage.bounds import Bounds
 from server.storage.connection import AsyncConnection, AsyncEngine
 from server.storage.errors import StorageError
@@ -44,24 +41,33 @@ class Neighbours(Protocol):
         """Lets the others believe that this process is gone."""
 
 
-async def find_neighbours(address: Address, bounds: Bounds) -> Neighbours:
-    """Makes this process known.
+async def find_neighbours_on_server(engine: AsyncEngine, bounds: Bounds, shown: str) -> Neighbours:
+    """Makes this process known to those that use a PostgreSQL database.
+
+    Args:
+        engine: makes connections for this alone; its own from now on.
+        bounds: how long it may take.
+        shown: where the database is, without secrets.
 
     Raises:
         StorageError: the database cannot be reached.
     """
-    if address.dialect == "postgresql":
-        open_postgresql = cast(
-            Callable[[Address, Bounds], AsyncEngine], import_module("server.storage.postgresql").open_postgresql
-        )
-        server = _OnServer(open_postgresql(address, bounds), bounds, address.shown)
-        try:
-            await server.others()
-        except BaseException:
-            await server.close()
-            raise
-        return server
-    return _Nobody() if address.file is None else _AtFile(address.file)
+    server = _OnServer(engine, bounds, shown)
+    try:
+        await server.others()
+    except BaseException:
+        await server.close()
+        raise
+    return server
+
+
+def find_neighbours_at_file(file: Path | None) -> Neighbours:
+    """Makes this process known to those that use an SQLite file; None: the database is in memory, and nobody else's.
+
+    Raises:
+        StorageError: there can be no lock beside the file.
+    """
+    return _Nobody() if file is None else _AtFile(file)
 
 
 class _Nobody:

@@ -78,21 +78,18 @@ async def test_a_gateway_that_just_ends_is_waited_for(database: Database) -> Non
 async def test_beside_another_gateway_limits_are_refused_and_reported(database: Database) -> None:
     told: list[bool] = []
     first = await Sharing.begin(Settings(), database, told.append)
-    await first.check(database)
     first.require()
-    second = await Sharing.begin(Settings(), database, ignore)
-    await second.check(database)  # nothing is limited yet
+    second = await Sharing.begin(Settings(), database, ignore)  # nothing is limited yet
     for each in (first, second):
-        await each.refresh()
+        await each.refresh(limited=False)
         with pytest.raises(GatewayError, match="Several gateways on one database"):
             each.require()
     assert told == []
-    first.limited = lambda: True
-    await first.refresh()
-    await first.refresh()
+    await first.refresh(limited=True)
+    await first.refresh(limited=True)
     assert told == [True]
     await second.close()
-    await first.refresh()
+    await first.refresh(limited=True)
     first.require()
     assert told == [True, False]
     await first.close()
@@ -102,7 +99,6 @@ async def test_with_redis_gateways_need_not_know_each_other(database: Database) 
     settings = Settings.model_validate({"redis": REDIS, "rate_limit": {}})
     both = [await Sharing.begin(settings, database, ignore) for _ in range(2)]
     for each in both:
-        await each.check(database)
         each.require()
         await each.close()
 

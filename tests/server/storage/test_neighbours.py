@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from server.storage.address import find_address
-from server.storage.bounds import Bounds
+from server.storage.database import Database
 from server.storage.errors import StorageError
-from server.storage.neighbours import Neighbours, find_neighbours
+from server.storage.neighbours import Neighbours
 from tests.fakes.stores import Postgresql
 
 
@@ -20,8 +19,16 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield entered
 
 
+async def find_neighbours(url: str) -> Neighbours:
+    database = await Database.open(url, None, migrations=None)
+    try:
+        return await database.find_neighbours()
+    finally:
+        await database.close()
+
+
 async def moves_in(stack: AsyncExitStack, url: str) -> Neighbours:
-    neighbours = await find_neighbours(find_address(url, None), Bounds())
+    neighbours = await find_neighbours(url)
     stack.push_async_callback(neighbours.close)
     return neighbours
 
@@ -33,7 +40,7 @@ async def test_whoever_is_alone_sees_nobody(stack: AsyncExitStack, database_url:
 
 async def test_each_sees_the_others_as_long_as_they_are_there(stack: AsyncExitStack, database_url: str) -> None:
     first = await moves_in(stack, database_url)
-    leaving = await find_neighbours(find_address(database_url, None), Bounds())
+    leaving = await find_neighbours(database_url)
     third = await moves_in(stack, database_url)
     assert all(await asyncio.gather(first.others(), leaving.others(), third.others()))
     assert [await each.others() for each in (first, leaving, third)] == [True] * 3
@@ -70,6 +77,5 @@ async def test_a_connection_that_breaks_is_made_again_with_its_lock(stack: Async
 
 
 async def test_a_server_that_is_not_there_is_said() -> None:
-    address = find_address("postgresql://nobody@127.0.0.1:1/none", None)
     with pytest.raises(StorageError, match="cannot be reached"):
-        await find_neighbours(address, Bounds())
+        await find_neighbours("postgresql://nobody@127.0.0.1:1/none")
