@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import aiohttp
 from yarl import URL
 
-CODINGS = ("gzip", "deflate")
-"""How answers may be compressed: aiohttp would ask for all that it finds installed."""
+from server.providers.http.coding import CODINGS
 
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

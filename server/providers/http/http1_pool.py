@@ -2,8 +2,7 @@
 
 aiohttp has no public way to limit idle connections, or to tell that a connection was used before. So this overrides names
 of its own (`_create_connection`, `_release`, `_release_waiter`, `_cleanup`, `_cleanup_handle`, `_conns`, `_acquired`,
-`_factory`, `_waiter`, `_buffer`, `_payload`, `_drop_timeout`, and a connection's `_protocol`); `test_http1` and
-`test_http1_lines` notice a change.
+`_factory`, and a connection's `_protocol`); `test_http1` and `test_http1_lines` notice a change.
 
 What outlives a request (connections, timers) is made in a context of its own: it would keep the caller's, and with that the
 caller's whole request.
@@ -12,7 +11,6 @@ caller's whole request.
 import asyncio
 import time
 from contextvars import Context
-from enum import Enum
 from typing import cast
 
 import aiohttp
@@ -20,120 +18,11 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ConnectionKey
 from aiohttp.tracing import Trace
 
+from server.providers.http.http1_line import Line
+
 _UNHURRIED = aiohttp.ClientTimeout(total=None)
 _LOOK_S = 1.0
 """How often at most unused connections are looked at."""
-
-
-class Stale(aiohttp.ClientConnectionError):
-    """A connection that was used before ended without a byte of the answer: the vendor had closed it while it was idle."""
-
-
-class _State(Enum):
-    """What a connection does."""
-
-    IDLE = 0
-    ASKED = 1
-    """A request is out, and nothing came back yet."""
-    ANSWERING = 2
-
-
-_IDLE, _ASKED, _ANSWERING = _State  # an enum's attribute costs more, and this is asked at each read
-
-
-class Line(ResponseHandler):
-    """One connection.
-
-    Args:
-        loop: the running one.
-        head_s: how long a head that has begun may take.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, head_s: float) -> None:
-        super().__init__(loop)
-        self.state = _ASKED
-        self.reused = False
-        self.late = False
-        """Whether the time for the whole answer is over."""
-        self._head_s = head_s
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def data_received(self, data: bytes) -> None:
-        """Takes what came; bytes that nobody asked for must not become the answer of the next request."""
-        state = self.state
-        if state is _IDLE:
-            if data:  # else a reader lets the parser go on, who has nothing left
-                self.abort()
-            return
-        ResponseHandler.data_received(self, data)
-        if state is _ASKED and data:
-            if self.state is _ASKED:
-                self.state = _ANSWERING
-        elif self._buffer and self.state is _IDLE:
-            self.abort()
-        if self._waiter is not None:
-            if data and self._head_timer is None:
-                self._head_timer = self._loop.call_later(self._head_s, self._head_is_late)
-        elif self._head_timer is not None:
-            self._end_head_timer()
-
-    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        """Tells the reader what went wrong."""
-        broken = isinstance(exc, aiohttp.ClientConnectionError | OSError) and not isinstance(exc, TimeoutError)
-        if broken and self.reused and self.state is _ASKED:
-            exc = Stale()
-        if exc_cause is None:
-            super().set_exception(exc)
-        else:
-            super().set_exception(exc, exc_cause)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Ends the connection."""
-        self._end_head_timer()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Lets the time for a read stand still: a vendor that has not all of the request need not answer."""
-        super().pause_writing()
-        self._drop_timeout()
-
-    def resume_writing(self) -> None:
-        """Lets it begin."""
-        super().resume_writing()
-        if self.state is _ASKED:
-            self.start_timeout()
-
-    def begin(self) -> None:
-        """Makes it ready for a request. What befalls that one is nothing to an answer that is whole, and may be read yet."""
-        self.reused, self.late = self.state is _IDLE, False
-        self.state = _ASKED
-        self._payload = None
-
-    def expire(self) -> None:
-        """Ends the waiting for an answer whose time is over; what has arrived can still be read."""
-        self.late = True
-        error = aiohttp.ServerTimeoutError("the answer comes too slowly")
-        if self._waiter is not None:
-            self.set_exception(error)
-        elif self._payload is not None and self._payload._waiter is not None:
-            self._payload.set_exception(error)
-
-    def close(self) -> None:
-        """Closes at once: neither the rest of a request that nobody wants nor a vendor's farewell is waited for."""
-        payload = self._payload
-        self.abort()
-        if payload is not None and not payload.is_eof() and payload.exception() is None:
-            payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
-
-    def _end_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _head_is_late(self) -> None:
-        self._head_timer = None
-        if self._waiter is not None and self.state is _ANSWERING:
-            self.set_exception(aiohttp.SocketTimeoutError("the head comes too slowly"))
 
 
 class Pool(aiohttp.TCPConnector):
@@ -157,7 +46,8 @@ class Pool(aiohttp.TCPConnector):
         self._idle = idle
         self._trim_s = trim_s
         self._trim_timer: asyncio.TimerHandle | None = None
-        self._factory = lambda: Line(self._loop, head_s)  # type: ignore[assignment]
+        self._keys: dict[Line, ConnectionKey] = {}
+        self._factory = lambda: Line(self._loop, head_s, self._free)  # type: ignore[assignment]
 
     async def take(self, request: ClientRequest, key: ConnectionKey, deadline: float | None) -> Line:
         """Takes a connection out of the pool, or makes a new one, for a request to this key's address.
@@ -165,16 +55,13 @@ class Pool(aiohttp.TCPConnector):
         Raises:
             aiohttp.ClientError: it could not be made; also OSError, TimeoutError.
         """
-        line = self._idle_line(key)
-        if line is None:
-            line = await self._wait_for_line(request, deadline)
-        line.begin()
+        line = self._idle_line(key) or await self._wait_for_line(request, deadline)
+        self._keys[line] = key
         return line
 
-    def give(self, key: ConnectionKey, line: Line, close: bool = False) -> None:
-        """Gives a connection back, which is kept if it can serve again: not before its request is out."""
-        transport = line.transport
-        self._release(key, line, should_close=close or (transport is not None and transport.get_write_buffer_size() > 0))
+    def _free(self, line: Line) -> None:
+        """Keeps a connection whose answer has ended, if it can serve again."""
+        self._release(self._keys.pop(line), cast(ResponseHandler, line))
 
     async def _wait_for_line(self, request: ClientRequest, deadline: float | None) -> Line:
         try:
@@ -256,7 +143,6 @@ class Pool(aiohttp.TCPConnector):
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         if self.closed:  # and so is the connection
             return
-        protocol.state = _IDLE  # type: ignore[attr-defined]
         if self._cleanup_handle is None and not self._force_close:
             self._cleanup_handle = self._loop.call_later(self._keepalive_timeout or 0, self._cleanup, context=Context())
         super()._release(key, protocol, should_close=should_close)

@@ -1,15 +1,13 @@
 """One request over HTTP/2: what has come of its answer, and who waits for more."""
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 
-from server.providers.errors import ProviderError
+from server.providers.http.arriving import Arriving
 
 Head = tuple[int, list[tuple[str, str]]]
 
 
-class Stream:
+class Stream(Arriving):
     """What a connection hands on to the reader of one answer.
 
     Args:
@@ -19,21 +17,18 @@ class Stream:
     """
 
     def __init__(self, number: int, asked_at_read: int, acknowledge: Callable[[int, int], None]) -> None:
+        super().__init__()
         self.number = number
         self.asked_at_read = asked_at_read
         self.head: Head | None = None
         self.sent = False
-        self.ended = False
-        self.failure: ProviderError | None = None
         self._acknowledge = acknowledge
-        self._pieces: deque[bytes] = deque()
         self._owed = 0
-        self._changed: asyncio.Future[None] | None = None
 
     @property
     def at_hand(self) -> bool:
         """Whether a read need not wait."""
-        return bool(self._pieces) or self.ended
+        return bool(self.pieces) or self.ended
 
     @property
     def over(self) -> bool:
@@ -50,21 +45,10 @@ class Stream:
         """Takes a piece of the body; `flow` counts its padding, too."""
         self._owed += flow
         if data:
-            self._pieces.append(data)
+            self.pieces.append(data)
             self.wake()
         else:
             self._pay()
-
-    def end(self, failure: ProviderError | None = None) -> None:
-        """Says that nothing more will come, in order or by a failure."""
-        self.ended = failure is None
-        self.failure = self.failure or failure
-        self.wake()
-
-    def wake(self) -> None:
-        """Lets whoever waits look again."""
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
 
     async def answered(self) -> Head:
         """Waits for the head.
@@ -73,7 +57,7 @@ class Stream:
             ProviderError: why there will be none.
         """
         while self.head is None:
-            await self._more()
+            await self.more()
         return self.head
 
     async def read(self) -> bytes:
@@ -82,27 +66,13 @@ class Stream:
         Raises:
             ProviderError: it will not end as it should.
         """
-        while not self._pieces:
-            if self.ended:
-                return b""
-            await self._more()
-        read = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
+        read = await super().read()
         self._pay()
         return read
 
-    async def _more(self) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self._changed = asyncio.get_running_loop().create_future()
-        try:
-            await self._changed
-        finally:
-            self._changed = None
-
     def drop(self) -> None:
         """Throws away what was not read, which must not count against the answers of others."""
-        self._pieces.clear()
+        self.pieces.clear()
         self._pay()
 
     def _pay(self) -> None:

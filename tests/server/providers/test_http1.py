@@ -130,6 +130,10 @@ BROKEN = {
     "a header line without end": (OK + b"x: " + b"a" * 1_000_000, Fault.PROTOCOL),
     "headers without end": (OK + b"x: 1\r\n" * 100_000, Fault.PROTOCOL),
     "gzip that is none": (OK + b"content-encoding: gzip\r\ncontent-length: 10\r\n\r\n0123456789", Fault.PROTOCOL),
+    "half of what gzip made": (
+        OK + b"content-encoding: gzip\r\n\r\n" + zlib.compress(b"Hello", wbits=31)[:-6],
+        Fault.PROTOCOL,
+    ),
     "a coding not asked for": (OK + b"content-encoding: compress\r\ncontent-length: 2\r\n\r\n{}", Fault.PROTOCOL),
     "zstd": (OK + b"content-encoding: zstd\r\ncontent-length: 10\r\n\r\n0123456789", Fault.PROTOCOL),
 }
@@ -144,6 +148,73 @@ async def test_a_broken_answer_is_a_provider_error_that_tells_no_secret(http: Ht
     assert raised.value.fault is fault
     assert raised.value.__cause__ is None
     assert not any(word in str(raised.value) for word in ("127.0.0.1", str(peer.port), SECRET))
+
+
+def packed(data: bytes) -> bytes:
+    return zlib.compress(data, 9, wbits=31)
+
+
+def deflated(data: bytes, wbits: int) -> bytes:
+    return OK + b"content-encoding: deflate\r\n\r\n" + zlib.compress(data, wbits=wbits)
+
+
+WHOLE = {
+    "until the connection ends": OK + b"\r\nHello",
+    "of HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\nHello",
+    "in chunks with trailers": OK + b"transfer-encoding: chunked\r\n\r\n2;x=1\r\nHe\r\n3\r\nllo\r\n0\r\nx-sum: 1\r\n\r\n",
+    "with lines that end in LF": OK.replace(b"\r\n", b"\n") + b"content-length: 5\n\nHello",
+    "after a word": b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + OK + b"content-length: 5\r\n\r\nHello",
+    "before another": (OK + b"content-length: 5\r\n\r\nHello") + (OK + b"content-length: 6\r\n\r\ntheirs"),
+    "before what is no answer": OK + b"content-length: 5\r\n\r\nHello" + b"\x00 what?",
+    "as deflate of HTTP": deflated(b"Hello", zlib.MAX_WBITS),
+    "as deflate": deflated(b"Hello", -zlib.MAX_WBITS),
+    "as two members of gzip": OK + b"content-encoding: gzip\r\n\r\n" + packed(b"He") + packed(b"llo"),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE)
+async def test_whole_answers_come_in_many_forms(http: Http1, case: str) -> None:
+    async with peers(saying(WHOLE[case])) as peer:
+        assert await body_of(http, peer.url) == b"Hello"
+
+
+@pytest.mark.parametrize("case", ["before another", "before what is no answer"])
+async def test_a_line_that_says_more_than_was_asked_is_not_used_again(http: Http1, case: str) -> None:
+    async with peers(lambda transport: transport.write(WHOLE[case])) as peer:
+        assert await body_of(http, peer.url) == b"Hello"
+        await peer.closed.wait()
+
+
+async def test_a_whole_answer_in_single_bytes_is_the_same(http: Http1) -> None:
+    answer = WHOLE["in chunks with trailers"]
+
+    async def drip(transport: asyncio.Transport) -> None:
+        for place in range(len(answer)):
+            transport.write(answer[place : place + 1])
+            await asyncio.sleep(0)
+
+    tasks: list[asyncio.Task[None]] = []
+    async with peers(lambda transport: tasks.append(asyncio.ensure_future(drip(transport)))) as peer:
+        assert await body_of(http, peer.url) == b"Hello"
+        assert await body_of(http, peer.url) == b"Hello"
+        assert peer.open == 1
+
+
+async def test_of_a_body_that_nobody_reads_little_is_taken(http: Http1) -> None:
+    size = 64 * 1024 * 1024
+    sending: list[asyncio.Transport] = []
+
+    def say(transport: asyncio.Transport) -> None:
+        sending.append(transport)
+        transport.write(OK + b"content-length: %d\r\n\r\n" % size + bytes(size))
+
+    async with peers(say) as peer, await http.post(peer.url, {}, b"{}", 20) as answer:
+        (line,) = http._pool._keys
+        while not line._reading_paused:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert sending[0].get_write_buffer_size() > size // 2
+        assert await answer.body() == bytes(size)
+        assert not line._reading_paused
 
 
 async def test_a_header_of_64_kilobytes_is_taken(http: Http1) -> None:
@@ -192,10 +263,6 @@ async def test_tls_with_who_does_not_speak_it_fails(http: Http1) -> None:
         with pytest.raises(ProviderError) as raised:
             await body_of(http, peer.url.replace("http:", "https:"))
     assert raised.value.fault is Fault.CONNECTION
-
-
-def packed(data: bytes) -> bytes:
-    return zlib.compress(data, 9, wbits=31)
 
 
 def gzipped(body: bytes) -> Callable[[asyncio.Transport], None]:

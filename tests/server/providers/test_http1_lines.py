@@ -11,7 +11,7 @@ import pytest
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
 from server.providers.http.http1 import Http1
-from server.providers.http.http1_pool import Line
+from server.providers.http.http1_line import Line
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 WHOLE = HEAD + b"{}"
@@ -159,12 +159,12 @@ async def test_the_time_of_a_head_ends_with_the_head() -> None:
         asked = asyncio.ensure_future(whole(http, peer.url))
         first = await peer.came.get()
         line = await begun(http)
-        await until(lambda: line._head_timer is not None)
+        await until(lambda: line._head_due is not None)
         first.transport.write(WHOLE[20:])
         assert await asked == b"{}"
         assert await whole(http, peer.url) == b"{}"
         assert peer.count == 1
-        assert line._head_timer is None
+        assert line._head_due is None
 
 
 @pytest.mark.parametrize("word", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"])
@@ -173,11 +173,11 @@ async def test_silence_after_a_word_before_the_answer_is_no_longer_than_any(word
         assert await fault_of(asyncio.ensure_future(whole(http, peer.url, timeout_s=None))) is Fault.TIMEOUT
 
 
-async def test_words_before_the_answer_leave_no_timer_at_a_line_that_is_kept() -> None:
+async def test_words_before_the_answer_leave_nothing_due_at_a_line_that_is_kept() -> None:
     async with peers(writing(b"HTTP/1.1 103 Early Hints\r\n\r\n" + WHOLE)) as peer, opened(idle_timeout_s=LONG_S) as http:
         assert await whole(http, peer.url) == b"{}"
         ((line, _),) = next(iter(http._pool._conns.values()))
-        assert line._read_timeout_handle is None
+        assert cast(Line, line)._due() is None
 
 
 async def test_a_line_whose_request_was_not_sent_whole_serves_no_other() -> None:
@@ -206,10 +206,9 @@ async def test_a_vendor_that_reads_slowly_is_not_silent_yet() -> None:
         slow = await peer.came.get()
         await until(lambda: slow.reads > 0)
         line = await begun(http)
-        assert line._read_timeout_handle is None
+        assert line._quiet_since is None
         slow.transport.resume_reading()
-        await until(lambda: not line.writing_paused)
-        assert line._read_timeout_handle is not None
+        await until(lambda: line._quiet_since is not None)
         assert await asked == b"{}"
 
 
@@ -236,9 +235,9 @@ async def reading(answer: Answer) -> bytes:
 async def test_closing_tells_who_reads_a_body(waits: bool) -> None:
     async with peers(writing(HEAD)) as peer, opened() as http:
         read = asyncio.ensure_future(reading(await http.post(peer.url, {}, b"{}", None)))
-        content = held(http)._payload
-        assert content is not None
-        await until(lambda: not waits or content._waiter is not None)
+        exchange = held(http).exchange
+        assert exchange is not None
+        await until(lambda: not waits or exchange.waits)
         await http.close()
         assert await fault_of(read) is Fault.CONNECTION
 

@@ -1,0 +1,74 @@
+"""What has come of an answer's body, and who waits for more: the same over HTTP/1.1 and HTTP/2."""
+
+import asyncio
+
+from server.providers.errors import ProviderError
+
+
+class Arriving:
+    """The body of one answer between the connection, which adds to it, and its one reader.
+
+    Attributes:
+        ended: whether all of it has come.
+        failure: why nothing more will come.
+        waits: whether the reader waits.
+    """
+
+    __slots__ = ("_changed", "ended", "failure", "pieces")
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.failure: ProviderError | None = None
+        self.pieces: list[bytes] = []
+        self._changed: asyncio.Future[None] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the reader waits."""
+        return self._changed is not None
+
+    def end(self, failure: ProviderError | None = None) -> None:
+        """Says that nothing more will come, in order or by a failure."""
+        self.ended = failure is None
+        self.failure = self.failure or failure
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets whoever waits look again."""
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    async def read(self) -> bytes:
+        """What has come since; empty at the end.
+
+        Raises:
+            ProviderError: it will not end as it should.
+        """
+        while not self.pieces:
+            if self.ended:
+                return b""
+            await self.more()
+        return self.take_all()
+
+    def take_all(self) -> bytes:
+        """What has come and was not read."""
+        pieces = self.pieces
+        if len(pieces) == 1:
+            return pieces.pop()
+        read = b"".join(pieces)
+        pieces.clear()
+        return read
+
+    async def more(self) -> None:
+        """Waits until something changes.
+
+        Raises:
+            ProviderError: nothing more will come.
+        """
+        if self.failure is not None:
+            raise self.failure
+        self._changed = asyncio.get_running_loop().create_future()
+        try:
+            await self._changed
+        finally:
+            self._changed = None

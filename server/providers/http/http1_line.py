@@ -1,0 +1,344 @@
+"""One connection over HTTP/1.1: a request's bytes go out, and what comes back is parsed by httptools into its answer.
+
+A connection goes from request to request: what one of them leaves behind must not meet the next.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from multidict import CIMultiDict
+
+from server.providers.errors import Fault, ProviderError
+from server.providers.http.arriving import Arriving
+from server.providers.http.base import LARGEST_HEADER
+
+_LARGEST_HEAD = 4 * LARGEST_HEADER
+_MOST_UNREAD = 512 * 1024
+"""How many bytes of a body may lie here unread before no more are taken from the vendor."""
+
+_WITHOUT_BODY = (204, 304)
+_NOBODYS = Context()
+"""What timers run in, which outlive the request that began them: they would keep its context, and with that all of it."""
+
+
+class Stale(ProviderError):
+    """A connection that was used before ended without a byte of the answer: the vendor had closed it while it was idle."""
+
+
+class Exchange(Arriving):
+    """One request's answer on its way, and whose it is once it is whole.
+
+    Attributes:
+        status: the HTTP status; 0 until the head is there.
+        headers: by case-insensitive name.
+        size: how many bytes of the body have come.
+        late: whether the time for the whole answer is over.
+    """
+
+    __slots__ = ("headers", "late", "size", "status")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = 0
+        self.headers: CIMultiDict[str] = CIMultiDict()
+        self.size = 0
+        self.late = False
+
+    async def head(self) -> None:
+        """Waits for the head.
+
+        Raises:
+            ProviderError: there will be none.
+        """
+        while not self.status:
+            await self.more()
+
+    async def more(self) -> None:
+        """Waits until something changes, but no longer than the whole may take."""
+        if self.late and self.failure is None:
+            raise _timeout()
+        await Arriving.more(self)
+
+
+class Line(asyncio.Protocol):
+    """One connection, in the hands of aiohttp's connector, which asks for `transport`, `closed`, `should_close` and so on.
+
+    Args:
+        loop: the running one.
+        head_s: how long an answer's head may take once it has begun.
+        on_free: called when an answer has ended, in whatever way.
+
+    Attributes:
+        transport: None once it is closed.
+        closed: done when the connection is gone.
+        should_close: whether it cannot serve another request.
+        exchange: the answer that is on its way; None between two requests.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, head_s: float, on_free: "Callable[[Line], None]") -> None:
+        self.transport: asyncio.Transport | None = None
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.should_close = False
+        self.exchange: Exchange | None = None
+        self._loop = loop
+        self._head_s = head_s
+        self._on_free = on_free
+        self._idle_s: float | None = None
+        self._deadline: float | None = None
+        self._head_due: float | None = None
+        self._quiet_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._served = False
+        self._reading_paused = False
+        self._begin(None)
+        self._got: list[bytes] = []
+        self.on_body = self._got.append
+        self._parser: HttpResponseParser | None = _parser(self)
+
+    def _begin(self, exchange: Exchange | None) -> None:
+        self.exchange = exchange
+        self._heard = False  # a byte of the answer
+        self._in_head = False
+        self._head_size = 0
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._whole = False
+        self._until_end = False
+
+    def is_connected(self) -> bool:
+        """Whether a request can be sent."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    def ask(self, exchange: Exchange, request: bytes, idle_s: float | None, deadline: float | None) -> None:
+        """Sends a request, whose answer goes to an exchange.
+
+        Args:
+            exchange: ends when all has come; the line may be given back then.
+            request: its head and body.
+            idle_s: how long the vendor may be silent; None: as long as it likes.
+            deadline: by when the answer must be whole, by the loop's clock.
+        """
+        self._begin(exchange)
+        self._idle_s, self._deadline = idle_s, deadline
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            self._fail(self._broken())
+            return
+        self._quiet_since = self._loop.time()
+        transport.write(request)
+        self._watch()
+
+    def read_on(self) -> None:
+        """Takes more from the vendor again, once what lay here was read."""
+        if self._reading_paused:
+            self._reading_paused = False
+            if self.is_connected():
+                cast(asyncio.Transport, self.transport).resume_reading()
+            if self.exchange is not None:
+                self._quiet_since = self._loop.time()
+                self._watch()
+
+    def close(self) -> None:
+        """Closes at once: neither the rest of a request that nobody wants nor a vendor's farewell is waited for."""
+        self._fail(ProviderError(Fault.CONNECTION, "The connection to the provider was closed."))
+
+    abort = close
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came; bytes that nobody asked for must not become the answer of the next request."""
+        exchange, parser = self.exchange, self._parser
+        if exchange is None or parser is None:
+            self.close()
+            return
+        self._heard = True
+        if self._quiet_since is not None:
+            self._quiet_since = self._loop.time()
+        wrong = False
+        try:
+            parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            wrong = True
+        got = self._got
+        if got:
+            exchange.pieces += got
+            exchange.size += len(got[0]) if len(got) == 1 else sum(map(len, got))
+            got.clear()
+        if self._whole:
+            self.should_close = self.should_close or wrong or self._is_sending()
+            self._finish(exchange)
+        elif wrong or (not exchange.status and self._is_endless(len(data))):
+            self._fail(ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP."))
+        else:
+            exchange.wake()
+            if exchange.size > _MOST_UNREAD and not self._reading_paused:
+                self._pause(exchange)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Ends: in order where the end of the connection is the end of the answer."""
+        self.transport = None
+        self.should_close = True
+        if not self.closed.done():
+            self.closed.set_result(None)
+        if self.exchange is not None and self._until_end and exc is None:
+            self._finish(self.exchange)
+        self._fail(self._broken())
+
+    def pause_writing(self) -> None:
+        """Lets the time for silence stand still: a vendor that has not all of the request need not answer."""
+        self._quiet_since = None
+
+    def resume_writing(self) -> None:
+        """Lets it begin."""
+        if self.exchange is not None:
+            self._quiet_since = self._loop.time()
+            self._watch()
+
+    # the parser's side
+
+    def on_message_begin(self) -> None:
+        """A head begins. A second answer ends this one's connection."""
+        if self._whole:
+            raise ValueError
+        self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or after the body a trailer, which nobody reads."""
+        if len(name) + len(value) > LARGEST_HEADER:
+            raise ValueError
+        if self._in_head:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head of an answer, or of a word before it."""
+        parser, exchange = cast(HttpResponseParser, self._parser), cast(Exchange, self.exchange)
+        status = parser.get_status_code()
+        self._in_head, self._head_due, self._head_size = False, None, 0
+        if 100 <= status < 200:
+            self._fields.clear()
+            return
+        headers = exchange.headers
+        for name, value in self._fields:
+            headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        exchange.status = status
+        self._until_end = (
+            status not in _WITHOUT_BODY
+            and "Content-Length" not in headers
+            and "chunked" not in headers.get("Transfer-Encoding", "").lower()
+        )
+
+    def on_message_complete(self) -> None:
+        """The end of an answer, or of a word before it."""
+        if cast(Exchange, self.exchange).status:
+            self._whole = True
+            self.should_close = not cast(HttpResponseParser, self._parser).should_keep_alive()
+
+    # what follows from it
+
+    def _is_endless(self, size: int) -> bool:
+        """Whether a head that is not whole yet is too long; from its first byte on its time runs."""
+        if not self._in_head:
+            return False
+        self._head_size += size
+        if self._head_due is None:
+            self._head_due = self._loop.time() + self._head_s
+            self._watch()
+        return self._head_size > _LARGEST_HEAD
+
+    def _pause(self, exchange: Exchange) -> None:
+        if sum(map(len, exchange.pieces)) > _MOST_UNREAD and self.transport is not None:
+            self._reading_paused = True
+            self._quiet_since = None
+            self.transport.pause_reading()
+
+    def _is_sending(self) -> bool:
+        """Whether the vendor answered before it had the whole request: the rest of it would meet the next one."""
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+
+    def _finish(self, exchange: Exchange) -> None:
+        self._let_go()
+        exchange.end()
+        self._on_free(self)
+
+    def _fail(self, failure: ProviderError) -> None:
+        exchange, transport = self.exchange, self.transport
+        self.should_close = True
+        self._parser = None  # which holds this
+        self._let_go()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if transport is not None:
+            self.transport = None
+            transport.abort()
+        if exchange is not None:
+            exchange.end(failure)
+            self._on_free(self)
+
+    def _let_go(self) -> None:
+        self._deadline = self._head_due = self._quiet_since = None
+        self._served = True
+        self.exchange = None
+        self.read_on()
+
+    def _broken(self) -> ProviderError:
+        if self._served and not self._heard:
+            return Stale(Fault.CONNECTION, "The connection to the provider failed.")
+        if self.exchange is not None and self.exchange.status:
+            return ProviderError(Fault.CONNECTION, "The connection broke before the end of the answer.")
+        return ProviderError(Fault.CONNECTION, "The connection to the provider failed.")
+
+    # time: one timer for all, which looks again when it was set too early, so that hardly any request sets one
+
+    def _due(self) -> float | None:
+        due = self._deadline
+        if self._head_due is not None and (due is None or self._head_due < due):
+            due = self._head_due
+        if self._idle_s and self._quiet_since is not None and (due is None or self._quiet_since + self._idle_s < due):
+            due = self._quiet_since + self._idle_s
+        return due
+
+    def _watch(self) -> None:
+        due = self._due()
+        if due is None:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._look, context=_NOBODYS)
+
+    def _look(self) -> None:
+        self._timer = None
+        due, exchange = self._due(), self.exchange
+        if due is None or exchange is None:
+            return
+        if due > self._loop.time():
+            self._watch()
+        elif due == self._deadline:  # what has arrived can still be read
+            self._deadline = None
+            exchange.late = True
+            exchange.wake()
+            self._watch()
+        else:
+            self._fail(_timeout())
+
+
+def _parser(line: Line) -> HttpResponseParser:
+    """As lenient as aiohttp's is with answers: some vendors' proxies end lines or chunk sizes in their own way."""
+    parser = HttpResponseParser(line)
+    parser.set_dangerous_leniencies(
+        lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+    )
+    return parser
+
+
+def _timeout() -> ProviderError:
+    return ProviderError(Fault.TIMEOUT, "The provider did not answer in time.")
