@@ -2,9 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from server.call import Call
 from server.policies.chaos import Chaos
 from server.runtime import Runtime
@@ -13,6 +10,7 @@ from server.services.admin_prices import PricesAdmin
 from server.services.admin_tenancy import TenancyAdmin
 from server.services.faults import read_fault, read_name, write_fault
 from server.services.requests import page
+from server.services.times import duration, timestamp_to_ms
 from server.tenancy.tenancy import Tenancy
 from trunkline.v1.admin_service_pb2 import (
     ConfigStatus,
@@ -55,14 +53,10 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
     async def GetConfigStatus(self, request: GetConfigStatusRequest, call: Call) -> GetConfigStatusResponse:
         """Tells which configuration is in force."""
         runtime = self._runtime()
-        start = Timestamp()
-        start.FromMilliseconds(round(runtime.start_time * 1000))
-        duration = Duration()
-        duration.FromMicroseconds(round(runtime.loaded.load_time_s * 1e6))
         status = ConfigStatus(
             status="valid",
-            load_time=start,
-            load_duration=duration,
+            load_time=timestamp_to_ms(runtime.start_time),
+            load_duration=duration(runtime.loaded.load_time_s),
             file_size_bytes=runtime.loaded.file_size_bytes,
             providers_configured=len(runtime.rows),
             generation=runtime.generation,

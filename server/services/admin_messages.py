@@ -1,8 +1,7 @@
 """Records of tenants, users, keys, quotas, budgets and their changes -> the contract's messages."""
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from server.services.admin_fields import period_value
+from server.services.times import timestamp
 from server.tenancy import records
 from server.tenancy.subjects import Subject
 from trunkline.v1.tenancy_pb2 import ApiKey, AuditEntry, Budget, FormerKey, Quota, Tenant, User
@@ -91,10 +90,3 @@ def audit_message(entry: records.AuditEntry) -> AuditEntry:
         before=entry.before,
         after=entry.after,
     )
-
-
-def timestamp(microseconds: int) -> Timestamp:
-    """A time since the epoch."""
-    made = Timestamp()
-    made.FromMicroseconds(microseconds)
-    return made

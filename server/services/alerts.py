@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from server.alerts import alert as records
 from server.alerts.alert import Severity
 from server.alerts.listing import AlertList
 from server.call import Call
 from server.errors import invalid_request
 from server.runtime import Runtime
+from server.services.times import timestamp
 from server.tenancy.pages import Page
 from server.tenancy.who import Who
 from trunkline.v1.alerts_service_pb2 import Alert, AlertSeverity, ListAlertsRequest, ListAlertsResponse
@@ -71,13 +70,11 @@ def notices(runtime: Callable[[], Runtime]) -> Callable[[], Sequence[records.Ale
 
 
 def _message(alert: records.Alert) -> Alert:
-    start_time = Timestamp()
-    start_time.FromMicroseconds(alert.start_time)
     return Alert(
         name=f"alerts/{alert.id}",
         rule=alert.rule,
         severity=_SEVERITIES[alert.severity],
         message=alert.message,
-        start_time=start_time,
+        start_time=timestamp(alert.start_time),
         labels=dict(alert.labels),
     )

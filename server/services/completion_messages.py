@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 from google.protobuf import json_format
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 
 from server.ledger.entry import Status, Tried
 from server.ledger.row import Completion
-from server.services.admin_messages import timestamp
+from server.services.times import duration, timestamp
 from trunkline.v1.completion_record_pb2 import CompletionAttempt, CompletionRecord, CompletionStatus, CostBasis
 from trunkline.v1.models_service_pb2 import Operation
 
@@ -34,6 +33,7 @@ OPERATIONS: Mapping[str, Operation] = {
 def record_message(completion: Completion) -> CompletionRecord:
     """A completion, with those bodies that it came with."""
     first, end = completion.first_chunk_time, completion.end_time
+    to_first, to_last = completion.time_to_first_token_s, completion.latency_s
     return CompletionRecord(
         name=f"completion_records/{completion.id}",
         request_id=completion.request_id,
@@ -49,8 +49,8 @@ def record_message(completion: Completion) -> CompletionRecord:
         begin_time=timestamp(completion.begin_time),
         first_chunk_time=None if first is None else timestamp(first),
         end_time=None if end is None else timestamp(end),
-        time_to_first_token=_duration(completion.time_to_first_token_s),
-        time_to_last_token=_duration(completion.latency_s),
+        time_to_first_token=None if to_first is None else duration(to_first),
+        time_to_last_token=None if to_last is None else duration(to_last),
         status=STATUSES.get(completion.status),
         error_reason=completion.error_reason,
         finish_reason=completion.finish_reason,
@@ -86,16 +86,8 @@ def _attempt(tried: Tried) -> CompletionAttempt:
         model=tried.model,
         error_type=tried.error,
         http_status=tried.status,
-        latency=_duration(tried.latency_s),
+        latency=duration(tried.latency_s),
     )
-
-
-def _duration(seconds: float | None) -> Duration | None:
-    if seconds is None:
-        return None
-    made = Duration()
-    made.FromMicroseconds(round(seconds * 1e6))
-    return made
 
 
 def _name(collection: str, id_: str) -> str:

@@ -2,13 +2,12 @@
 
 import re
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import ValidationError
 
 from server.config.schema import FaultSettings
 from server.errors import GatewayError, invalid_request
 from server.policies.chaos import Fault as KnownFault
+from server.services.times import duration_to_ms, timestamp_to_ms
 from trunkline.v1.admin_service_pb2 import CreateFaultRequest, Fault, FaultMatch, FaultSeverity, FaultType
 
 _PREFIX = "faults/"
@@ -66,15 +65,15 @@ def write_fault(known: KnownFault) -> Fault:
         type=f"{_TYPE}{settings.type.upper()}",
         severity=f"{_SEVERITY}{settings.severity.upper()}",
         probability=settings.probability,
-        duration=None if settings.duration_ms is None else _duration(settings.duration_ms),
+        duration=None if settings.duration_ms is None else duration_to_ms(settings.duration_ms / 1000),
         error_code=settings.error_code,
         error_message=settings.error_message,
         after_chunks=settings.after_chunks,
         match=FaultMatch(
             provider=match.provider or "", model=match.model or "", key=match.key or "", percentage=match.percentage
         ),
-        create_time=_timestamp(known.create_time),
-        expire_time=None if known.expire_time is None else _timestamp(known.expire_time),
+        create_time=timestamp_to_ms(known.create_time),
+        expire_time=None if known.expire_time is None else timestamp_to_ms(known.expire_time),
         configured=known.configured,
         active=known.active,
         match_count=known.match_count,
@@ -112,15 +111,3 @@ def _refusal(error: ValidationError) -> GatewayError:
 
 def _listed(names: list[str], prefix: str) -> str:
     return ", ".join(f"`{name.removeprefix(prefix).lower()}`" for name in names if not name.endswith("UNSPECIFIED"))
-
-
-def _timestamp(seconds: float) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMilliseconds(round(seconds * 1000))
-    return timestamp
-
-
-def _duration(milliseconds: int) -> Duration:
-    duration = Duration()
-    duration.FromMilliseconds(milliseconds)
-    return duration

@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Callable
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from server.call import Call
 from server.clock import Clock
 from server.ledger.rows import Rows
 from server.runtime import ProviderRow, Runtime
 from server.services.completion_records import CompletionRecords
 from server.services.requests import page
+from server.services.times import duration_to_ms, timestamp_to_ms
 from server.telemetry.metrics import Metrics
 from trunkline.v1.metrics_service_pb2 import (
     ExportPrometheusRequest,
@@ -67,10 +65,8 @@ class MetricsService(CompletionRecords):
         status = "degraded" if unhealthy or degraded else "healthy"
         if self._stopping() or unhealthy == total - disabled:
             status = "unhealthy"
-        now = Timestamp()
-        now.FromMilliseconds(round(self._clock.now() * 1000))
-        uptime = Duration()
-        uptime.FromMilliseconds(round((self._clock.monotonic() - self._start) * 1000))
+        now = timestamp_to_ms(self._clock.now())
+        uptime = duration_to_ms(self._clock.monotonic() - self._start)
         providers = ProviderCounts(
             total=total,
             healthy=total - disabled - unhealthy - degraded,

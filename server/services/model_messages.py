@@ -2,12 +2,11 @@
 
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from server.catalogue.catalogue import Entry
 from server.catalogue.lists import Listing
 from server.catalogue.selections import Selection
 from server.runtime import ProviderRow
+from server.services.times import timestamp_to_ms
 from trunkline.v1.models_service_pb2 import Model, ModelList, ModelSelection
 
 OWN = "trunkline"
@@ -28,7 +27,7 @@ def model_message(entry: Entry, row: ProviderRow, alias_of: str = "") -> Model:
     return Model(
         name=f"models/{entry.name}",
         id=entry.name,
-        create_time=None if entry.created is None else _timestamp(entry.created),
+        create_time=None if entry.created is None else timestamp_to_ms(entry.created),
         owned_by=OWN if alias_of else entry.owned_by or settings.type,
         provider=settings.name,
         provider_type=settings.type,
@@ -51,7 +50,7 @@ def model_list(provider: str, total: int, listing: Listing) -> ModelList:
         provider=provider,
         total_size=total,
         cached=listing.cached,
-        refresh_time=None if listing.refresh_time is None else _timestamp(listing.refresh_time),
+        refresh_time=None if listing.refresh_time is None else timestamp_to_ms(listing.refresh_time),
         refresh_error=listing.error,
     )
 
@@ -65,14 +64,8 @@ def selection_message(provider: str, selection: Selection) -> ModelSelection:
         priority=selection.priority,
         max_tokens=selection.max_tokens,
         temperature=selection.temperature,
-        update_time=_timestamp(selection.update_time),
+        update_time=timestamp_to_ms(selection.update_time),
     )
-
-
-def _timestamp(epoch_s: float) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromMilliseconds(round(epoch_s * 1000))
-    return timestamp
 
 
 def _count(tokens: int | None) -> int | None:

@@ -7,8 +7,8 @@ from typing import cast
 from server.errors import invalid_request
 from server.ledger.price_document import APART, RATES, Document, read_dollars
 from server.services.admin_fields import time
-from server.services.admin_messages import timestamp
 from server.services.requests import check_model
+from server.services.times import timestamp
 from server.tenancy import records
 from trunkline.v1.price_pb2 import Price, PriceRates, PriceTier
 

@@ -1,10 +1,9 @@
 """A route as the contract tells it."""
 
-from google.protobuf.duration_pb2 import Duration
-
 from server.dispatch.explain import Step, explain
 from server.providers.base import Operation
 from server.runtime import Runtime
+from server.services.times import duration_to_ms
 from trunkline.v1 import models_service_pb2
 from trunkline.v1.models_service_pb2 import ExplainRouteResponse, RouteStep
 
@@ -53,15 +52,9 @@ def _step(step: Step, now: float) -> RouteStep:
     told.requests_in_flight = state.in_flight
     told.failure_share = state.failure_share(now)
     if (ready_in := state.ready_in(now)) > 0:
-        told.retry_delay.CopyFrom(_duration(ready_in))
+        told.retry_delay.CopyFrom(duration_to_ms(ready_in))
     if (limit := state.concurrency_limit) is not None:
         told.concurrency_limit = limit
     if (seconds := state.time_to_first_chunk()) is not None:
-        told.time_to_first_chunk.CopyFrom(_duration(seconds))
+        told.time_to_first_chunk.CopyFrom(duration_to_ms(seconds))
     return told
-
-
-def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromMilliseconds(round(seconds * 1000))
-    return duration
