@@ -175,10 +175,7 @@ class Core:
             self._server = self._grpc_server(listen)
             hosts.append(_GrpcHost(self._server))
         self._idempotency = Idempotency(database, self._clock, token_hex(16))
-        tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
-        admin = AdminService(lambda: self._runtime, self._chaos, tenancy, sharing.require, prices.refresh)
-        rows = Rows(database, governance.flush)
-        self._register(Registry(interceptors, hosts), admin, self._idempotency, alerts, rows)
+        self._register(Registry(interceptors, hosts), database, governance, self._idempotency, alerts)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]
         await self._health.set(dict.fromkeys(names, True))
@@ -294,20 +291,29 @@ class Core:
         return Runtime(loaded, self._clock.now(), 1, rows, router, means, Dispatcher(means), health, catalogue)
 
     def _register(
-        self, registry: Registry, admin: AdminService, idempotency: Idempotency, alerts: AlertList, rows: Rows
+        self,
+        registry: Registry,
+        database: Database,
+        governance: Governance,
+        idempotency: Idempotency,
+        alert_list: AlertList,
     ) -> None:
         def runtime() -> Runtime:
             return self._runtime
 
         completion = CompletionService(runtime, idempotency)
         models = ModelsService(runtime, self._selections, self._clock)
+        tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
+        admin = AdminService(runtime, self._chaos, tenancy, sharing.require, prices.refresh)
+        rows = Rows(database, governance.flush)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics, rows)
+        alerts = AlertsService(alert_list)
         # The registry stands in for a server, and the servicers take a `Call` for gRPC's context.
         completion_service_pb2_grpc.add_CompletionServiceServicer_to_server(completion, registry)  # type: ignore[arg-type]
         models_service_pb2_grpc.add_ModelsServiceServicer_to_server(models, registry)  # type: ignore[arg-type]
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, registry)  # type: ignore[arg-type]
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(metrics, registry)  # type: ignore[arg-type]
-        alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(AlertsService(alerts), registry)  # type: ignore[arg-type]
+        alerts_service_pb2_grpc.add_AlertsServiceServicer_to_server(alerts, registry)  # type: ignore[arg-type]
 
     def _grpc_server(self, listen: Listen) -> grpc.aio.Server:
         server = grpc.aio.server(
