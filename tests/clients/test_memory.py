@@ -1,7 +1,10 @@
 """What a gateway gives back of its memory."""
 
+import platform
 import subprocess
 import sys
+
+import pytest
 
 from trunkline_cli.memory import find_programs
 
@@ -42,3 +45,25 @@ def test_only_what_is_as_in_its_file_is_let_go_of() -> None:
 def test_a_process_goes_on_with_what_was_let_go_of() -> None:
     ended = subprocess.run((sys.executable, "-c", SETTLES), capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout == "(1,)\n"
+
+
+TAKES_AND_RETURNS = """
+import asyncio, resource
+from trunkline_cli.memory import settle
+async def main():
+    settle()
+    for round in range(110):
+        if round == 10:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        held = [bytes(120_000) for _ in range(16)]
+        del held
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_memory_for_bodies_is_not_had_from_the_system_each_time() -> None:
+    pages_of_all = 100 * 16 * 120_000 // 4096
+    ended = subprocess.run((sys.executable, "-c", TAKES_AND_RETURNS), capture_output=True, text=True, timeout=60, check=True)
+    assert int(ended.stdout) < pages_of_all / 20
