@@ -14,7 +14,8 @@ from trunkline.v1.admin_service_pb2 import (
     UpdateApiKeyRequest,
 )
 from trunkline.v1.tenancy_pb2 import ApiKey
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options, duration, mask
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, duration, mask
+from trunkline_client.calls import Options
 
 
 class AsyncApiKeys(AsyncAdminCalls):

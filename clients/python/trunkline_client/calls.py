@@ -3,16 +3,19 @@
 Every sub-client makes its calls through here, so that deadlines, keys and errors are the same everywhere.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from trunkline_client.errors import from_rpc_error
 
 Q = TypeVar("Q")
 R = TypeVar("R")
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
@@ -174,3 +177,74 @@ def pages_sync(get_page: Callable[[str], tuple[P, object]]) -> Iterator[P]:
     while page.next_page_token:
         page, _ = get_page(page.next_page_token)
         yield page
+
+
+class Options(TypedDict, total=False):
+    """How a call is made.
+
+    Attributes:
+        timeout_s: from the call to its deadline, of each page where there are pages. None: the client's.
+        metadata: sent along, in addition to the client's.
+    """
+
+    timeout_s: float | None
+    metadata: Metadata
+
+
+class AsyncCalls:
+    """Calls of one service. Each takes `Options`."""
+
+    def __init__(self, defaults: CallDefaults) -> None:
+        self._defaults = defaults
+
+    async def _ask(self, method: grpc.aio.UnaryUnaryMultiCallable[M, R], request: M, options: Options) -> R:
+        response, _ = await ask(method, request, self._defaults, *_how(**options))
+        return response
+
+    async def _all(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[M, P],
+        request: M,
+        of: Callable[[P], Iterable[T]],
+        options: Options,
+    ) -> AsyncIterator[T]:
+        """What `of` finds in page after page, each got when it is needed."""
+        how = _how(**options)
+        async for page in pages(lambda token: ask(method, _at(request, token), self._defaults, *how)):
+            for each in of(page):
+                yield each
+
+
+class Calls:
+    """Calls of one service, from threads. Each takes `Options`."""
+
+    def __init__(self, defaults: CallDefaults) -> None:
+        self._defaults = defaults
+
+    def _ask(self, method: "grpc.UnaryUnaryMultiCallable[M, R]", request: M, options: Options) -> R:
+        response, _ = ask_sync(method, request, self._defaults, *_how(**options))
+        return response
+
+    def _all(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[M, P]",
+        request: M,
+        of: Callable[[P], Iterable[T]],
+        options: Options,
+    ) -> Iterator[T]:
+        """What `of` finds in page after page, each got when it is needed."""
+        how = _how(**options)
+        for page in pages_sync(lambda token: ask_sync(method, _at(request, token), self._defaults, *how)):
+            yield from of(page)
+
+
+def _how(timeout_s: float | None = None, metadata: Metadata = ()) -> tuple[float | None, Metadata]:
+    return timeout_s, metadata
+
+
+def _at(request: M, page_token: str) -> M:
+    """The request for one of its pages."""
+    paged = type(request)()
+    paged.CopyFrom(request)
+    paged.MergeFrom(type(request)(page_token=page_token))
+    return paged

@@ -10,7 +10,7 @@ from trunkline.v1.completion_record_pb2 import CompletionRecord, CompletionStatu
 from trunkline.v1.metrics_service_pb2 import GetCompletionRequest, ListCompletionsRequest
 from trunkline.v1.metrics_service_pb2_grpc import MetricsServiceStub
 from trunkline.v1.models_service_pb2 import Operation
-from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.calls import AsyncCalls, CallDefaults, Calls, Metadata, Options
 
 
 class CompletionFilters(TypedDict, total=False):
@@ -41,7 +41,7 @@ class CompletionFilters(TypedDict, total=False):
     request_id: str
 
 
-class AsyncCompletionRecords:
+class AsyncCompletionRecords(AsyncCalls):
     """The part of `client.metrics` that is about single completions.
 
     >>> from trunkline_client import AsyncClient
@@ -53,10 +53,10 @@ class AsyncCompletionRecords:
     """
 
     def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
+        super().__init__(defaults)
         self._stub = MetricsServiceStub(channel)
-        self._defaults = defaults
 
-    async def list_completions(
+    def list_completions(
         self,
         *,
         page_size: int = 0,
@@ -75,37 +75,26 @@ class AsyncCompletionRecords:
         Raises:
             TrunklineError: a call failed; `InvalidRequestError` with the filter at fault.
         """
-        async for page in pages(
-            lambda token: ask(
-                self._stub.ListCompletions,
-                ListCompletionsRequest(page_size=page_size, page_token=token, **filters),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            for record in page.completion_records:
-                yield record
+        request = ListCompletionsRequest(page_size=page_size, **filters)
+        options = Options(timeout_s=timeout_s, metadata=metadata)
+        return self._all(self._stub.ListCompletions, request, lambda page: page.completion_records, options)
 
-    async def get_completion(
-        self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> CompletionRecord:
+    async def get_completion(self, name: str, **options: Unpack[Options]) -> CompletionRecord:
         """Gets a completion, `completion_records/{completion_record}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is none that the client's key may see.
         """
         request = GetCompletionRequest(name=name)
-        response, _ = await ask(self._stub.GetCompletion, request, self._defaults, timeout_s, metadata)
-        return response.completion_record
+        return (await self._ask(self._stub.GetCompletion, request, options)).completion_record
 
 
-class CompletionRecords:
+class CompletionRecords(Calls):
     """The part of `client.metrics` that is about single completions, from threads. As `AsyncCompletionRecords`."""
 
     def __init__(self, channel: grpc.Channel, defaults: CallDefaults) -> None:
+        super().__init__(defaults)
         self._stub = MetricsServiceStub(channel)
-        self._defaults = defaults
 
     def list_completions(
         self,
@@ -116,19 +105,11 @@ class CompletionRecords:
         **filters: Unpack[CompletionFilters],
     ) -> Iterator[CompletionRecord]:
         """Lists completions, newest first."""
-        for page in pages_sync(
-            lambda token: ask_sync(
-                self._stub.ListCompletions,
-                ListCompletionsRequest(page_size=page_size, page_token=token, **filters),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.completion_records
+        request = ListCompletionsRequest(page_size=page_size, **filters)
+        options = Options(timeout_s=timeout_s, metadata=metadata)
+        return self._all(self._stub.ListCompletions, request, lambda page: page.completion_records, options)
 
-    def get_completion(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> CompletionRecord:
+    def get_completion(self, name: str, **options: Unpack[Options]) -> CompletionRecord:
         """Gets a completion, `completion_records/{completion_record}`."""
         request = GetCompletionRequest(name=name)
-        response, _ = ask_sync(self._stub.GetCompletion, request, self._defaults, timeout_s, metadata)
-        return response.completion_record
+        return self._ask(self._stub.GetCompletion, request, options).completion_record

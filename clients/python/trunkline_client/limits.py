@@ -16,7 +16,8 @@ from trunkline.v1.admin_service_pb2 import (
     UpdateQuotaRequest,
 )
 from trunkline.v1.tenancy_pb2 import Budget, Quota
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options, mask
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, mask
+from trunkline_client.calls import Options
 
 
 class AsyncLimits(AsyncAdminCalls):

@@ -5,7 +5,8 @@ from typing import Unpack
 
 from trunkline.v1.admin_service_pb2 import CreatePriceRequest, DeletePriceRequest, GetPriceRequest, ListPricesRequest
 from trunkline.v1.price_pb2 import Price
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls
+from trunkline_client.calls import Options
 
 
 class AsyncPrices(AsyncAdminCalls):

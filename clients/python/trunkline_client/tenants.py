@@ -17,7 +17,8 @@ from trunkline.v1.admin_service_pb2 import (
     UpdateUserRequest,
 )
 from trunkline.v1.tenancy_pb2 import AuditEntry, Tenant, User
-from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, Options, mask
+from trunkline_client.admin_calls import AdminCalls, AsyncAdminCalls, mask
+from trunkline_client.calls import Options
 
 
 class AsyncTenants(AsyncAdminCalls):
