@@ -10,6 +10,7 @@ import typer
 
 from trunkline.v1.completion_record_pb2 import CompletionAttempt, CompletionRecord, CompletionStatus, CostBasis
 from trunkline.v1.models_service_pb2 import Operation
+from trunkline_cli.operations import Asked
 from trunkline_cli.options import MostOption, OfTenantOption
 from trunkline_cli.records import Group, Kind, full_name, id_of, when
 from trunkline_client import Client
@@ -23,16 +24,6 @@ class Status(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INCOMPLETE = "incomplete"
-
-
-class Asked(StrEnum):
-    """What was asked for."""
-
-    CHAT = "chat"
-    TEXT = "text"
-    EMBEDDINGS = "embeddings"
-    IMAGES = "images"
-    VIDEOS = "videos"
 
 
 KIND: Kind[CompletionRecord] = Kind(
@@ -151,7 +142,7 @@ def list_(
         status=None
         if status is None
         else cast(CompletionStatus, CompletionStatus.Value(f"COMPLETION_STATUS_{status.name}")),
-        operation=None if operation is None else cast(Operation, Operation.Value(f"OPERATION_{operation.name}")),
+        operation=None if operation is None else operation.operation,
         request_id=request,
         page_size=min(most, 1000),
     )

@@ -4,31 +4,24 @@ from typing import Annotated
 
 import typer
 
-from trunkline.v1.models_service_pb2 import Operation, RouteStep
+from trunkline.v1.models_service_pb2 import RouteStep
 from trunkline_cli.connected import connected
 from trunkline_cli.connection import Connection
+from trunkline_cli.operations import Asked
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
-_OPERATIONS = {
-    "chat": Operation.OPERATION_CHAT,
-    "text": Operation.OPERATION_TEXT,
-    "embeddings": Operation.OPERATION_EMBEDDINGS,
-    "images": Operation.OPERATION_IMAGES,
-    "videos": Operation.OPERATION_VIDEOS,
-}
+_ASKED = ", ".join(Asked)
 
 ModelArgument = Annotated[str, typer.Argument(help="The model, as a request would name it.", show_default=False)]
-OperationOption = Annotated[
-    str, typer.Option("--operation", help=f"What would be asked: {', '.join(_OPERATIONS)}.", metavar="NAME")
-]
+OperationOption = Annotated[str, typer.Option("--operation", help=f"What would be asked: {_ASKED}.", metavar="NAME")]
 
 
 def _explain(connection: Connection, model: ModelArgument, operation: OperationOption = "chat") -> None:
     """Tell where a request for a model would go now, in which order, and why not elsewhere."""
-    if operation not in _OPERATIONS:
-        raise typer.BadParameter(f"must be one of {', '.join(_OPERATIONS)}", param_hint="--operation")
+    if operation not in set(Asked):
+        raise typer.BadParameter(f"must be one of {_ASKED}", param_hint="--operation")
     with connection.open() as client:
-        route = client.models.explain_route(model, _OPERATIONS[operation])
+        route = client.models.explain_route(model, Asked(operation).operation)
     console = open_console()
     alias = f" stands for {route.resolved_model}" if route.resolved_model != route.model else ""
     print_line(console, f"{route.model}{alias}, by {route.strategy}")
