@@ -51,6 +51,14 @@ class FrontHttp(Http):
         self.request_body = None
         return body
 
+    def push(self, data: bytes) -> bool:
+        """Sends a piece of a body that is being streamed; false where the caller reads too slowly to do so at once."""
+        protocol = cast("FrontProtocol", self.protocol)
+        if self.stage is not Stage.RESPONSE or self.head_only or not protocol.can_write:
+            return False
+        protocol.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
         """Sends the head, and with it the body, or its first piece."""
         response = self.response
@@ -118,10 +126,23 @@ class FrontProtocol(HttpProtocol):
         finally:
             self.arrival = None
 
+    @property
+    def can_write(self) -> bool:
+        """Whether the caller has read enough of what was sent."""
+        return self._can_write.is_set()
+
     async def send(self, data: bytes) -> None:
         """Sends bytes; waits first where the caller reads slowly."""
         if not self._can_write.is_set():
             await self._can_write.wait()
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes.
+
+        Raises:
+            RequestCancelled: the caller has gone.
+        """
         transport = self.transport
         if transport is None or transport.is_closing():
             raise RequestCancelled

@@ -1,8 +1,15 @@
 """Responses whose headers are our own."""
 
 from collections.abc import Mapping
+from typing import Protocol, cast
 
 from sanic.response import HTTPResponse
+
+
+class _Stream(Protocol):
+    """What the front's connections offer beside Sanic's."""
+
+    def push(self, data: bytes) -> bool: ...
 
 
 class FrontResponse(HTTPResponse):
@@ -34,6 +41,10 @@ class FrontResponse(HTTPResponse):
             await super().send(data, end_stream)  # type: ignore[type-var]
         else:
             await write(data or b"", end_stream=data is None if end_stream is None else end_stream)
+
+    def push(self, data: bytes) -> bool:
+        """Sends a piece of the body, not empty, if its head is out and nothing has to be waited for; else false."""
+        return self.stream is not None and cast(_Stream, self.stream).push(data)
 
     def fields(self) -> str:
         """The headers as they are sent."""

@@ -6,7 +6,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (2026-11)
 import asyncio
 from collections.abc import Iterable
 
-from sanic.response import HTTPResponse
+from gateway_http.response import FrontResponse
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -64,7 +64,7 @@ class EventWriter:
 
     __slots__ = ("_comment", "_keepalive", "_response", "_turns", "_writing")
 
-    def __init__(self, response: HTTPResponse, keepalive: Keepalive) -> None:
+    def __init__(self, response: FrontResponse, keepalive: Keepalive) -> None:
         self._response = response
         self._keepalive = keepalive
         self._turns = 0
@@ -83,6 +83,8 @@ class EventWriter:
     async def write(self, data: bytes, end: bool = False) -> None:
         """Writes events, the last ones with `end`; waits where the caller reads slowly."""
         self._turns = 0
+        if not end and self._response.push(data):
+            return
         self._writing = True
         await self._response.send(data, end)
         self._writing = False

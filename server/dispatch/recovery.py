@@ -5,6 +5,8 @@ from there on, everything. Where it says something else, a model that goes on fr
 has. Where there is none either, the caller is told what broke: never a text twice, never two answers in one.
 """
 
+from collections.abc import Awaitable
+
 from server.call import Call
 from server.dispatch.attempt import Attempt
 from server.dispatch.course import Course
@@ -39,21 +41,22 @@ class Recovery:
         self._error: tuple[Attempt, ProviderError] | None = None
         self._tries = 0
 
-    async def next(self, attempt: Attempt) -> Batch | None:
+    def next(self, attempt: Attempt) -> Awaitable[Batch | None]:
         """The attempt's next batch, without what the caller has; None after the end.
 
         Raises:
             ProviderError: the attempt failed; Differs when its answer is another one.
         """
+        return attempt.next() if self._rest is None else self._left_of(attempt, self._rest)
+
+    async def _left_of(self, attempt: Attempt, rest: Rest) -> Batch | None:
         batch = await attempt.next()
-        if self._rest is None:
-            return batch
         while batch is not None:
-            left = self._rest.of(batch)
+            left = rest.of(batch)
             if left is not None:
                 return left
             batch = await attempt.next()
-        if self._rest.behind:
+        if rest.behind:
             raise Differs
         return None
 

@@ -63,8 +63,8 @@ class Call:
         """Ends the call in so many seconds."""
         self._deadline_timer = self._loop.call_later(max(0.0, timeout_s), self._end, grpc.StatusCode.DEADLINE_EXCEEDED)
 
-    async def _step(self, step: Awaitable[R]) -> R:
-        """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends."""
+    async def _step(self, step: Awaitable[R]) -> R | grpc.aio.EOF:  # type: ignore[valid-type]
+        """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends; EOF: a stream's end."""
         task = self._stepping = asyncio.current_task(self._loop)
         assert task is not None
         cancelling = task.cancelling()
@@ -73,6 +73,10 @@ class Call:
             if self._ended_by is None:
                 return result
             self._abandon()  # it went on in spite of its end
+        except StopAsyncIteration:
+            if self._ended_by is None:
+                self._finish(OK, "")
+                return grpc.aio.EOF
         except BaseException as error:
             if self._ended_by is None:
                 self._fail(error)
@@ -90,8 +94,6 @@ class Call:
             case asyncio.CancelledError():
                 self._ended_by = grpc.StatusCode.CANCELLED
                 self._finish(grpc.StatusCode.CANCELLED, "The caller left.")
-            case StopAsyncIteration():
-                self._finish(OK, "")
             case Aborted():
                 self._finish(cast(grpc.StatusCode, self._context.code), self._context.details)
                 raise self._error()
@@ -258,23 +260,25 @@ class StreamCall(Call, Generic[R]):
         return self
 
     async def __anext__(self) -> R:
+        message = await self.read()
+        if message is grpc.aio.EOF:
+            raise StopAsyncIteration
+        return message
+
+    def read(self) -> Awaitable[R | grpc.aio.EOF]:  # type: ignore[valid-type]
+        """The next message, or EOF."""
+        if self._read_ahead is None and not self._ended:
+            return self._step(self._messages.__anext__())
+        return self._left()
+
+    async def _left(self) -> R | grpc.aio.EOF:  # type: ignore[valid-type]
+        """What there is without the servicer."""
         if self._read_ahead is not None:
             message, self._read_ahead = self._read_ahead, None
             return message
-        if self._ended:
-            if self._context.code is not OK:
-                raise self._error()
-            raise StopAsyncIteration
-        return await self._step(self._messages.__anext__())
-
-    async def read(self) -> R | grpc.aio.EOF:  # type: ignore[valid-type]
-        """The next message, or EOF."""
-        try:
-            if self._read_ahead is None and not self._ended:
-                return await self._step(self._messages.__anext__())
-            return await self.__anext__()
-        except StopAsyncIteration:
-            return grpc.aio.EOF
+        if self._context.code is not OK:
+            raise self._error()
+        return grpc.aio.EOF
 
     def _abandon(self) -> None:
         self._channel.close_later(self._messages)
@@ -290,8 +294,9 @@ class StreamCall(Call, Generic[R]):
                 await self.ended()
 
     async def _look_ahead(self) -> None:
-        with contextlib.suppress(StopAsyncIteration, grpc.aio.AioRpcError):
-            self._read_ahead = await self._step(self._messages.__anext__())
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            message = await self._step(self._messages.__anext__())
+            self._read_ahead = None if message is grpc.aio.EOF else message
 
     async def initial_metadata(self) -> grpc.aio.Metadata:
         """What came before the first message; empty where the call failed before it."""

@@ -25,7 +25,7 @@ class Arriving:
     @property
     def waits(self) -> bool:
         """Whether the reader waits."""
-        return self._changed is not None
+        return self._changed is not None and not self._changed.done()
 
     def end(self, failure: ProviderError | None = None) -> None:
         """Says that nothing more will come, in order or by a failure."""
@@ -35,8 +35,11 @@ class Arriving:
 
     def wake(self) -> None:
         """Lets whoever waits look again."""
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        changed = self._changed
+        if changed is not None:
+            self._changed = None
+            if not changed.done():
+                changed.set_result(None)
 
     async def read(self) -> bytes:
         """What has come since; empty at the end.
@@ -59,16 +62,13 @@ class Arriving:
         pieces.clear()
         return read
 
-    async def more(self) -> None:
-        """Waits until something changes.
+    def more(self) -> "asyncio.Future[None]":
+        """What to await until something changes. Each coroutine on the way to it would cost every read a step.
 
         Raises:
             ProviderError: nothing more will come.
         """
         if self.failure is not None:
             raise self.failure
-        self._changed = asyncio.get_running_loop().create_future()
-        try:
-            await self._changed
-        finally:
-            self._changed = None
+        changed = self._changed = asyncio.get_running_loop().create_future()
+        return changed

@@ -5,7 +5,7 @@ an address and its headers is the same for every request to it, so it is made on
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import NoReturn
 
@@ -40,12 +40,9 @@ class Http1Answer(Answer):
         self._line = line
         self._drains = drains
 
-    async def read(self) -> bytes:
+    def read(self) -> Coroutine[object, None, bytes]:
         """What the next read brings; see `Answer.read`."""
-        read = await self._exchange.read()
-        if self._line.exchange is self._exchange:
-            self._line.read_on()
-        return read
+        return self._exchange.read()
 
     async def body(self, limit: int = LARGEST_BODY) -> bytes:
         """The whole body; see `Answer.body`. Most have arrived with the head."""

@@ -36,9 +36,10 @@ class Exchange(Arriving):
         headers: by case-insensitive name.
         size: how many bytes of the body have come.
         late: whether the time for the whole answer is over.
+        paused: the line, while it takes nothing from the vendor because too much lies here unread.
     """
 
-    __slots__ = ("headers", "late", "size", "status")
+    __slots__ = ("headers", "late", "paused", "size", "status")
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,6 +47,7 @@ class Exchange(Arriving):
         self.headers: CIMultiDict[str] = CIMultiDict()
         self.size = 0
         self.late = False
+        self.paused: Line | None = None
 
     async def head(self) -> None:
         """Waits for the head.
@@ -56,11 +58,18 @@ class Exchange(Arriving):
         while not self.status:
             await self.more()
 
-    async def more(self) -> None:
-        """Waits until something changes, but no longer than the whole may take."""
+    def more(self) -> "asyncio.Future[None]":
+        """What to await until something changes, but no longer than the whole may take."""
         if self.late and self.failure is None:
             raise _timeout()
-        await Arriving.more(self)
+        return Arriving.more(self)
+
+    def take_all(self) -> bytes:
+        """What has come and was not read; more may come then."""
+        if self.paused is not None:
+            line, self.paused = self.paused, None
+            line.read_on()
+        return Arriving.take_all(self)
 
 
 class Line(asyncio.Protocol):
@@ -92,7 +101,6 @@ class Line(asyncio.Protocol):
         self._quiet_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._served = False
-        self._reading_paused = False
         self._begin(None)
         self._got: list[bytes] = []
         self.on_body = self._got.append
@@ -132,13 +140,10 @@ class Line(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Takes more from the vendor again, once what lay here was read."""
-        if self._reading_paused:
-            self._reading_paused = False
-            if self.is_connected():
-                cast(asyncio.Transport, self.transport).resume_reading()
-            if self.exchange is not None:
-                self._quiet_since = self._loop.time()
-                self._watch()
+        if self.is_connected():
+            cast(asyncio.Transport, self.transport).resume_reading()
+            self._quiet_since = self._loop.time()
+            self._watch()
 
     def close(self) -> None:
         """Closes at once: neither the rest of a request that nobody wants nor a vendor's farewell is waited for."""
@@ -178,7 +183,7 @@ class Line(asyncio.Protocol):
             self._fail(ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP."))
         else:
             exchange.wake()
-            if exchange.size > _MOST_UNREAD and not self._reading_paused:
+            if exchange.size > _MOST_UNREAD and exchange.paused is None:
                 self._pause(exchange)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -254,7 +259,7 @@ class Line(asyncio.Protocol):
 
     def _pause(self, exchange: Exchange) -> None:
         if sum(map(len, exchange.pieces)) > _MOST_UNREAD and self.transport is not None:
-            self._reading_paused = True
+            exchange.paused = self
             self._quiet_since = None
             self.transport.pause_reading()
 
@@ -286,7 +291,6 @@ class Line(asyncio.Protocol):
         self._deadline = self._head_due = self._quiet_since = None
         self._served = True
         self.exchange = None
-        self.read_on()
 
     def _broken(self) -> ProviderError:
         if self._served and not self._heard:

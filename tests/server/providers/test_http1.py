@@ -210,11 +210,13 @@ async def test_of_a_body_that_nobody_reads_little_is_taken(http: Http1) -> None:
 
     async with peers(say) as peer, await http.post(peer.url, {}, b"{}", 20) as answer:
         (line,) = http._pool._keys
-        while not line._reading_paused:  # noqa: ASYNC110
+        exchange = line.exchange
+        assert exchange is not None
+        while exchange.paused is None:  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert sending[0].get_write_buffer_size() > size // 2
         assert await answer.body() == bytes(size)
-        assert not line._reading_paused
+        assert exchange.paused is None
 
 
 async def test_a_header_of_64_kilobytes_is_taken(http: Http1) -> None:
