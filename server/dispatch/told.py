@@ -4,7 +4,7 @@ Both sides of recovery: a stream that breaks is begun again elsewhere, and of th
 go out. Answers with several choices are not followed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -18,7 +18,7 @@ from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, St
 from trunkline.v1.text_pb2 import TextChoice, TextCompletion
 from trunkline_json import CHAT_CHUNK
 
-_KEPT_BATCHES = 64
+_KEPT_TEXTS = 64
 _KEPT_BYTES = 32 * 1024
 _MOST_CHARACTERS = 1_000_000
 _TEXTS = ("reasoning_content", "reasoning", "content", "refusal")
@@ -127,13 +127,16 @@ class Answer:
 
 
 class Told:
-    """Remembers what a caller has been told. Batches are kept as they are until they are many, then read."""
+    """Remembers what a caller has been told. Chunks that are JSON are kept as they are until they are many, then read.
 
-    __slots__ = ("_answer", "_batches", "_bytes", "_followed")
+    Not their messages: each has a kilobyte and more of its own, which the next one can have as soon as it is let go of.
+    """
+
+    __slots__ = ("_answer", "_bytes", "_followed", "_texts")
 
     def __init__(self) -> None:
         self._answer = Answer()
-        self._batches: list[Batch] = []
+        self._texts: list[bytes] = []
         self._bytes = 0
         self._followed = True
 
@@ -141,11 +144,15 @@ class Told:
         """A batch goes out to the caller."""
         if not self._followed:
             return
-        self._batches.append(batch)
-        if isinstance(batch, StreamChatCompletionResponse):
-            self._bytes += sum(map(len, batch.chunks_json))
-        if len(self._batches) >= _KEPT_BATCHES or self._bytes >= _KEPT_BYTES:
+        if isinstance(batch, StreamChatCompletionResponse) and not batch.chunks:
+            for text in batch.chunks_json:
+                self._texts.append(text)
+                self._bytes += len(text)
+            if len(self._texts) >= _KEPT_TEXTS or self._bytes >= _KEPT_BYTES:
+                self._read()
+        else:
             self._read()
+            self._follow(chunks_of(batch))
 
     def answer(self) -> Answer | None:
         """All that was told until now; None where it cannot be followed."""
@@ -154,35 +161,37 @@ class Told:
         return self._answer.copy() if self._followed else None
 
     def _read(self) -> None:
-        texts = [text for batch in self._batches for text in getattr(batch, "chunks_json", ())]
-        looks = look_at_lines(texts) if texts and all(_unread(batch) for batch in self._batches) else None
-        if looks is not None:
-            self._followed = self._answer.add_looks(looks)
+        if not self._texts:
+            return
+        looks = look_at_lines(self._texts)
+        if looks is None:
+            self._follow(_chunks_of_lines(self._texts))
         else:
-            for batch in self._batches:
-                for chunk in chunks_of(batch):
-                    self._followed = self._followed and self._answer.add(chunk)
-        self._batches.clear()
+            self._followed = self._answer.add_looks(looks) and self._answer.characters <= _MOST_CHARACTERS
+        self._texts.clear()
         self._bytes = 0
+
+    def _follow(self, chunks: Iterable[ChatCompletionChunk | TextCompletion]) -> None:
+        for chunk in chunks:
+            self._followed = self._followed and self._answer.add(chunk)
         if self._answer.characters > _MOST_CHARACTERS:
             self._followed = False
-
-
-def _unread(batch: Batch) -> bool:
-    """Whether a batch has its chunks as the vendor wrote them."""
-    return isinstance(batch, StreamChatCompletionResponse) and not batch.chunks
 
 
 def chunks_of(batch: Batch) -> Sequence[ChatCompletionChunk | TextCompletion]:
     """The chunks of a batch as messages, whichever way it carries them."""
     match batch:
         case StreamChatCompletionResponse():
-            lines = [line for text in batch.chunks_json for line in text.split(b"\n") if line.strip()]
-            return [*batch.chunks, *(CHAT_CHUNK.parse(orjson.loads(line), False) for line in lines)]
+            return [*batch.chunks, *_chunks_of_lines(batch.chunks_json)]
         case StreamTextCompletionResponse():
             return batch.chunks
         case _:
             return ()
+
+
+def _chunks_of_lines(texts: Iterable[bytes]) -> list[ChatCompletionChunk]:
+    lines = [line for text in texts for line in text.split(b"\n") if line.strip()]
+    return [CHAT_CHUNK.parse(orjson.loads(line), False) for line in lines]
 
 
 class Rest:
