@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from types import SimpleNamespace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import orjson
 from sanic import Request, Sanic
@@ -108,7 +108,8 @@ class Exchange:
             raise HttpError(_UNSUPPORTED_MEDIA_TYPE, "The body must be JSON, with `Content-Type: application/json`.")
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise HttpError(_UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed: send it without `Content-Encoding`.")
-        text = await cast(FrontHttp, request.stream).body(self._settings.max_body_bytes)
+        http: FrontHttp = request.stream  # type: ignore[assignment]
+        text = await http.body(self._settings.max_body_bytes)
         try:
             body = orjson.loads(text)
         except orjson.JSONDecodeError as error:
@@ -127,7 +128,7 @@ class Exchange:
         for key, value in facts.metadata:
             name = _HEADERS.get(key)
             if name is not None:
-                headers[name] = cast(str, value)
+                headers[name] = value  # type: ignore[assignment]
         return headers
 
     def proxy_info(self, facts: CallFacts) -> bytes:

@@ -8,7 +8,6 @@ answer away. Source: RFC 9112, section 9.6.
 import asyncio
 import time
 from functools import lru_cache
-from typing import cast
 
 from sanic.exceptions import RequestCancelled, RequestTimeout
 from sanic.headers import format_http1_response
@@ -25,14 +24,15 @@ class FrontHttp(Http):
     """The requests of a connection, one after the other."""
 
     __slots__ = ()
+    protocol: "FrontProtocol"
 
     def init_for_request(self) -> None:
         super().init_for_request()  # type: ignore[no-untyped-call]
-        cast("FrontProtocol", self.protocol).begin = time.monotonic()
+        self.protocol.begin = time.monotonic()
 
     async def http1(self) -> None:
         await super().http1()  # type: ignore[no-untyped-call]
-        cast("FrontProtocol", self.protocol).unread |= bool(self.request_body or self.recv_buffer)
+        self.protocol.unread |= bool(self.request_body or self.recv_buffer)
 
     async def body(self, largest: float) -> bytes:
         """The request's whole body. Most are small and arrive with the head, and then there is nothing to wait for.
@@ -41,8 +41,10 @@ class FrontHttp(Http):
             PayloadTooLarge: it has more bytes than `largest`.
         """
         self.request_max_size = largest
-        size, buffer = cast(int, self.request_bytes_left), self.recv_buffer
-        arrived = cast(object, self.request_body) is True and size <= len(buffer) and not self.expecting_continue
+        size: int = self.request_bytes_left  # type: ignore[assignment]
+        buffer = self.recv_buffer
+        body_expected: object = self.request_body
+        arrived = body_expected is True and size <= len(buffer) and not self.expecting_continue
         if not arrived or size > largest:
             return b"".join([data async for data in self])
         body = bytes(buffer[:size])
@@ -53,10 +55,9 @@ class FrontHttp(Http):
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of a body that is being streamed; false where the caller reads too slowly to do so at once."""
-        protocol = cast("FrontProtocol", self.protocol)
-        if self.stage is not Stage.RESPONSE or self.head_only or not protocol.can_write:
+        if self.stage is not Stage.RESPONSE or self.head_only or not self.protocol.can_write:
             return False
-        protocol.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.protocol.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
@@ -89,7 +90,7 @@ class FrontProtocol(HttpProtocol):
     """A connection of the front."""
 
     HTTP_CLASS = FrontHttp
-    __slots__ = ("arrival", "begin", "buffer_size", "last_read", "unread")
+    __slots__ = ("arrival", "begin", "buffer_size", "can_write", "last_read", "unread")
 
     def __init__(self, **arguments: object) -> None:
         super().__init__(**arguments)  # type: ignore[arg-type]
@@ -99,6 +100,8 @@ class FrontProtocol(HttpProtocol):
         """What waits for the next bytes."""
         self.buffer_size: int = self.app.config.REQUEST_BUFFER_SIZE
         """With more bytes than that waiting, no more are read."""
+        self.can_write = True
+        """Whether the caller has read enough of what was sent."""
         self.unread = False
         """Whether the caller may still be sending when the connection ends."""
         self.last_read: asyncio.TimerHandle | None = None
@@ -119,21 +122,27 @@ class FrontProtocol(HttpProtocol):
 
     async def receive_more(self) -> None:
         """Waits for the next bytes."""
-        cast(asyncio.Transport, self.transport).resume_reading()
+        if self.transport is not None:
+            self.transport.resume_reading()
         self.arrival = self.loop.create_future()
         try:
             await self.arrival
         finally:
             self.arrival = None
 
-    @property
-    def can_write(self) -> bool:
-        """Whether the caller has read enough of what was sent."""
-        return self._can_write.is_set()
+    def pause_writing(self) -> None:
+        """Lets nothing more be sent."""
+        self.can_write = False
+        super().pause_writing()  # type: ignore[no-untyped-call]
+
+    def resume_writing(self) -> None:
+        """Lets more be sent."""
+        self.can_write = True
+        super().resume_writing()  # type: ignore[no-untyped-call]
 
     async def send(self, data: bytes) -> None:
         """Sends bytes; waits first where the caller reads slowly."""
-        if not self._can_write.is_set():
+        if not self.can_write:
             await self._can_write.wait()
         self.write(data)
 

@@ -1,6 +1,6 @@
 """Responses whose headers are our own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from sanic.response import HTTPResponse
@@ -42,9 +42,10 @@ class FrontResponse(HTTPResponse):
         else:
             await write(data or b"", end_stream=data is None if end_stream is None else end_stream)
 
-    def push(self, data: bytes) -> bool:
-        """Sends a piece of the body, not empty, if its head is out and nothing has to be waited for; else false."""
-        return self.stream is not None and cast(_Stream, self.stream).push(data)
+    @property
+    def push(self) -> Callable[[bytes], bool]:
+        """Sends a piece of the body, not empty, if its head is out and nothing has to be waited for; else gives false."""
+        return cast(_Stream, self.stream).push
 
     def fields(self) -> str:
         """The headers as they are sent."""

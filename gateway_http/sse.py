@@ -58,14 +58,15 @@ class EventWriter:
     """Writes a stream of events to a caller. Use it in `with`.
 
     Args:
-        response: the response, whose head is out.
+        response: the response, which has been connected to its request.
         keepalive: looks after it when it is silent.
     """
 
-    __slots__ = ("_comment", "_keepalive", "_response", "_turns", "_writing")
+    __slots__ = ("_comment", "_keepalive", "_push", "_response", "_turns", "_writing")
 
     def __init__(self, response: FrontResponse, keepalive: Keepalive) -> None:
         self._response = response
+        self._push = response.push
         self._keepalive = keepalive
         self._turns = 0
         self._writing = False
@@ -83,7 +84,7 @@ class EventWriter:
     async def write(self, data: bytes, end: bool = False) -> None:
         """Writes events, the last ones with `end`; waits where the caller reads slowly."""
         self._turns = 0
-        if not end and self._response.push(data):
+        if not end and self._push(data):
             return
         self._writing = True
         await self._response.send(data, end)

@@ -17,6 +17,10 @@ class FrozenMap(Mapping[str, Value], Generic[Value]):
     def __getitem__(self, key: str) -> Value:
         return self._items[key]
 
+    def get(self, key: str, default: Value | None = None) -> Value | None:  # type: ignore[override]
+        """As a dictionary's, which looks once."""
+        return self._items.get(key, default)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 

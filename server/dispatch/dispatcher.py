@@ -10,12 +10,13 @@ from server.dispatch.failure import broken
 from server.dispatch.gate import Lane
 from server.dispatch.means import Means
 from server.dispatch.recovery import Recovery
-from server.dispatch.telling import note_usage, replace_trailers
+from server.dispatch.telling import note_usage, replace_trailers, usage_of
 from server.dispatch.told import Told
 from server.interceptors.request_id import KEY as REQUEST_ID
 from server.providers.base import Ask, Batch
 from server.providers.errors import ProviderError
 
+_BATCH = Lane.BATCH.value
 PRIORITY = "x-trunkline-priority"
 """The metadata key by which a caller names its lane: `interactive`, the default, or `batch`."""
 
@@ -56,7 +57,9 @@ class Dispatcher:
             recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None
             batch = attempt.batch
             while batch is not None:
-                usage = note_usage(call, batch)
+                usage = usage_of(batch)
+                if usage is not None:
+                    note_usage(call, usage)
                 if told is not None:
                     told.add(batch)
                 if account is not None:
@@ -87,7 +90,7 @@ class Dispatcher:
 
 
 def _lane(call: Call) -> Lane:
-    return Lane.BATCH if call.metadata.get(PRIORITY) == Lane.BATCH.value else Lane.INTERACTIVE
+    return Lane.BATCH if call.metadata.get(PRIORITY) == _BATCH else Lane.INTERACTIVE
 
 
 async def _commit(call: Call, course: Course, attempt: Attempt, account: Account | None) -> None:

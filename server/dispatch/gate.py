@@ -52,7 +52,7 @@ class Gate:
             GatewayError: OVERLOADED, with when to come back.
         """
         most = self._most if lane is Lane.INTERACTIVE else self._most_batch
-        if self.in_flight >= most or self.lag_s > _LONGEST_LAG_S[lane]:
+        if self.in_flight >= most or (self.lag_s and self.lag_s > _LONGEST_LAG_S[lane]):
             overloaded("The gateway has more requests than it takes at once.")
         self.in_flight += 1
 

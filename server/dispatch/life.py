@@ -31,6 +31,9 @@ class Phase(Enum):
     BROKEN = "broken"
 
 
+_STREAMED = (StreamChatCompletionResponse, StreamTextCompletionResponse)
+
+
 class Life:
     """One answer's life. Told of everything that the provider does; says what it means.
 
@@ -60,7 +63,7 @@ class Life:
 
     def batch(self, batch: Batch) -> None:
         """A batch came."""
-        if not self._streamed or not isinstance(batch, StreamChatCompletionResponse | StreamTextCompletionResponse):
+        if not self._streamed or not isinstance(batch, _STREAMED):
             self.phase = Phase.FINISHED
             return
         if self.phase is not Phase.FINISHED:

@@ -12,11 +12,10 @@ from trunkline.v1.completion_service_pb2 import (
 )
 
 
-def note_usage(call: Call, batch: Batch) -> Usage | None:
-    """Tells trailers and log what the answer used, from the message that brought it; gives what it brought."""
-    usage = usage_of(batch)
-    if usage is None or not (usage.HasField("input_tokens") or usage.HasField("output_tokens")):
-        return usage
+def note_usage(call: Call, usage: Usage) -> None:
+    """Tells trailers and log what the answer used."""
+    if not (usage.HasField("input_tokens") or usage.HasField("output_tokens")):
+        return
     told = (
         ("trunkline-input-tokens", str(usage.input_tokens)),
         ("trunkline-output-tokens", str(usage.output_tokens)),
@@ -27,7 +26,6 @@ def note_usage(call: Call, batch: Batch) -> Usage | None:
         call.trailers.extend(told)
     call.notes["input_tokens"] = usage.input_tokens
     call.notes["output_tokens"] = usage.output_tokens
-    return usage
 
 
 def replace_trailers(call: Call, trailers: Sequence[tuple[str, str]]) -> None:

@@ -25,7 +25,6 @@ from trunkline.v1.completion_service_pb2 import (
     CreateVideosRequest,
     CreateVideosResponse,
     StreamChatCompletionRequest,
-    StreamChatCompletionResponse,
     StreamTextCompletionRequest,
     StreamTextCompletionResponse,
 )
@@ -53,9 +52,9 @@ class CompletionService:
         as_json = request.answer_format == ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
         async with aclosing(self._stream(ask, call)) as batches:
-            async for batch in cast("AsyncGenerator[StreamChatCompletionResponse, None]", batches):
-                chunks.extend(batch.chunks)
-                texts.extend(batch.chunks_json)
+            async for batch in batches:
+                chunks.extend(batch.chunks)  # type: ignore[union-attr, arg-type]
+                texts.extend(batch.chunks_json)  # type: ignore[union-attr]
         if texts:
             return CreateChatCompletionResponse(completion_json=texts[0])
         return CreateChatCompletionResponse(completion=fold_chat(chunks))

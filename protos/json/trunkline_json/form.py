@@ -432,7 +432,7 @@ def _render_list(render: Render | None) -> Render:
         return cast(Render, list)
 
     def render_list(value: object) -> object:
-        items = cast(Iterable[object], value)
+        items: Iterable[object] = value  # type: ignore[assignment]
         try:
             return [render(item) for item in items]
         except Misfit:

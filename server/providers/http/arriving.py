@@ -1,6 +1,7 @@
 """What has come of an answer's body, and who waits for more: the same over HTTP/1.1 and HTTP/2."""
 
 import asyncio
+from collections.abc import Callable
 
 from server.providers.errors import ProviderError
 
@@ -10,16 +11,17 @@ class Arriving:
 
     Attributes:
         ended: whether all of it has come.
-        failure: why nothing more will come.
-        waits: whether the reader waits.
+        failure: why nothing more will be waited for; what has come can be read.
+        resume: lets more come, where so much lay here unread that it was stopped; called once what lay here is read.
     """
 
-    __slots__ = ("_changed", "ended", "failure", "pieces")
+    __slots__ = ("_changed", "ended", "failure", "pieces", "resume")
 
     def __init__(self) -> None:
         self.ended = False
         self.failure: ProviderError | None = None
         self.pieces: list[bytes] = []
+        self.resume: Callable[[], None] | None = None
         self._changed: asyncio.Future[None] | None = None
 
     @property
@@ -55,6 +57,9 @@ class Arriving:
 
     def take_all(self) -> bytes:
         """What has come and was not read."""
+        if self.resume is not None:
+            resume, self.resume = self.resume, None
+            resume()
         pieces = self.pieces
         if len(pieces) == 1:
             return pieces.pop()

@@ -134,13 +134,15 @@ class Http1(Http):
         self._pool = Pool(connect_timeout_s, max_connections, max_idle, keepalive_s, head_s=head_s)
         self._forms: dict[tuple[str, str], Form] = {}
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None) -> Answer:
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None
+    ) -> Coroutine[object, None, Answer]:
         """Posts a body and waits for the answer's head; see `Http.post`."""
-        return await self._send("POST", url, headers, body, timeout_s)
+        return self._send("POST", url, headers, body, timeout_s)
 
-    async def get(self, url: str, headers: Mapping[str, str], timeout_s: float | None) -> Answer:
+    def get(self, url: str, headers: Mapping[str, str], timeout_s: float | None) -> Coroutine[object, None, Answer]:
         """Asks for a document, as `post` posts one."""
-        return await self._send("GET", url, headers, None, timeout_s)
+        return self._send("GET", url, headers, None, timeout_s)
 
     async def _send(
         self, verb: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float | None
@@ -160,11 +162,12 @@ class Http1(Http):
             _raise(error)
 
     async def _ask(self, form: Form, sent: bytes, deadline: float | None) -> Answer:
-        line = await self._pool.take(form.request, form.key, deadline)
+        line = self._pool.idle_line(form.key) or await self._pool.new_line(form.request, form.key, deadline)
         exchange = Exchange()
         try:
             line.ask(exchange, sent, self._idle_timeout_s, deadline)
-            await exchange.head()
+            while not exchange.status:
+                await exchange.more()
             return self._answer(exchange, line)
         except BaseException:
             if line.exchange is exchange:

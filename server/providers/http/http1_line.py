@@ -35,41 +35,15 @@ class Exchange(Arriving):
         status: the HTTP status; 0 until the head is there.
         headers: by case-insensitive name.
         size: how many bytes of the body have come.
-        late: whether the time for the whole answer is over.
-        paused: the line, while it takes nothing from the vendor because too much lies here unread.
     """
 
-    __slots__ = ("headers", "late", "paused", "size", "status")
+    __slots__ = ("headers", "size", "status")
 
     def __init__(self) -> None:
         super().__init__()
         self.status = 0
         self.headers: CIMultiDict[str] = CIMultiDict()
         self.size = 0
-        self.late = False
-        self.paused: Line | None = None
-
-    async def head(self) -> None:
-        """Waits for the head.
-
-        Raises:
-            ProviderError: there will be none.
-        """
-        while not self.status:
-            await self.more()
-
-    def more(self) -> "asyncio.Future[None]":
-        """What to await until something changes, but no longer than the whole may take."""
-        if self.late and self.failure is None:
-            raise _timeout()
-        return Arriving.more(self)
-
-    def take_all(self) -> bytes:
-        """What has come and was not read; more may come then."""
-        if self.paused is not None:
-            line, self.paused = self.paused, None
-            line.read_on()
-        return Arriving.take_all(self)
 
 
 class Line(asyncio.Protocol):
@@ -183,7 +157,7 @@ class Line(asyncio.Protocol):
             self._fail(ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP."))
         else:
             exchange.wake()
-            if exchange.size > _MOST_UNREAD and exchange.paused is None:
+            if exchange.size > _MOST_UNREAD and exchange.resume is None:
                 self._pause(exchange)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -223,7 +197,9 @@ class Line(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head of an answer, or of a word before it."""
-        parser, exchange = cast(HttpResponseParser, self._parser), cast(Exchange, self.exchange)
+        parser, exchange = self._parser, self.exchange
+        assert parser is not None
+        assert exchange is not None
         status = parser.get_status_code()
         self._in_head, self._head_due, self._head_size = False, None, 0
         if 100 <= status < 200:
@@ -241,9 +217,12 @@ class Line(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The end of an answer, or of a word before it."""
-        if cast(Exchange, self.exchange).status:
+        parser, exchange = self._parser, self.exchange
+        assert parser is not None
+        assert exchange is not None
+        if exchange.status:
             self._whole = True
-            self.should_close = not cast(HttpResponseParser, self._parser).should_keep_alive()
+            self.should_close = not parser.should_keep_alive()
 
     # what follows from it
 
@@ -259,7 +238,7 @@ class Line(asyncio.Protocol):
 
     def _pause(self, exchange: Exchange) -> None:
         if sum(map(len, exchange.pieces)) > _MOST_UNREAD and self.transport is not None:
-            exchange.paused = self
+            exchange.resume = self.read_on
             self._quiet_since = None
             self.transport.pause_reading()
 
@@ -288,9 +267,12 @@ class Line(asyncio.Protocol):
             self._on_free(self)
 
     def _let_go(self) -> None:
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and exchange.resume is not None:  # TLS may bring more of what it had read already
+            exchange.resume = None
+            self.read_on()
         self._deadline = self._head_due = self._quiet_since = None
         self._served = True
-        self.exchange = None
 
     def _broken(self) -> ProviderError:
         if self._served and not self._heard:
@@ -328,7 +310,7 @@ class Line(asyncio.Protocol):
             self._watch()
         elif due == self._deadline:  # what has arrived can still be read
             self._deadline = None
-            exchange.late = True
+            exchange.failure = _timeout()
             exchange.wake()
             self._watch()
         else:

@@ -1,8 +1,8 @@
 """The connections of aiohttp, held to what a provider may do and what its settings say.
 
 aiohttp has no public way to limit idle connections, or to tell that a connection was used before. So this overrides names
-of its own (`_create_connection`, `_release`, `_release_waiter`, `_cleanup`, `_cleanup_handle`, `_conns`, `_acquired`,
-`_factory`, and a connection's `_protocol`); `test_http1` and `test_http1_lines` notice a change.
+of its own (`_create_connection`, `_release_waiter`, `_waiters`, `_cleanup`, `_cleanup_handle`, `_conns`, `_acquired`,
+`_closed`, `_force_close`, `_factory`, and a connection's `_protocol`); `test_http1` and `test_http1_lines` notice a change.
 
 What outlives a request (connections, timers) is made in a context of its own: it would keep the caller's, and with that the
 caller's whole request.
@@ -49,21 +49,12 @@ class Pool(aiohttp.TCPConnector):
         self._keys: dict[Line, ConnectionKey] = {}
         self._factory = lambda: Line(self._loop, head_s, self._free)  # type: ignore[assignment]
 
-    async def take(self, request: ClientRequest, key: ConnectionKey, deadline: float | None) -> Line:
-        """Takes a connection out of the pool, or makes a new one, for a request to this key's address.
+    async def new_line(self, request: ClientRequest, key: ConnectionKey, deadline: float | None) -> Line:
+        """Makes a connection to a key's address, or waits for one that others have.
 
         Raises:
             aiohttp.ClientError: it could not be made; also OSError, TimeoutError.
         """
-        line = self._idle_line(key) or await self._wait_for_line(request, deadline)
-        self._keys[line] = key
-        return line
-
-    def _free(self, line: Line) -> None:
-        """Keeps a connection whose answer has ended, if it can serve again."""
-        self._release(self._keys.pop(line), cast(ResponseHandler, line))
-
-    async def _wait_for_line(self, request: ClientRequest, deadline: float | None) -> Line:
         try:
             if self.closed:
                 raise aiohttp.ClientConnectionError("the pool is closed")
@@ -76,10 +67,11 @@ class Pool(aiohttp.TCPConnector):
                 raise aiohttp.ClientConnectionError("the pool is closed") from None
             raise
         line, connection._protocol = cast(Line, connection.protocol), None  # else it would warn of itself
+        self._keys[line] = key
         return line
 
-    def _idle_line(self, key: ConnectionKey) -> Line | None:
-        """As aiohttp's `_get`, which makes two objects more."""
+    def idle_line(self, key: ConnectionKey) -> Line | None:
+        """Takes an unused connection to a key's address, as aiohttp's `_get`, which makes two objects more."""
         lines = self._conns.get(key)
         if not lines:
             return None
@@ -88,8 +80,9 @@ class Pool(aiohttp.TCPConnector):
         while lines and found is None:
             line, since = lines.popleft()
             if line.is_connected() and since >= oldest:
-                found = cast(Line, line)
+                found = line  # type: ignore[assignment]
                 self._acquired.add(line)
+                self._keys[found] = key  # type: ignore[index]
             else:
                 line.close()
         if not lines:
@@ -140,12 +133,20 @@ class Pool(aiohttp.TCPConnector):
             next_s = min(lines[0][1] for lines in self._conns.values()) + idle_s - now
             self._cleanup_handle = self._loop.call_later(max(next_s, _LOOK_S), self._cleanup, context=Context())
 
-    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
-        if self.closed:  # and so is the connection
+    def _free(self, line: Line) -> None:
+        """Keeps a connection whose answer has ended, if it can serve again. As aiohttp's `_release`, in one step."""
+        key = self._keys.pop(line)
+        if self._closed:
             return
-        if self._cleanup_handle is None and not self._force_close:
+        self._acquired.discard(line)
+        if self._waiters:
+            self._release_waiter()
+        if self._force_close or line.should_close:
+            line.close()
+            return
+        self._conns[key].append((line, time.monotonic()))  # type: ignore[arg-type]
+        if self._cleanup_handle is None:
             self._cleanup_handle = self._loop.call_later(self._keepalive_timeout or 0, self._cleanup, context=Context())
-        super()._release(key, protocol, should_close=should_close)
 
     def _trim(self) -> None:
         self._trim_timer = None

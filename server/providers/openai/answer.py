@@ -95,10 +95,11 @@ class AnswerStream:
 
     def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
         """The batch with the chunks as they are; None where one of them must be read."""
-        chunks = self._until_done(chunks)
+        if b"[DONE]" in chunks:
+            chunks = self._until_done(chunks)
         if not chunks:
             return None
-        plain = self._plain(chunks[:-_TAIL])
+        plain = self._plain(chunks[:-_TAIL]) if len(chunks) > _TAIL else b""
         tail = chunks[-_TAIL:] if plain else chunks
         looks = look_at(tail)
         if looks is None:
@@ -153,7 +154,7 @@ class AnswerStream:
 
     def _plain(self, chunks: list[bytes]) -> bytes:
         """The chunks as JSON Lines, if all are plain ones of an answer that has not ended; else nothing."""
-        if not chunks or self._finished or self._calls or not all_plain(chunks):
+        if self._finished or self._calls or not all_plain(chunks):
             return b""
         self._open.add(0)
         return b"\n".join(chunks)

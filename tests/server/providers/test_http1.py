@@ -212,11 +212,11 @@ async def test_of_a_body_that_nobody_reads_little_is_taken(http: Http1) -> None:
         (line,) = http._pool._keys
         exchange = line.exchange
         assert exchange is not None
-        while exchange.paused is None:  # noqa: ASYNC110
+        while exchange.resume is None:  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert sending[0].get_write_buffer_size() > size // 2
         assert await answer.body() == bytes(size)
-        assert exchange.paused is None
+        assert exchange.resume is None
 
 
 async def test_a_header_of_64_kilobytes_is_taken(http: Http1) -> None:
