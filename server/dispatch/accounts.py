@@ -89,7 +89,7 @@ class Accounts:
         expected = estimate(ask.request)
         price = self._prices.price(target.settings, target.model, begin_time)
         micros = estimate_micros(expected, price) or 0
-        request = Request(call.caller, ask.operation.value, "", ask.model, expected.tokens, micros, begin_time)
+        request = Request(call.caller, ask.operation, "", ask.model, expected.tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
         account = Account(self, ask, call, failures, told, reservation, begin_time)
         if self._ledger is not None:
@@ -209,7 +209,7 @@ class Account:
             tenant_id=caller.tenant_id,
             user_id=caller.user_id,
             key_id=caller.key_id or caller.name,
-            operation=ask.operation.value,
+            operation=ask.operation,
             model=ask.model,
             streamed=ask.streamed,
             origin=origin if isinstance(origin, str) else call.context.peer(),

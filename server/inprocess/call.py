@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import Message
 
 from server.call import Metadata
-from server.inprocess.context import ENDINGS, OK, Aborted, Context
+from server.inprocess.context import ENDINGS, OK, Aborted, Context, Pairs
 from server.interceptors.chain import Handler
 
 R = TypeVar("R")
@@ -176,10 +176,10 @@ class Call:
         """Runs the call to its end, for those who want to know how it ended before they read it."""
         raise NotImplementedError
 
-    async def trailing_metadata(self) -> grpc.aio.Metadata:
+    async def trailing_metadata(self) -> Pairs:
         """What came with the status."""
         await self._settle()
-        return grpc.aio.Metadata(*self._context.trailing_metadata)
+        return Pairs(self._context.trailing_metadata)
 
     async def code(self) -> grpc.StatusCode:
         """The status."""
@@ -237,11 +237,11 @@ class UnaryCall(Call, Generic[R]):
         with contextlib.suppress(grpc.aio.AioRpcError):
             await self._answer()
 
-    async def initial_metadata(self) -> grpc.aio.Metadata:
+    async def initial_metadata(self) -> Pairs:
         """What came before the answer."""
         if not self._ended:
             await self._settle()
-        return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
+        return Pairs(self._context.initial_metadata or ())
 
 
 class StreamCall(Call, Generic[R]):
@@ -298,10 +298,10 @@ class StreamCall(Call, Generic[R]):
             message = await self._step(self._messages.__anext__())
             self._read_ahead = None if message is grpc.aio.EOF else message
 
-    async def initial_metadata(self) -> grpc.aio.Metadata:
+    async def initial_metadata(self) -> Pairs:
         """What came before the first message; empty where the call failed before it."""
         if self._context.initial_metadata is None and not (
             self.done() or self._stepping is not None or self._read_ahead is not None
         ):
             await self._look_ahead()
-        return grpc.aio.Metadata(*(self._context.initial_metadata or ()))
+        return Pairs(self._context.initial_metadata or ())

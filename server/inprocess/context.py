@@ -21,6 +21,18 @@ class Aborted(Exception):
     """The servicer ended the call with a status; the context has it."""
 
 
+class Pairs(tuple[tuple[str, str | bytes], ...]):
+    """Metadata as the caller gets it: pairs in order, and a key's first value. `grpc.aio.Metadata` builds a dictionary."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> str | bytes:  # type: ignore[override]
+        for name, value in self:
+            if name == key:
+                return value
+        raise KeyError(key)
+
+
 class Context:
     """The servicer's side of a call: what `grpc.aio.ServicerContext` is on a wire."""
 

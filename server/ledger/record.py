@@ -150,7 +150,7 @@ def intent_row(intent: Intent, worker: str, bodies: Bodies) -> Row:
 def settlement_row(settlement: Settlement, bodies: Bodies) -> Row:
     """A settlement as a tuple."""
     return (
-        settlement.status.value,
+        str(settlement.status),
         settlement.error_reason[:64],
         _fit(settlement.provider, 64),
         _fit(settlement.provider_model, 200),

@@ -51,7 +51,8 @@ class Book:
         self._flush = flush
         self._stamp: Stamp = ()
         self._known: frozenset[Allowance] = frozenset()
-        self._stale: set[str] = set()
+        self.stale: set[str] = set()
+        """The counters in doubt, to be dropped."""
         self._doubted: set[str] = set()
         self._doubted_since = 0.0
         self._failed_until = 0.0
@@ -84,7 +85,7 @@ class Book:
 
     def forget(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again whose value is in doubt."""
-        self._stale.update(keys)
+        self.stale.update(keys)
 
     def doubt(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again as soon as nothing is under way that the rows may or may not have yet."""
@@ -95,13 +96,8 @@ class Book:
     def end_doubts(self, under_way: int) -> None:
         """Does so, if nothing is under way, or something has been all the time for long."""
         if self._doubted and (not under_way or self._clock.monotonic() - self._doubted_since > _LONGEST_DOUBT_S):
-            self._stale |= self._doubted
+            self.stale |= self._doubted
             self._doubted = set()
-
-    @property
-    def stale(self) -> bool:
-        """Whether there are counters in doubt, to be dropped."""
-        return bool(self._stale)
 
     async def drop_stale(self) -> None:
         """Drops the counters in doubt.
@@ -109,12 +105,12 @@ class Book:
         Raises:
             CountersError: they are out of reach.
         """
-        while self._stale:
-            keys, self._stale = self._stale, set()
+        while self.stale:
+            keys, self.stale = self.stale, set()
             try:
                 await self._counters.drop(sorted(keys))
             except BaseException:
-                self._stale |= keys
+                self.stale |= keys
                 raise
 
     async def seed(self, due: Due, mark: int) -> None:
