@@ -74,6 +74,7 @@ class Line(asyncio.Protocol):
         self._head_due: float | None = None
         self._quiet_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0  # not all that uvloop gives for a timer knows when it is due
         self._served = False
         self._begin(None)
         self._got: list[bytes] = []
@@ -296,9 +297,10 @@ class Line(asyncio.Protocol):
         if due is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._timer_due <= due:
                 return
             self._timer.cancel()
+        self._timer_due = due
         self._timer = self._loop.call_at(due, self._look, context=_NOBODYS)
 
     def _look(self) -> None:

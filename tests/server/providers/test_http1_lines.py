@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import pytest
+import uvloop
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
@@ -275,3 +276,27 @@ async def test_a_request_that_cannot_be_sent_is_not_the_answers_fault(case: str)
         with pytest.raises(ProviderError) as raised:
             await http.post(url, headers, b"{}", LONG_S)
     assert raised.value.message == "The provider cannot be asked: its address or a header is none."
+
+
+async def on_uvloop(requests: int) -> set[Fault]:
+    """How requests end whose time is over while their heads arrive."""
+
+    async def fault() -> Fault:
+        with pytest.raises(ProviderError) as raised:
+            await whole(http, peer.url, timeout_s=0.0004)
+        return raised.value.fault
+
+    async with peers(writing(WHOLE)) as peer, opened() as http:
+        faults = set()
+        for _ in range(requests):
+            peer.say = writing(WHOLE)
+            await whole(http, peer.url)
+            peer.say = writing(HEAD[:12])
+            faults.add(await fault())
+        return faults
+
+
+def test_a_time_that_is_nearly_over_is_none_of_a_connections_troubles_with_uvloop() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        faults = runner.run(on_uvloop(50))
+    assert faults == {Fault.TIMEOUT}
