@@ -147,14 +147,17 @@ class Line(asyncio.Protocol):
         except (HttpParserError, HttpParserUpgrade):
             wrong = True
         got = self._got
-        if got:
+        if not got:
+            wrong = self._is_endless(len(data)) or wrong
+        else:
+            self._head_size = 0
             exchange.pieces += got
             exchange.size += len(got[0]) if len(got) == 1 else sum(map(len, got))
             got.clear()
         if self._whole:
             self.should_close = self.should_close or wrong or self._is_sending()
             self._finish(exchange)
-        elif wrong or (not exchange.status and self._is_endless(len(data))):
+        elif wrong:
             self._fail(ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP."))
         else:
             exchange.wake()
@@ -202,6 +205,8 @@ class Line(asyncio.Protocol):
         assert parser is not None
         assert exchange is not None
         status = parser.get_status_code()
+        if not status:
+            raise ValueError
         self._in_head, self._head_due, self._head_size = False, None, 0
         if 100 <= status < 200:
             self._fields.clear()
@@ -228,11 +233,9 @@ class Line(asyncio.Protocol):
     # what follows from it
 
     def _is_endless(self, size: int) -> bool:
-        """Whether a head that is not whole yet is too long; from its first byte on its time runs."""
-        if not self._in_head:
-            return False
+        """Whether what is no body, a head or trailers, is too long; from a head's first byte on its time runs."""
         self._head_size += size
-        if self._head_due is None:
+        if self._in_head and self._head_due is None:
             self._head_due = self._loop.time() + self._head_s
             self._watch()
         return self._head_size > _LARGEST_HEAD

@@ -125,9 +125,14 @@ BROKEN = {
     "two lengths": (OK + b"content-length: 2\r\ncontent-length: 3\r\n\r\nabc", Fault.PROTOCOL),
     "length and chunks": (OK + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", Fault.PROTOCOL),
     "a status that is none": (b"HTTP/1.1 999 Odd\r\ncontent-length: 2\r\n\r\n{}", Fault.PROTOCOL),
+    "a status of zero": (b"HTTP/1.1 000 Odd\r\ncontent-length: 2\r\n\r\n{}", Fault.PROTOCOL),
     "another protocol": (b"HTTP/1.1 101 Switch\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", Fault.PROTOCOL),
     "a header line too long": (OK + b"x: " + b"a" * 100_000 + b"\r\ncontent-length: 2\r\n\r\n{}", Fault.PROTOCOL),
     "a header line without end": (OK + b"x: " + b"a" * 1_000_000, Fault.PROTOCOL),
+    "a trailer without end": (
+        OK + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: " + b"a" * 1_000_000,
+        Fault.PROTOCOL,
+    ),
     "headers without end": (OK + b"x: 1\r\n" * 100_000, Fault.PROTOCOL),
     "gzip that is none": (OK + b"content-encoding: gzip\r\ncontent-length: 10\r\n\r\n0123456789", Fault.PROTOCOL),
     "half of what gzip made": (
