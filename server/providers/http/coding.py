@@ -27,13 +27,14 @@ class Expander:
         self._wbits = _GZIP if coding == "gzip" else 0
         self._expanding = zlib.decompressobj(_GZIP) if self._wbits else None
         self._rest = b""
+        self._holds = False  # perhaps some text, though all its bytes were taken: a piece was full
         self._taken = 0
         self._given = 0
 
     @property
     def has_more(self) -> bool:
         """Whether there is more to expand of what it was given."""
-        return bool(self._rest)
+        return self._holds or bool(self._rest)
 
     def expand(self, data: bytes = b"") -> bytes:
         """A piece of the body; more of the same data comes by further calls, without data, as long as `has_more`.
@@ -53,6 +54,7 @@ class Expander:
             self._expanding = zlib.decompressobj(_GZIP)  # one more member follows
         elif expanding.eof:
             self._rest = b""
+        self._holds = len(piece) == _PIECE and not expanding.eof
         self._given += len(piece)
         if self._given > _FREE_BYTES and self._given > _MOST_EXPANSION * self._taken:
             raise _wrong("expands without end")

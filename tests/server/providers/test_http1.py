@@ -282,6 +282,14 @@ async def test_honest_text_is_expanded(http: Http1) -> None:
         assert await body_of(http, peer.url) == text
 
 
+@pytest.mark.parametrize("wbits", [zlib.MAX_WBITS, -zlib.MAX_WBITS])
+@pytest.mark.parametrize("more", [1, 22, 200, 258])
+async def test_what_is_longer_than_a_piece_by_little_is_expanded_whole(http: Http1, more: int, wbits: int) -> None:
+    text = b"a" * (256 * 1024 + more)
+    async with peers(saying(deflated(text, wbits))) as peer:
+        assert await body_of(http, peer.url) == text
+
+
 async def test_what_expands_without_end_is_stopped_early(http: Http1) -> None:
     bomb = packed(bytes(64 * 1024 * 1024))
     pieces: list[bytes] = []
