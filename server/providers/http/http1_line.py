@@ -159,6 +159,8 @@ class Line(asyncio.Protocol):
             self._finish(exchange)
         elif wrong:
             self._fail(ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP."))
+        elif exchange.failure is not None:  # its time is over: a reader who finds more each time would never learn it
+            self._fail(exchange.failure)
         else:
             exchange.wake()
             if exchange.size > _MOST_UNREAD and exchange.resume is None:
@@ -171,6 +173,13 @@ class Line(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
         if self.exchange is not None and self._until_end and exc is None:
+            self._finish(self.exchange)
+        self._fail(self._broken())
+
+    def eof_received(self) -> None:
+        """Ends at once: a vendor that says no more may not read the rest of the request either."""
+        self.should_close = True
+        if self.exchange is not None and self._until_end:
             self._finish(self.exchange)
         self._fail(self._broken())
 

@@ -168,6 +168,35 @@ async def test_the_time_of_a_head_ends_with_the_head() -> None:
         assert line._head_due is None
 
 
+async def reading_more(line: Line, peer: Peer, answer: Answer) -> bytes:
+    """Reads whenever there is more, as long as there is a connection."""
+    exchange = line.exchange
+    assert exchange is not None
+    while line.exchange is exchange:
+        peer.transport.write(b"more")
+        await until(lambda: bool(exchange.pieces) or line.exchange is not exchange)
+        await answer.read()
+    return await answer.body()
+
+
+async def test_the_time_of_an_answer_ends_although_there_is_always_more_of_it() -> None:
+    async with peers(writing(HEAD[:17] + b"\r\n")) as peer, opened() as http:
+        async with await http.post(peer.url, {}, b"{}", 0.1) as answer:
+            endless = await peer.came.get()
+            assert await fault_of(asyncio.ensure_future(reading_more(held(http), endless, answer))) is Fault.TIMEOUT
+        await endless.lost.wait()
+
+
+async def test_an_answer_that_ends_with_the_vendors_side_needs_no_rest_of_the_request() -> None:
+    def say(peer: Peer) -> None:
+        peer.transport.pause_reading()
+        peer.transport.write(HEAD[:17] + b"\r\n{}")
+        peer.transport.write_eof()
+
+    async with peers(say) as peer, opened() as http:
+        assert await whole(http, peer.url, bytes(32 * 1024 * 1024)) == b"{}"
+
+
 @pytest.mark.parametrize("word", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"])
 async def test_silence_after_a_word_before_the_answer_is_no_longer_than_any(word: bytes) -> None:
     async with peers(writing(word)) as peer, opened(idle_timeout_s=0.05) as http:
