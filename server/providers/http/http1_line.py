@@ -19,6 +19,9 @@ _LARGEST_HEAD = 4 * LARGEST_HEADER
 _MOST_UNREAD = 512 * 1024
 """How many bytes of a body may lie here unread before no more are taken from the vendor."""
 
+_SENT_AT_ONCE = 256 * 1024
+"""How much of a request is written at once: a transport of TLS takes all it is given, and then says that all was sent."""
+
 _WITHOUT_BODY = (204, 304)
 _NOBODYS = Context()
 """What timers run in, which outlive the request that began them: they would keep its context, and with that all of it."""
@@ -76,6 +79,7 @@ class Line(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0  # not all that uvloop gives for a timer knows when it is due
         self._served = False
+        self._can_write = True
         self._begin(None)
         self._got: list[bytes] = []
         self.on_body = self._got.append
@@ -89,6 +93,7 @@ class Line(asyncio.Protocol):
         self._fields: list[tuple[bytes, bytes]] = []
         self._whole = False
         self._until_end = False
+        self._unsent = memoryview(b"")
 
     def is_connected(self) -> bool:
         """Whether a request can be sent."""
@@ -110,7 +115,11 @@ class Line(asyncio.Protocol):
             self._fail(self._broken())
             return
         self._quiet_since = self._loop.time()
-        transport.write(request)
+        if len(request) <= _SENT_AT_ONCE:
+            transport.write(request)
+        else:
+            self._unsent = memoryview(request)
+            self._send_on(transport)
         self._watch()
 
     def read_on(self) -> None:
@@ -185,12 +194,15 @@ class Line(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Lets the time for silence stand still: a vendor that has not all of the request need not answer."""
+        self._can_write = False
         self._quiet_since = None
 
     def resume_writing(self) -> None:
         """Lets it begin."""
-        if self.exchange is not None:
+        self._can_write = True
+        if self.exchange is not None and self.transport is not None:
             self._quiet_since = self._loop.time()
+            self._send_on(self.transport)
             self._watch()
 
     # the parser's side
@@ -257,7 +269,12 @@ class Line(asyncio.Protocol):
 
     def _is_sending(self) -> bool:
         """Whether the vendor answered before it had the whole request: the rest of it would meet the next one."""
-        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+        return bool(self._unsent) or (self.transport is not None and self.transport.get_write_buffer_size() > 0)
+
+    def _send_on(self, transport: asyncio.Transport) -> None:
+        while self._unsent and self._can_write and not transport.is_closing():
+            piece, self._unsent = self._unsent[:_SENT_AT_ONCE], self._unsent[_SENT_AT_ONCE:]
+            transport.write(piece)
 
     def _finish(self, exchange: Exchange) -> None:
         self._let_go()
@@ -285,6 +302,7 @@ class Line(asyncio.Protocol):
             exchange.resume = None
             self.read_on()
         self._deadline = self._head_due = self._quiet_since = None
+        self._unsent = memoryview(b"")
         self._served = True
 
     def _broken(self) -> ProviderError:

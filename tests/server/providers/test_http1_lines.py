@@ -2,17 +2,19 @@
 
 import asyncio
 import gc
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import pytest
+import trustme
 import uvloop
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
 from server.providers.http.http1 import Http1
-from server.providers.http.http1_line import Line
+from server.providers.http.http1_line import Exchange, Line
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 WHOLE = HEAD + b"{}"
@@ -61,10 +63,10 @@ class Peers:
 
 
 @asynccontextmanager
-async def peers(say: Callable[[Peer], None]) -> AsyncIterator[Peers]:
+async def peers(say: Callable[[Peer], None], tls: ssl.SSLContext | None = None) -> AsyncIterator[Peers]:
     """Serves."""
     found = Peers(say)
-    server = await asyncio.get_running_loop().create_server(found.accept, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(found.accept, "127.0.0.1", 0, ssl=tls)
     found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     try:
         yield found
@@ -220,6 +222,25 @@ async def test_a_line_whose_request_was_not_sent_whole_serves_no_other() -> None
         assert await whole(http, peer.url, bytes(32 * 1024 * 1024)) == b"{}"
         assert await whole(http, peer.url, timeout_s=5) == b"{}"
         assert peer.count == 2
+
+
+async def test_over_tls_too_a_request_is_not_taken_for_sent_before_it_is() -> None:
+    authority, serving, asking = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    authority.configure_trust(asking)
+    loop, freed, exchange = asyncio.get_running_loop(), list[Line](), Exchange()
+    async with peers(lambda peer: peer.transport.pause_reading(), serving) as peer:
+        port = int(peer.url.rpartition(":")[2].removesuffix("/v1"))
+        _, line = await loop.create_connection(lambda: Line(loop, LONG_S, freed.append), "127.0.0.1", port, ssl=asking)
+        line.ask(exchange, bytes(32 * 1024 * 1024), LONG_S, None)
+        slow = await peer.came.get()
+        await until(lambda: slow.reads > 0 and line._quiet_since is None)
+        slow.transport.write(WHOLE)
+        assert await exchange.read() == b"{}"
+        assert freed == [line]
+        assert line.should_close
+        line.close()
+        await line.closed
 
 
 async def test_a_vendor_that_reads_slowly_is_not_silent_yet() -> None:
