@@ -34,8 +34,8 @@ class Call:
     """The caller's side of a call. One step of the servicer runs at a time, in the task that asked for it."""
 
     __slots__ = (
-        *("_callbacks", "_channel", "_context", "_deadline_timer", "_ended", "_ended_by", "_loop", "_stepping"),
-        "__weakref__",
+        *("_callbacks", "_channel", "_context", "_deadline_timer", "_ended", "_ended_by", "_loop"),
+        *("_read_ahead", "_stepping", "__weakref__"),
     )
 
     def __init__(self, channel: Channel, metadata: Metadata, timeout_s: float | None) -> None:
@@ -43,6 +43,7 @@ class Call:
         self._channel = channel
         self._loop = asyncio.get_running_loop()
         self._stepping: asyncio.Task[object] | None = None
+        self._read_ahead: object | None = None
         self._ended = False
         self._ended_by: grpc.StatusCode | None = None
         self._callbacks: list[Callable[[object], None]] | None = None
@@ -65,6 +66,8 @@ class Call:
 
     async def _step(self, step: Awaitable[R]) -> R | grpc.aio.EOF:  # type: ignore[valid-type]
         """Runs a piece of the servicer, and turns the ways it may end into the ways a call ends; EOF: a stream's end."""
+        if self._ended or self._read_ahead is not None:  # since the step was asked for
+            return cast(R, await self._left())
         task = self._stepping = asyncio.current_task(self._loop)
         assert task is not None
         cancelling = task.cancelling()
@@ -86,6 +89,10 @@ class Call:
         self._finish(self._ended_by, ENDINGS[self._ended_by])
         if task.uncancel() > cancelling:
             raise asyncio.CancelledError  # somebody else wants the task to end
+        raise self._error()
+
+    async def _left(self) -> object:
+        """What there is without the servicer."""
         raise self._error()
 
     def _fail(self, error: BaseException) -> None:
@@ -247,14 +254,13 @@ class UnaryCall(Call, Generic[R]):
 class StreamCall(Call, Generic[R]):
     """A call with a stream of answers. The servicer goes on only when the next one is asked for."""
 
-    __slots__ = ("_messages", "_read_ahead")
+    __slots__ = ("_messages",)
 
     def __init__(
         self, channel: Channel, handler: Handler, request: Message, metadata: Metadata, timeout_s: float | None
     ) -> None:
         super().__init__(channel, metadata, timeout_s)
         self._messages: AsyncGenerator[R, None] = handler.unary_stream(request, self._context)  # type: ignore[arg-type, assignment, misc]
-        self._read_ahead: R | None = None
 
     def __aiter__(self) -> "StreamCall[R]":
         return self
@@ -275,7 +281,7 @@ class StreamCall(Call, Generic[R]):
         """What there is without the servicer."""
         if self._read_ahead is not None:
             message, self._read_ahead = self._read_ahead, None
-            return message
+            return cast(R, message)
         if self._context.code is not OK:
             raise self._error()
         return grpc.aio.EOF

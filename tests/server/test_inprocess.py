@@ -174,3 +174,29 @@ async def test_closing_waits_until_the_handlers_have_ended(served: Scripted) -> 
 async def test_the_status_of_a_stream_with_messages_unread_is_not_waited_for_in_vain(served: Scripted) -> None:
     with pytest.raises(asyncio.InvalidStateError):
         await served.read().code()
+
+
+async def test_a_read_that_waits_for_its_turn_when_the_call_ends_begins_nothing(served: Scripted) -> None:
+    begun: list[bytes] = []
+
+    async def wait(request: BytesValue, call: Call) -> AsyncGenerator[BytesValue, None]:
+        begun.append(request.value)
+        await asyncio.Event().wait()
+        yield request
+
+    served.stream = wait
+    call = served.read()
+    reading = asyncio.ensure_future(call.read())
+    call.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    assert begun == []
+
+
+async def test_a_read_that_waits_for_its_turn_does_not_overtake_what_was_read_ahead(served: Scripted) -> None:
+    call = served.read()
+    reading = asyncio.ensure_future(call.read())
+    await call.initial_metadata()
+    assert await reading == BytesValue(value=b"0")
+    assert await call.read() == BytesValue(value=b"1")
