@@ -250,6 +250,10 @@ class Line(asyncio.Protocol):
         if exchange.status:
             self._whole = True
             self.should_close = not parser.should_keep_alive()
+        else:  # what came with the word, which should have no body, is not the answer's
+            self._got.clear()
+            exchange.pieces.clear()
+            exchange.size = 0
 
     # what follows from it
 

@@ -169,6 +169,7 @@ WHOLE = {
     "in chunks with trailers": OK + b"transfer-encoding: chunked\r\n\r\n2;x=1\r\nHe\r\n3\r\nllo\r\n0\r\nx-sum: 1\r\n\r\n",
     "with lines that end in LF": OK.replace(b"\r\n", b"\n") + b"content-length: 5\n\nHello",
     "after a word": b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + OK + b"content-length: 5\r\n\r\nHello",
+    "after a word with a body": b"HTTP/1.1 104 Odd\r\ncontent-length: 1\r\n\r\n!" + OK + b"content-length: 5\r\n\r\nHello",
     "before another": (OK + b"content-length: 5\r\n\r\nHello") + (OK + b"content-length: 6\r\n\r\ntheirs"),
     "before what is no answer": OK + b"content-length: 5\r\n\r\nHello" + b"\x00 what?",
     "as deflate of HTTP": deflated(b"Hello", zlib.MAX_WBITS),
