@@ -295,7 +295,7 @@ class Line(asyncio.Protocol):
             self._timer = None
         if transport is not None:
             self.transport = None
-            transport.abort()
+            self._loop.call_soon(transport.abort)  # TLS may be in the middle of what brought this about
         if exchange is not None:
             exchange.end(failure)
             self._on_free(self)
