@@ -1,4 +1,4 @@
-"""One connection over HTTP/1.1: a request's bytes go out, and what comes back is parsed by httptools into its answer.
+"""One connection over HTTP/1.1: a request's bytes go out, and what comes back goes to whoever waits for its answer.
 
 A connection goes from request to request: what one of them leaves behind must not meet the next.
 """
@@ -8,21 +8,20 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from multidict import CIMultiDict
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.arriving import Arriving
-from server.providers.http.base import LARGEST_HEADER
+from server.providers.http.http1_parser import AnswerParser
 
-_LARGEST_HEAD = 4 * LARGEST_HEADER
 _MOST_UNREAD = 512 * 1024
 """How many bytes of a body may lie here unread before no more are taken from the vendor."""
 
 _SENT_AT_ONCE = 256 * 1024
 """How much of a request is written at once: a transport of TLS takes all it is given, and then says that all was sent."""
 
-_WITHOUT_BODY = (204, 304)
+_NOTHING = memoryview(b"")
+_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
 _NOBODYS = Context()
 """What timers run in, which outlive the request that began them: they would keep its context, and with that all of it."""
 
@@ -45,8 +44,15 @@ class Exchange(Arriving):
     def __init__(self) -> None:
         super().__init__()
         self.status = 0
-        self.headers: CIMultiDict[str] = CIMultiDict()
+        self.headers: CIMultiDict[str] = _NO_HEADERS
         self.size = 0
+
+    def take(self, pieces: list[bytes]) -> None:
+        """Takes what has come of the body out of a list."""
+        if pieces:
+            self.size += len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
+            self.pieces += pieces
+            pieces.clear()
 
 
 class Line(asyncio.Protocol):
@@ -79,21 +85,11 @@ class Line(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0  # not all that uvloop gives for a timer knows when it is due
         self._served = False
+        self._heard = False
+        """Whether a byte of the answer has come."""
         self._can_write = True
-        self._begin(None)
-        self._got: list[bytes] = []
-        self.on_body = self._got.append
-        self._parser: HttpResponseParser | None = _parser(self)
-
-    def _begin(self, exchange: Exchange | None) -> None:
-        self.exchange = exchange
-        self._heard = False  # a byte of the answer
-        self._in_head = False
-        self._head_size = 0
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._whole = False
-        self._until_end = False
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
+        self._parser = AnswerParser()
 
     def is_connected(self) -> bool:
         """Whether a request can be sent."""
@@ -108,7 +104,9 @@ class Line(asyncio.Protocol):
             idle_s: how long the vendor may be silent; None: as long as it likes.
             deadline: by when the answer must be whole, by the loop's clock.
         """
-        self._begin(exchange)
+        self.exchange = exchange
+        self._parser.begin()
+        self._heard = False
         self._idle_s, self._deadline = idle_s, deadline
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -144,33 +142,26 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Takes what came; bytes that nobody asked for must not become the answer of the next request."""
         exchange, parser = self.exchange, self._parser
-        if exchange is None or parser is None:
+        if exchange is None:
             self.close()
             return
         self._heard = True
         if self._quiet_since is not None:
             self._quiet_since = self._loop.time()
-        wrong = False
-        try:
-            parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            wrong = True
-        got = self._got
-        if not got:
-            wrong = self._is_endless(len(data)) or wrong
-        else:
-            self._head_size = 0
-            exchange.pieces += got
-            exchange.size += len(got[0]) if len(got) == 1 else sum(map(len, got))
-            got.clear()
-        if self._whole:
-            self.should_close = self.should_close or wrong or self._is_sending()
+        sound = parser.feed(data)
+        if parser.status:
+            if not exchange.status:
+                exchange.status, exchange.headers = parser.status, parser.headers
+            exchange.take(parser.pieces)
+        if parser.whole:
+            self.should_close = self.should_close or not (sound and parser.keeps) or self._is_sending()
             self._finish(exchange)
-        elif wrong:
+        elif not sound:
             self._fail(ProviderError(Fault.PROTOCOL, "The provider's answer is not valid HTTP."))
         elif exchange.failure is not None:  # its time is over: a reader who finds more each time would never learn it
             self._fail(exchange.failure)
         else:
+            self._time_head()
             exchange.wake()
             if exchange.size > _MOST_UNREAD and exchange.resume is None:
                 self._pause(exchange)
@@ -181,14 +172,14 @@ class Line(asyncio.Protocol):
         self.should_close = True
         if not self.closed.done():
             self.closed.set_result(None)
-        if self.exchange is not None and self._until_end and exc is None:
+        if self.exchange is not None and self._parser.until_end and exc is None:
             self._finish(self.exchange)
         self._fail(self._broken())
 
     def eof_received(self) -> None:
         """Ends at once: a vendor that says no more may not read the rest of the request either."""
         self.should_close = True
-        if self.exchange is not None and self._until_end:
+        if self.exchange is not None and self._parser.until_end:
             self._finish(self.exchange)
         self._fail(self._broken())
 
@@ -205,65 +196,15 @@ class Line(asyncio.Protocol):
             self._send_on(self.transport)
             self._watch()
 
-    # the parser's side
-
-    def on_message_begin(self) -> None:
-        """A head begins. A second answer ends this one's connection."""
-        if self._whole:
-            raise ValueError
-        self._in_head = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or after the body a trailer, which nobody reads."""
-        if len(name) + len(value) > LARGEST_HEADER:
-            raise ValueError
-        if self._in_head:
-            self._fields.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """The head of an answer, or of a word before it."""
-        parser, exchange = self._parser, self.exchange
-        assert parser is not None
-        assert exchange is not None
-        status = parser.get_status_code()
-        if not status:
-            raise ValueError
-        self._in_head, self._head_due, self._head_size = False, None, 0
-        if 100 <= status < 200:
-            self._fields.clear()
-            return
-        headers = exchange.headers
-        for name, value in self._fields:
-            headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
-        exchange.status = status
-        self._until_end = (
-            status not in _WITHOUT_BODY
-            and "Content-Length" not in headers
-            and "chunked" not in headers.get("Transfer-Encoding", "").lower()
-        )
-
-    def on_message_complete(self) -> None:
-        """The end of an answer, or of a word before it."""
-        parser, exchange = self._parser, self.exchange
-        assert parser is not None
-        assert exchange is not None
-        if exchange.status:
-            self._whole = True
-            self.should_close = not parser.should_keep_alive()
-        else:  # what came with the word, which should have no body, is not the answer's
-            self._got.clear()
-            exchange.pieces.clear()
-            exchange.size = 0
-
     # what follows from it
 
-    def _is_endless(self, size: int) -> bool:
-        """Whether what is no body, a head or trailers, is too long; from a head's first byte on its time runs."""
-        self._head_size += size
-        if self._in_head and self._head_due is None:
+    def _time_head(self) -> None:
+        """Lets the time of a head run from its first byte to its end."""
+        if not self._parser.in_head:
+            self._head_due = None
+        elif self._head_due is None:
             self._head_due = self._loop.time() + self._head_s
             self._watch()
-        return self._head_size > _LARGEST_HEAD
 
     def _pause(self, exchange: Exchange) -> None:
         if sum(map(len, exchange.pieces)) > _MOST_UNREAD and self.transport is not None:
@@ -288,7 +229,7 @@ class Line(asyncio.Protocol):
     def _fail(self, failure: ProviderError) -> None:
         exchange, transport = self.exchange, self.transport
         self.should_close = True
-        self._parser = None  # which holds this
+        self._parser.close()
         self._let_go()
         if self._timer is not None:
             self._timer.cancel()
@@ -306,7 +247,7 @@ class Line(asyncio.Protocol):
             exchange.resume = None
             self.read_on()
         self._deadline = self._head_due = self._quiet_since = None
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         self._served = True
 
     def _broken(self) -> ProviderError:
@@ -351,15 +292,6 @@ class Line(asyncio.Protocol):
             self._watch()
         else:
             self._fail(_timeout())
-
-
-def _parser(line: Line) -> HttpResponseParser:
-    """As lenient as aiohttp's is with answers: some vendors' proxies end lines or chunk sizes in their own way."""
-    parser = HttpResponseParser(line)
-    parser.set_dangerous_leniencies(
-        lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-    )
-    return parser
 
 
 def _timeout() -> ProviderError:
