@@ -41,35 +41,28 @@ class Life:
         streamed: whether the vendor streams; else the only batch is the whole answer.
         first_chunk_s: how long the first chunk may take; None: as long as the whole.
         idle_s: how long each other one may take; None: likewise.
+
+    Attributes:
+        patience_s: how long to wait for what comes next; None: as long as the whole may take.
     """
 
-    __slots__ = ("_first_chunk_s", "_idle_s", "_streamed", "_used", "phase")
+    __slots__ = ("_idle_s", "_streamed", "_used", "patience_s", "phase")
 
     def __init__(self, streamed: bool, first_chunk_s: float | None, idle_s: float | None) -> None:
         self._streamed = streamed
-        self._first_chunk_s = first_chunk_s
         self._idle_s = idle_s
         self._used = False
         self.phase = Phase.WAITING
-
-    @property
-    def patience_s(self) -> float | None:
-        """How long to wait for what comes next; None: as long as the whole may take."""
-        if self.phase is Phase.WAITING:
-            return self._first_chunk_s
-        if self.phase is Phase.FINISHED:
-            return _END_AFTER_USAGE_S if self._used else _END_S
-        return self._idle_s
+        self.patience_s = first_chunk_s
 
     def batch(self, batch: Batch) -> None:
         """A batch came."""
-        if not self._streamed or not isinstance(batch, _STREAMED):
-            self.phase = Phase.FINISHED
-            return
-        if self.phase is not Phase.FINISHED:
-            self.phase = Phase.FINISHED if batch.finishing else Phase.ANSWERING
-        if self.phase is Phase.FINISHED:
+        if self._streamed and isinstance(batch, _STREAMED):
+            if self.phase is not Phase.FINISHED and not batch.finishing:
+                self.phase, self.patience_s = Phase.ANSWERING, self._idle_s
+                return
             self._used = self._used or batch.HasField("usage")
+        self.phase, self.patience_s = Phase.FINISHED, _END_AFTER_USAGE_S if self._used else _END_S
 
     def end(self) -> None:
         """The provider has nothing more to say.

@@ -18,8 +18,8 @@ from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, St
 from trunkline.v1.text_pb2 import TextChoice, TextCompletion
 from trunkline_json import CHAT_CHUNK
 
-_KEPT_TEXTS = 64
 _KEPT_BYTES = 32 * 1024
+_OBJECT_BYTES = 48
 _MOST_CHARACTERS = 1_000_000
 _TEXTS = ("reasoning_content", "reasoning", "content", "refusal")
 """The texts of a delta, in the order in which models give them."""
@@ -147,8 +147,8 @@ class Told:
         if isinstance(batch, StreamChatCompletionResponse) and not batch.chunks:
             for text in batch.chunks_json:
                 self._texts.append(text)
-                self._bytes += len(text)
-            if len(self._texts) >= _KEPT_TEXTS or self._bytes >= _KEPT_BYTES:
+                self._bytes += len(text) + _OBJECT_BYTES
+            if self._bytes >= _KEPT_BYTES:
                 self._read()
         else:
             self._read()

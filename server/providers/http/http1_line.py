@@ -47,13 +47,6 @@ class Exchange(Arriving):
         self.headers: CIMultiDict[str] = _NO_HEADERS
         self.size = 0
 
-    def take(self, pieces: list[bytes]) -> None:
-        """Takes what has come of the body out of a list."""
-        if pieces:
-            self.size += len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
-            self.pieces += pieces
-            pieces.clear()
-
 
 class Line(asyncio.Protocol):
     """One connection, in the hands of aiohttp's connector, which asks for `transport`, `closed`, `should_close` and so on.
@@ -149,10 +142,14 @@ class Line(asyncio.Protocol):
         if self._quiet_since is not None:
             self._quiet_since = self._loop.time()
         sound = parser.feed(data)
+        pieces = parser.pieces
         if parser.status:
             if not exchange.status:
                 exchange.status, exchange.headers = parser.status, parser.headers
-            exchange.take(parser.pieces)
+            if pieces:
+                exchange.size += len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))
+                exchange.pieces += pieces
+                pieces.clear()
         if parser.whole:
             self.should_close = self.should_close or not (sound and parser.keeps) or self._is_sending()
             self._finish(exchange)
@@ -161,7 +158,8 @@ class Line(asyncio.Protocol):
         elif exchange.failure is not None:  # its time is over: a reader who finds more each time would never learn it
             self._fail(exchange.failure)
         else:
-            self._time_head()
+            if parser.in_head or self._head_due is not None:
+                self._time_head()
             exchange.wake()
             if exchange.size > _MOST_UNREAD and exchange.resume is None:
                 self._pause(exchange)

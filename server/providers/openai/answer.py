@@ -26,7 +26,7 @@ _TORN = (b'"choices"', b'"chat.completion.chunk"')
 """What shows that an event which is no JSON was a piece of the answer and not noise: the rest alone is not the answer."""
 
 _TAIL = 2
-"""How many of a read's chunks are looked at one by one: finish reason and usage come last."""
+"""How many of a read's chunks are looked at one by one, unless all are plain: finish reason and usage come last."""
 
 
 class AnswerStream:
@@ -99,7 +99,10 @@ class AnswerStream:
             chunks = self._until_done(chunks)
         if not chunks:
             return None
-        plain = self._plain(chunks[:-_TAIL]) if len(chunks) > _TAIL else b""
+        few = len(chunks) <= _TAIL
+        plain = self._plain(chunks if few else chunks[:-_TAIL])
+        if few and plain:
+            return StreamChatCompletionResponse(chunks_json=[plain])
         tail = chunks[-_TAIL:] if plain else chunks
         looks = look_at(tail)
         if looks is None:

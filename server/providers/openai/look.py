@@ -126,7 +126,10 @@ class PlainChoice(msgspec.Struct, gc=False):
 class Plain(msgspec.Struct, gc=False):
     """A chunk in the midst of the only choice's text. Where all are, none has to be looked at one by one."""
 
+    id: str
     object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
     choices: tuple[PlainChoice]
     usage: None = None
     error: None = None

@@ -98,6 +98,22 @@ async def test_an_event_that_makes_no_sense_is_left_out_and_told_of_once(
     assert (line["provider"], line["count"], line["log_level"]) == ("tested", 2, "warning")
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("name", ["id", "model", "created"])
+async def test_chunks_have_what_every_chunk_has_though_their_vendor_leaves_it_out(
+    vendor: ScriptedVendor, name: str, together: bool
+) -> None:
+    whole = [*map(said, "abcde"), event(piece({}, "stop"))]
+    events = [b"data: " + orjson.dumps(orjson.loads(each[6:]) | {name: None}) + b"\n\n" for each in whole]
+    events = [each.replace(b'"%b":null,' % name.encode(), b"") for each in events] + [DONE]
+    asked = replace(chat_ask({}, streamed=True), as_json=True, request_id="r-1")
+    batches = await streamed(vendor, [b"".join(events)] if together else events, ask=asked)
+    assert text_of(batches) == "abcde"
+    lines = [line for batch in batches for lines in batch.chunks_json for line in lines.splitlines()]
+    assert all(name in orjson.loads(line) for line in lines)
+    assert all(chunk.id and chunk.model and chunk.create_time.seconds for chunk in all_chunks(batches))
+
+
 @both_forms
 async def test_a_torn_piece_of_the_answer_breaks_it(vendor: ScriptedVendor, json: bool) -> None:
     vendor.add(Text("One two three.").with_fault(Malformed(after_events=2)))
