@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -21,7 +21,8 @@ FLOOR = "floor"
 GATEWAY = "gateway"
 GOVERNED = "governed"
 PROVIDER = "provider"
-RIVALS = ("nginx", "litellm")
+LOWER_FLOOR = "lower-floor"
+RIVALS = (LOWER_FLOOR, "nginx", "litellm")
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SOURCE = ("server", "gateway_http", "clients", "protos")
@@ -50,6 +51,12 @@ def floor(provider_port: int) -> Program:
     (port,) = free_ports(1)
     command = _module("benchmarks.floor", "--port", str(port), "--provider", _url(provider_port))
     return Program(FLOOR, command, port, environment=_PYTHON_PATH)
+
+
+def lower_floor(provider_port: int) -> Program:
+    """Returns the REST floor that has the gateway's connections to the provider."""
+    program = floor(provider_port)
+    return replace(program, name=LOWER_FLOOR, command=(*program.command, "--own-connections"))
 
 
 def floor_grpc(provider_port: int) -> Program:

@@ -67,7 +67,11 @@ class Benchmark:
         self._gateway = self._present(Kind(programs.GATEWAY, programs.gateway))
         self._governed = self._present(Kind(programs.GOVERNED, programs.governed)) if "governed" in options.parts else []
         litellm = functools.partial(programs.litellm, options.litellm_python or "")
-        rivals: dict[str, Callable[[int], Program]] = {"nginx": programs.nginx, "litellm": litellm}
+        rivals: dict[str, Callable[[int], Program]] = {
+            programs.LOWER_FLOOR: programs.lower_floor,
+            "nginx": programs.nginx,
+            "litellm": litellm,
+        }
         self._rivals = [each for name in options.rivals for each in self._present(Kind(name, rivals[name]))]
 
     async def run(self) -> Results:
