@@ -19,8 +19,9 @@ _PERIOD_S = 15.0
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """What glibc's `mallopt` calls them. Source: https://man7.org/linux/man-pages/man3/mallopt.3.html (2026-11)"""
 
-_KEPT_BYTES = 16 * 1024 * 1024
-_MAPPED_BYTES = 1024 * 1024
+_KEPT_BYTES = 64 * 1024 * 1024
+_MAPPED_BYTES = 4 * 1024 * 1024
+"""Larger than what orjson takes for a while to read or write JSON: some ten times its length."""
 _MAPPINGS = Path("/proc/self/smaps")
 
 
