@@ -8,10 +8,11 @@ from server.runtime import Runtime
 from server.services.admin_limits import LimitsAdmin
 from server.services.admin_prices import PricesAdmin
 from server.services.admin_tenancy import TenancyAdmin
-from server.services.faults import read_fault, read_name, write_fault
+from server.services.faults import COLLECTION, read_fault, write_fault
 from server.services.requests import page
 from server.services.times import duration, timestamp_to_ms
 from server.tenancy.tenancy import Tenancy
+from server.tenancy.who import read_name
 from trunkline.v1.admin_service_pb2 import (
     ConfigStatus,
     CreateFaultRequest,
@@ -76,5 +77,5 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
 
     async def DeleteFault(self, request: DeleteFaultRequest, call: Call) -> DeleteFaultResponse:
         """Ends a fault."""
-        self._chaos.delete(read_name(request.name))
+        self._chaos.delete(read_name(request.name, COLLECTION))
         return DeleteFaultResponse()

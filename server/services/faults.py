@@ -8,10 +8,12 @@ from server.config.schema import FaultSettings
 from server.errors import GatewayError, invalid_request
 from server.policies.chaos import Fault as KnownFault
 from server.services.times import duration_to_ms, timestamp_to_ms
+from server.tenancy.who import check_id
 from trunkline.v1.admin_service_pb2 import CreateFaultRequest, Fault, FaultMatch, FaultSeverity, FaultType
 
-_PREFIX = "faults/"
-_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+COLLECTION = "faults"
+"""How their names begin."""
+
 _TYPE, _SEVERITY = "FAULT_TYPE_", "FAULT_SEVERITY_"
 _FIELDS = {"duration_ms": "duration"}
 """Settings that the contract calls otherwise."""
@@ -27,11 +29,8 @@ def read_fault(request: CreateFaultRequest) -> FaultSettings:
         GatewayError: INVALID_REQUEST, with the field at fault.
     """
     fault = request.fault
-    if request.fault_id and not _ID.fullmatch(request.fault_id):
-        raise invalid_request(
-            "`fault_id` may have lower-case letters, digits and hyphens, a letter first, no hyphen last, at most 63.",
-            "fault_id",
-        )
+    if request.fault_id:
+        check_id(request.fault_id, "fault_id")
     if fault.type not in FaultType.values() or not fault.type:
         raise invalid_request(f"`type` must be one of {_listed(FaultType.keys(), _TYPE)}.", "type")
     if fault.severity not in FaultSeverity.values():
@@ -61,7 +60,7 @@ def write_fault(known: KnownFault) -> Fault:
     settings = known.settings
     match = settings.match
     return Fault(
-        name=f"{_PREFIX}{known.id}",
+        name=f"{COLLECTION}/{known.id}",
         type=f"{_TYPE}{settings.type.upper()}",
         severity=f"{_SEVERITY}{settings.severity.upper()}",
         probability=settings.probability,
@@ -79,17 +78,6 @@ def write_fault(known: KnownFault) -> Fault:
         match_count=known.match_count,
         hit_count=known.hit_count,
     )
-
-
-def read_name(name: str) -> str:
-    """The id in a fault's name.
-
-    Raises:
-        GatewayError: INVALID_REQUEST.
-    """
-    if not name.startswith(_PREFIX) or not _ID.fullmatch(name.removeprefix(_PREFIX)):
-        raise invalid_request("`name` must be `faults/{fault}`.", "name")
-    return name.removeprefix(_PREFIX)
 
 
 def _read_match(match: FaultMatch) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Where the `trunkline` command begins: chooses who gives a gateway its memory, then becomes the command.
 
 Python's own allocator keeps what a rush of requests took: it returns pieces of a megabyte only when nothing lives in them,
-and something always does. The C library's returns what is free; it costs some 3 % more CPU.
+and something always does. The C library's returns what is free; it costs some 5 to 10 % more CPU.
 """
 
 import os

@@ -24,11 +24,6 @@ class Arriving:
         self.resume: Callable[[], None] | None = None
         self._changed: asyncio.Future[None] | None = None
 
-    @property
-    def waits(self) -> bool:
-        """Whether the reader waits."""
-        return self._changed is not None and not self._changed.done()
-
     def end(self, failure: ProviderError | None = None) -> None:
         """Says that nothing more will come, in order or by a failure."""
         self.ended = failure is None

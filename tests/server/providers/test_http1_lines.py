@@ -288,7 +288,7 @@ async def test_closing_tells_who_reads_a_body(waits: bool) -> None:
         read = asyncio.ensure_future(reading(await http.post(peer.url, {}, b"{}", None)))
         exchange = held(http).exchange
         assert exchange is not None
-        await until(lambda: not waits or exchange.waits)
+        await until(lambda: not waits or exchange._changed is not None)
         await http.close()
         assert await fault_of(read) is Fault.CONNECTION
 
