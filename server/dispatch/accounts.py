@@ -46,7 +46,6 @@ _PARAMETERS = frozenset(
 """What of a request is in its row."""
 
 _FINISH_REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
-_RATE_LIMIT_KEYS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 _MICROS = 1_000_000
 
 
@@ -59,14 +58,16 @@ class Accounts:
         prices: what models cost.
         clock: tells the time.
         bodies: whether requests and answers are kept in the ledger.
+
+    Attributes:
+        ledger: as given; likewise `bodies`.
     """
 
     def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool = False) -> None:
         self._limits = limits
-        self._ledger = ledger
+        self.ledger = ledger
         self._prices = prices
         self._clock = clock
-        self.writes = ledger is not None
         self.bodies = bodies and ledger is not None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -83,18 +84,19 @@ class Accounts:
         Raises:
             GatewayError: RATE_LIMITED, QUOTA_EXCEEDED, BUDGET_EXCEEDED.
         """
-        begin_time = _micros(self._clock)
-        if self._ledger is None and self._limits.idle:
+        begin_time = self.now()
+        if self.ledger is None and self._limits.idle:
             return Account(self, ask, call, failures, told, None, begin_time)
         expected = estimate(ask.request)
+        tokens = expected.tokens
         price = self._prices.price(target.settings, target.model, begin_time)
         micros = estimate_micros(expected, price) or 0
-        request = Request(call.caller, ask.operation, "", ask.model, expected.tokens, micros, begin_time)
+        request = Request(call.caller, ask.operation, "", ask.model, tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
         account = Account(self, ask, call, failures, told, reservation, begin_time)
-        if self._ledger is not None:
+        if self.ledger is not None:
             try:
-                await self._ledger.intent(account.intent(expected.tokens, micros))
+                await self.ledger.intent(account.intent(tokens, micros))
             except BaseException:
                 self.later(reservation.release())
                 raise
@@ -104,14 +106,9 @@ class Accounts:
         """Claims an attempt of a provider's own rate. None: it may be made; else in how many seconds it may."""
         return await self._limits.claim_provider(provider)
 
-    async def settle(self, settlement: Settlement) -> None:
-        """Writes what came of a completion."""
-        if self._ledger is not None:
-            await self._ledger.settle(settlement)
-
     def now(self) -> int:
         """Microseconds since the epoch."""
-        return _micros(self._clock)
+        return int(self._clock.now() * _MICROS)
 
     def cost(self, target: Target, usage: Usage, at: int, seconds: float, image_count: int) -> int | None:
         """What a completion cost, in millionths of a US dollar; None: the price is not known."""
@@ -196,7 +193,14 @@ class Account:
     def headers(self) -> Sequence[tuple[str, str]]:
         """What a caller is told of its rates, as metadata."""
         told = None if self._reservation is None else self._reservation.headers()
-        return () if told is None else tuple(zip(_RATE_LIMIT_KEYS, map(str, told), strict=True))
+        if told is None:
+            return ()
+        limit, remaining, reset = told
+        return (
+            ("x-ratelimit-limit", str(limit)),
+            ("x-ratelimit-remaining", str(remaining)),
+            ("x-ratelimit-reset", str(reset)),
+        )
 
     def intent(self, tokens: int, micros: int) -> Intent:
         """What is about to be done."""
@@ -229,7 +233,7 @@ class Account:
             self._body = answer_text(batch)
         if usage is not None:
             self._usage = usage
-        if self._accounts.writes and getattr(batch, "finishing", False):
+        if self._accounts.ledger is not None and getattr(batch, "finishing", False):
             self._finish_reason = _finish_reason(batch) or self._finish_reason
         if isinstance(batch, CreateImagesResponse):
             self._images = len(batch.images.data)
@@ -292,8 +296,9 @@ class Account:
                 raise
         tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
         try:
-            if self._accounts.writes:
-                await self._accounts.settle(self._settlement(status, reason, end_time, attempt, usage, cost, exact))
+            if self._accounts.ledger is not None:
+                settlement = self._settlement(status, reason, end_time, attempt, usage, cost, exact)
+                await self._accounts.ledger.settle(settlement)
         finally:
             if self._reservation is not None:
                 await self._reservation.settle(tokens, cost or 0)
@@ -345,12 +350,12 @@ class Account:
         return broken_usage(policy, self._usage, told_bytes, input_tokens)
 
 
-def _micros(clock: Clock) -> int:
-    return int(clock.now() * _MICROS)
-
-
 def _parameters(request: Message) -> dict[str, object]:
-    return {field.name: value for field, value in request.ListFields() if field.name in _PARAMETERS}
+    parameters: dict[str, object] = {}
+    for field, value in request.ListFields():
+        if (name := field.name) in _PARAMETERS:
+            parameters[name] = value
+    return parameters
 
 
 def _finish_reason(batch: object) -> str:
@@ -369,16 +374,10 @@ def _finish_reason(batch: object) -> str:
 
 
 def _tried(failures: Sequence[Failure], attempt: Attempt | None) -> list[Tried]:
-    tried = [
-        Tried(
-            failure.target.settings.name,
-            failure.target.model,
-            failure.error.fault.error_type,
-            failure.error.status,
-            failure.latency_s,
-        )
-        for failure in failures
-    ]
+    tried: list[Tried] = []
+    for failure in failures:
+        target, error = failure.target, failure.error
+        tried.append(Tried(target.settings.name, target.model, error.fault.error_type, error.status, failure.latency_s))
     if attempt is not None:
         tried.append(Tried(attempt.target.settings.name, attempt.target.model, latency_s=attempt.latency_s))
     return tried

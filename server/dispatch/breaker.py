@@ -3,8 +3,9 @@
 It knows nothing of providers or requests: somebody asks it, tells it how tries ended, and hands it the time.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 
 class BreakerState(Enum):
@@ -18,8 +19,7 @@ class BreakerState(Enum):
     """A few tries, to see."""
 
 
-@dataclass(slots=True)
-class Try:
+class Try(msgspec.Struct, gc=False):
     """One try, from its beginning to its end.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from server.call import Call
 from server.caller import Caller
@@ -33,7 +34,7 @@ _FASTEST = 0.0
 """The quantile of a target's times to the first chunk that an attempt needs at least."""
 
 
-class Plan(NamedTuple):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """Whom to ask for a request.
 
     Attributes:

@@ -7,7 +7,7 @@ they are priced, so that nothing is paid twice; parts told larger than their who
 from decimal import Context, Decimal
 
 from server.ledger.price import ATOMS, AtomRates, Price, to_atoms
-from server.ledger.told import ToldUsage, charged, read_told, told_units
+from server.ledger.told import NOTHING_TOLD, ToldUsage, charged, read_told, told_units
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import ImageUsage
 
@@ -18,23 +18,8 @@ _MICROS = Decimal(1_000_000)
 _HOUR_S = Decimal(3600)
 
 
-class _Sum:
-    """Atoms of tokens. Once a price is missing for tokens that there are, it knows no sum."""
-
-    __slots__ = ("atoms", "known")
-
-    def __init__(self) -> None:
-        self.atoms = 0
-        self.known = True
-
-    def add(self, tokens: int, *rates: int | None) -> None:
-        """Adds tokens by the first of the rates that is known."""
-        if tokens > 0:
-            for rate in rates:
-                if rate is not None:
-                    self.atoms += rate * tokens
-                    return
-            self.known = False
+_Parts = list[tuple[int, int | None]]
+"""Tokens, and what one of them costs in atoms; None: not known."""
 
 
 def cost_micros(
@@ -50,8 +35,10 @@ def cost_micros(
     """
     if price is None:
         return None
-    told = read_told(usage.extra_json)
-    micros = charged(price.told, told)
+    told, micros = NOTHING_TOLD, None
+    if usage.extra_json:
+        told = read_told(usage.extra_json)
+        micros = charged(price.told, told)
     atoms = _by_price(usage, price, told, image_count) if micros is None else to_atoms(micros)
     if atoms is None:
         return None
@@ -67,35 +54,37 @@ def _rounded(atoms: int) -> int:
 
 
 def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_count: int) -> int | None:
-    total = _Sum()
     input_tokens, output_tokens = max(usage.input_tokens, 0), max(usage.output_tokens, 0)
     if not usage.HasField("output_tokens"):
         output_tokens = max(usage.total_tokens - input_tokens, 0)
-    units = told_units(price.told, told)
+    units = None if told is NOTHING_TOLD else told_units(price.told, told)
     if units is not None:
         input_tokens, output_tokens = units.input_tokens, units.output_tokens
     elif not usage.HasField("input_tokens") and not _needs_no_tokens(price, image_count):
         return None  # it does not say what it used, or not of which kind
     rates = price.rates_of(input_tokens).atoms
     if isinstance(usage, Usage):
-        _add_input(total, usage, rates, told, input_tokens)
-        _add_output(total, usage, rates, output_tokens)
+        parts = _of_input(usage, rates, told, input_tokens) + _of_output(usage, rates, output_tokens)
     else:
         images = min(told.input_images(), input_tokens)
-        total.add(images, rates.input_image, rates.input)
-        total.add(input_tokens - images, rates.input)
+        parts = [(images, rates.input_image), (input_tokens - images, rates.input)]
         if price.image is None:
-            total.add(output_tokens, rates.output_image, rates.output)
+            parts.append((output_tokens, rates.output_image))
     if rates.citation is not None:
-        total.add(told.citation_tokens(), rates.citation)
-        total.add(told.reasoning_apart(), rates.reasoning, rates.output)
+        parts += [(told.citation_tokens(), rates.citation), (told.reasoning_apart(), rates.reasoning)]
+    atoms = 0
+    for tokens, rate in parts:
+        if tokens > 0:
+            if rate is None:
+                return None
+            atoms += rate * tokens
     if image_count > 0 and price.image is not None:
-        total.atoms += to_atoms(price.image * _MICROS) * image_count
+        atoms += to_atoms(price.image * _MICROS) * image_count
     if price.search:
-        total.atoms += to_atoms(price.search * _MICROS) * told.searches()
+        atoms += to_atoms(price.search * _MICROS) * told.searches()
     if price.request:
-        total.atoms += to_atoms(price.request * _MICROS)
-    return total.atoms if total.known else None
+        atoms += to_atoms(price.request * _MICROS)
+    return atoms
 
 
 def _needs_no_tokens(price: Price, image_count: int) -> bool:
@@ -104,49 +93,52 @@ def _needs_no_tokens(price: Price, image_count: int) -> bool:
     return price.rates.input == 0 and price.rates.output == 0
 
 
-def _add_input(total: _Sum, usage: Usage, rates: AtomRates, told: ToldUsage, tokens: int) -> None:
+def _of_input(usage: Usage, rates: AtomRates, told: ToldUsage, tokens: int) -> _Parts:
     if not usage.HasField("input_tokens_details"):
-        total.add(tokens, rates.input)
-        return
+        return [(tokens, rates.input)]
     details = usage.input_tokens_details
     cached = _part(details.cached_tokens, tokens)
+    if not (details.cache_write_tokens or details.audio_tokens or details.image_tokens):
+        return [(cached, rates.cached_input), (tokens - cached, rates.input)]
     written = _part(details.cache_write_tokens, tokens - cached)
-    if written:
-        for_hour = min(told.hour_writes(), written)
-        total.add(for_hour, rates.cache_write_1h, rates.cache_write, rates.input)
-        total.add(written - for_hour, rates.cache_write, rates.input)
+    for_hour = min(told.hour_writes(), written) if written else 0
     # What was cached of sound and images is not told: text counts as cached first, it stands at the beginning.
     audio = _part(details.audio_tokens, tokens - written)
     images = _part(details.image_tokens, tokens - written - audio)
     text = tokens - written - audio - images
     cached_text = min(cached, text)
-    total.add(cached_text, rates.cached_input, rates.input)
-    total.add(text - cached_text, rates.input)
-    if audio or images:
-        cached_images = min(cached - cached_text, images)
-        cached_audio = cached - cached_text - cached_images
-        total.add(cached_images, rates.cached_image, rates.cached_input, rates.input_image, rates.input)
-        total.add(cached_audio, rates.cached_audio, rates.cached_input, rates.input_audio, rates.input)
-        total.add(images - cached_images, rates.input_image, rates.input)
-        total.add(audio - cached_audio, rates.input_audio, rates.input)
+    cached_images = min(cached - cached_text, images)
+    cached_audio = cached - cached_text - cached_images
+    return [
+        (for_hour, rates.cache_write_1h),
+        (written - for_hour, rates.cache_write),
+        (cached_text, rates.cached_input),
+        (text - cached_text, rates.input),
+        (cached_images, rates.cached_image),
+        (images - cached_images, rates.input_image),
+        (cached_audio, rates.cached_audio),
+        (audio - cached_audio, rates.input_audio),
+    ]
 
 
-def _add_output(total: _Sum, usage: Usage, rates: AtomRates, tokens: int) -> None:
+def _of_output(usage: Usage, rates: AtomRates, tokens: int) -> _Parts:
+    parts: _Parts = []
     if usage.HasField("output_tokens_details"):
         details = usage.output_tokens_details
-        if rates.reasoning is not None:
+        if rates.reasoning != rates.output:
             reasoning = _part(details.reasoning_tokens, tokens)
-            total.add(reasoning, rates.reasoning)
+            parts.append((reasoning, rates.reasoning))
             tokens -= reasoning
-        if rates.output_audio is not None:
+        if rates.output_audio != rates.output:
             audio = _part(details.audio_tokens, tokens)
-            total.add(audio, rates.output_audio)
+            parts.append((audio, rates.output_audio))
             tokens -= audio
-        if rates.output_image is not None:
+        if rates.output_image != rates.output:
             images = _part(read_told(details.extra_json).output_images(), tokens)
-            total.add(images, rates.output_image)
+            parts.append((images, rates.output_image))
             tokens -= images
-    total.add(tokens, rates.output)
+    parts.append((tokens, rates.output))
+    return parts
 
 
 def _part(tokens: int, whole: int) -> int:

@@ -1,12 +1,12 @@
 """What the ledger is told of a completion: what is about to be done, and what came of it. Values, nothing else.
 
-Those that every completion needs are named tuples: they are made in half the time of frozen dataclasses.
+Every completion needs them, so they are msgspec's structures, which are made in a tenth of a frozen dataclass's time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 from trunkline.v1.chat_pb2 import Usage
 
@@ -23,7 +23,7 @@ class Status(StrEnum):
     """After its first chunk."""
 
 
-class Intent(NamedTuple):
+class Intent(msgspec.Struct, frozen=True, gc=False):
     """A completion that is about to be asked for.
 
     Attributes:
@@ -59,8 +59,7 @@ class Intent(NamedTuple):
     request_body: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True, gc=False):
     """One attempt.
 
     Attributes:
@@ -78,7 +77,7 @@ class Tried:
     latency_s: float = 0.0
 
 
-class Settlement(NamedTuple):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What came of a completion.
 
     Attributes:

@@ -6,7 +6,8 @@ reservations, which are corrected when the completion is settled: rather too muc
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from server.ledger.cost import MOST_MICROS
 from server.ledger.price import ATOMS, Price, to_atoms
@@ -35,7 +36,7 @@ _MICROS = Decimal(1_000_000)
 _MOST = 1 << 53
 
 
-class Estimate(NamedTuple):
+class Estimate(msgspec.Struct, frozen=True, gc=False):
     """What a completion may use.
 
     Attributes:
@@ -95,20 +96,19 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     """
     if price is None:
         return None
-    rates = price.rates_of(estimated.input_tokens).atoms
-    dollars = price.request
-    output_tokens = estimated.output_tokens
-    if estimated.image_count and price.image is not None:
-        dollars += price.image * estimated.image_count
-        output_tokens = 0
+    rates = price.rates_of(estimated.input_tokens)
+    dollars, dearest_output, output_tokens = price.request, rates.dearest_output, estimated.output_tokens
+    if estimated.image_count:
+        dearest_output = rates.dearest_image
+        if price.image is not None:
+            dollars += price.image * estimated.image_count
+            output_tokens = 0
     atoms = to_atoms(dollars * _MICROS) if dollars else 0
-    of_output = (rates.output, rates.output_image) if estimated.image_count else (rates.output, rates.reasoning)
-    for tokens, usual, other in ((estimated.input_tokens, rates.input, rates.cache_write), (output_tokens, *of_output)):
+    for tokens, rate in ((estimated.input_tokens, rates.dearest_input), (output_tokens, dearest_output)):
         if tokens > 0:
-            dearest = usual if other is None or (usual is not None and usual >= other) else other
-            if dearest is None:
+            if rate is None:
                 return None
-            atoms += dearest * tokens
+            atoms += rate * tokens
     return min(-(-atoms // ATOMS), MOST_MICROS)
 
 

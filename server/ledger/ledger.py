@@ -5,7 +5,7 @@ made of, and what workers left that died.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import structlog
@@ -108,7 +108,7 @@ class Ledger:
             self._looking = asyncio.create_task(self._look_after())
         return recovered
 
-    async def intent(self, intent: Intent) -> None:
+    def intent(self, intent: Intent) -> Coroutine[object, object, None]:
         """Writes that a completion is about to be asked for; returns when that is sure.
 
         Raises:
@@ -116,16 +116,16 @@ class Ledger:
         """
         if self._way is None or not self._open:
             raise refusal()
-        await self._way.intent(intent_row(intent, self._worker, self._bodies))
+        return self._way.intent(intent_row(intent, self._worker, self._bodies))
 
-    async def settle(self, settlement: Settlement) -> None:
+    def settle(self, settlement: Settlement) -> Coroutine[object, object, None]:
         """Writes what came of a completion; returns when that is sure. What was settled stays as it is.
 
         A caller that no longer waits changes nothing: the row is written.
         """
         if self._way is None or not self._open:
             raise refusal()
-        await self._way.settle(settlement_row(settlement, self._bodies))
+        return self._way.settle(settlement_row(settlement, self._bodies))
 
     async def flush(self) -> None:
         """Returns when the database has all that was told before, or fails. For those who are about to read rows."""

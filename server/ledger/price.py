@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
-from typing import NamedTuple
+
+import msgspec
 
 ZERO = Decimal(0)
 ATOMS = 10**18
@@ -32,8 +33,8 @@ class Told(StrEnum):
     https://github.com/api-evangelist/cohere (2026-11)."""
 
 
-class AtomRates(NamedTuple):
-    """`Rates` in atoms for one token."""
+class AtomRates(msgspec.Struct, frozen=True, gc=False):
+    """`Rates` in atoms for one token, each kind at the price of what it is a part of where it has none of its own."""
 
     input: int | None
     cached_input: int | None
@@ -50,6 +51,27 @@ class AtomRates(NamedTuple):
     citation: int | None
 
 
+KINDS = AtomRates.__struct_fields__
+"""The kinds of tokens that have a price."""
+_PART_OF = {
+    "cached_input": ("input",),
+    "cache_write": ("input",),
+    "cache_write_1h": ("cache_write", "input"),
+    "input_audio": ("input",),
+    "cached_audio": ("cached_input", "input_audio", "input"),
+    "input_image": ("input",),
+    "cached_image": ("cached_input", "input_image", "input"),
+    "reasoning": ("output",),
+    "output_audio": ("output",),
+    "output_image": ("output",),
+}
+"""Whose price a kind has that has none of its own: the first of these that is known."""
+
+
+def _dearest(*atoms: int | None) -> int | None:
+    return max((each for each in atoms if each is not None), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """US dollars for a million tokens of each kind. None: as the kind that it is a part of; of a whole: not known.
@@ -64,7 +86,9 @@ class Rates:
         output: generated tokens, a whole.
         reasoning: of reasoning, a part of the output; likewise `output_audio` and `output_image`.
         citation: of what was cited, which Perplexity counts apart; None: nothing.
-        atoms: the same in atoms for one token.
+        atoms: what a token of each kind costs, in atoms.
+        dearest_input: what a token of the input costs at most, in atoms; `dearest_output` and `dearest_image`: what one of
+            the output does, where that is text or an image.
     """
 
     input: Decimal | None = None
@@ -81,10 +105,21 @@ class Rates:
     output_image: Decimal | None = None
     citation: Decimal | None = None
     atoms: AtomRates = field(init=False, repr=False, compare=False)
+    dearest_input: int | None = field(init=False, repr=False, compare=False)
+    dearest_output: int | None = field(init=False, repr=False, compare=False)
+    dearest_image: int | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rates = (getattr(self, name) for name in AtomRates._fields)
-        object.__setattr__(self, "atoms", AtomRates(*(None if rate is None else to_atoms(rate) for rate in rates)))
+        atoms = AtomRates(*map(self._atoms, KINDS))
+        object.__setattr__(self, "atoms", atoms)
+        object.__setattr__(self, "dearest_input", _dearest(atoms.input, atoms.cache_write))
+        object.__setattr__(self, "dearest_output", _dearest(atoms.output, atoms.reasoning))
+        object.__setattr__(self, "dearest_image", _dearest(atoms.output, atoms.output_image))
+
+    def _atoms(self, kind: str) -> int | None:
+        rates = (getattr(self, name) for name in (kind, *_PART_OF.get(kind, ())))
+        rate = next((rate for rate in rates if rate is not None), None)
+        return None if rate is None else to_atoms(rate)
 
 
 @dataclass(frozen=True, slots=True)

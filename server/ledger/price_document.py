@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from server.ledger.price import ZERO, AtomRates, Price, Rates, Tier
+from server.ledger.price import KINDS, ZERO, Price, Rates, Tier
 
 Document = dict[str, object]
 
-RATES = AtomRates._fields
+RATES = KINDS
 """The amounts of tokens."""
 APART = ("request", "image", "search", "hour")
 """The amounts of all else."""

@@ -3,13 +3,14 @@
 In come intents and settlements, out go tuples in the order of the statements' places. Knows nothing of connections.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
 import orjson
 
-from server.ledger.entry import Intent, Settlement, Tried
+from server.ledger.entry import Intent, Settlement
 
 Value = str | int | bool | None
 Row = tuple[Value, ...]
@@ -25,6 +26,10 @@ SETTLEMENT_COLUMNS = (
 )
 """A settlement's tuple has the id after these."""
 
+_INTENT_SIZES = 64, 128, 64, 64, 64, 200, 64
+_SETTLEMENT_SIZES = 64, 200, 64
+_SHORTEST = 64
+_ENCODE = msgspec.json.Encoder().encode
 _WHILE_OPEN = dict.fromkeys(("status", "error_reason", "provider", "provider_model", "finish_reason"), "''") | {
     "state": "'open'",
     "attempts": "'[]'",
@@ -127,17 +132,19 @@ class Bodies:
 
 def intent_row(intent: Intent, worker: str, bodies: Bodies) -> Row:
     """An intent as a tuple."""
+    texts = intent.id, intent.request_id, intent.tenant_id, intent.user_id, intent.key_id, intent.model, intent.origin
+    id, request_id, tenant_id, user_id, key_id, model, origin = _all_fit(texts, _INTENT_SIZES)
     return (
-        _fit(intent.id, 64),
-        _fit(intent.request_id, 128),
+        id,
+        request_id,
         worker,
-        _fit(intent.tenant_id, 64),
-        _fit(intent.user_id, 64),
-        _fit(intent.key_id, 64),
+        tenant_id,
+        user_id,
+        key_id,
         intent.operation[:16],
-        _fit(intent.model, 200),
+        model,
         intent.streamed,
-        _fit(intent.origin, 64),
+        origin,
         intent.message_count,
         _json(intent.parameters) if intent.parameters else "{}",
         intent.begin_time,
@@ -149,12 +156,14 @@ def intent_row(intent: Intent, worker: str, bodies: Bodies) -> Row:
 
 def settlement_row(settlement: Settlement, bodies: Bodies) -> Row:
     """A settlement as a tuple."""
+    texts = settlement.provider, settlement.provider_model, settlement.id
+    provider, provider_model, id = _all_fit(texts, _SETTLEMENT_SIZES)
     return (
         str(settlement.status),
         settlement.error_reason[:64],
-        _fit(settlement.provider, 64),
-        _fit(settlement.provider_model, 200),
-        _attempts(settlement.attempts),
+        provider,
+        provider_model,
+        _ENCODE(settlement.attempts).decode() if settlement.attempts else "[]",
         _fit(settlement.finish_reason, 32),
         settlement.first_chunk_time,
         settlement.end_time,
@@ -162,7 +171,7 @@ def settlement_row(settlement: Settlement, bodies: Bodies) -> Row:
         settlement.cost_micros,
         settlement.exact,
         None if settlement.answer_body is None else bodies.keep(settlement.answer_body),
-        _fit(settlement.id, 64),
+        id,
     )
 
 
@@ -178,15 +187,19 @@ def _tokens(settlement: Settlement) -> tuple[int | None, int | None, int | None,
     return usage.input_tokens, cached, written, usage.output_tokens, reasoning
 
 
-def _attempts(attempts: Sequence[Tried]) -> str:
-    return orjson.dumps(attempts if type(attempts) in (list, tuple) else list(attempts)).decode() if attempts else "[]"
-
-
 def _json(value: object) -> str:
     try:
         return orjson.dumps(value, default=str).decode()
     except orjson.JSONEncodeError:  # a number without end, half a character: nothing to lose a completion for
         return "{}"
+
+
+def _all_fit(texts: tuple[str, ...], sizes: tuple[int, ...]) -> tuple[str, ...]:
+    """Each text as `_fit` gives it. Nearly all fit as they are, which is seen for all at once."""
+    together = "".join(texts)
+    if together.isascii() and "\0" not in together and max(map(len, texts)) <= _SHORTEST:
+        return texts
+    return tuple(map(_fit, texts, sizes))
 
 
 def _fit(text: str, size: int) -> str:

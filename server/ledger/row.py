@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+import msgspec
 import orjson
 
 from server.ledger.entry import Tried
 
+_ATTEMPTS = msgspec.json.Decoder(tuple[Tried, ...])
 _GOOD_TOKENS_PER_SECOND = 50.0
 _GOOD_FIRST_TOKEN_S = 0.5
 _GOOD_WHOLE_S = 2.0
@@ -65,7 +67,7 @@ class Completion:
         """The completion of a row of the table; bodies may be missing."""
         values = dict(row)
         values["parameters"] = orjson.loads(cast(str, row["parameters"]))
-        values["attempts"] = tuple(Tried(**tried) for tried in orjson.loads(cast(str, row["attempts"])))
+        values["attempts"] = _ATTEMPTS.decode(cast(str, row["attempts"]))
         return cls(**cast(dict[str, Any], values))
 
     @property

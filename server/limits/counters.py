@@ -5,7 +5,9 @@ and forgotten without harm. A window holds what was claimed in the last so many 
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 SLOTS = 240
 """In how many parts a window forgets. A part is forgotten when all of it is too old, so never more than the limit passes in
@@ -20,7 +22,7 @@ class CountersError(Exception):
     """The counters cannot be reached, or not in time. What was asked for may have been done all the same."""
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What somebody wants of one counter.
 
     Attributes:
@@ -42,7 +44,7 @@ class Claim(NamedTuple):
     seeded: bool = False
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """What came of claims.
 
     Attributes:
@@ -60,7 +62,7 @@ class Taken(NamedTuple):
     wait_s: float | None = None
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """A correction of what was claimed.
 
     Attributes:

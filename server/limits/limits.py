@@ -12,6 +12,7 @@ from server.config.schema import RateLimitSettings
 from server.errors import GatewayError
 from server.limits.allowances import Allowances, Due, Unit
 from server.limits.book import Book, nothing_waits
+from server.limits.bounds import KnownBounds
 from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_event
 from server.limits.counters import Change, Claim, Counters, CountersError, Taken
 from server.limits.quotas import quota_exceeded
@@ -57,6 +58,7 @@ class Limits:
         self._clock = clock
         self._fail_open = fail_open
         self._book = Book(database, counters, clock, flush)
+        self._known = KnownBounds()
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()
         self._recording: set[asyncio.Task[None]] = set()
@@ -105,13 +107,11 @@ class Limits:
                 nothing passes then.
         """
         time = request.begin_time or self._now()
-        claims, allowances = self._rates.claims(request), self._book.allowances
-        dues = allowances.of(request, time)
-        if not claims and not dues:
-            return self._reserved(request, time, allowances)
-        rates = len(claims)
-        if dues:
-            claims += [due.claim(request) for due in dues]
+        bounds = self._known.of(self._rates, self._book.allowances, request, time)
+        claims = bounds.claims(request)
+        if not claims:
+            return self._reserved(request, time, bounds.allowances)
+        dues, rates = bounds.dues, bounds.rate_count
         try:
             taken = await self._take(claims, dues, rates)
         except CountersError:
@@ -121,8 +121,8 @@ class Limits:
             raise _out_of_reach() from None
         if taken.refused is not None:
             raise self._refusal(claims, dues, rates, taken)
-        headers = find_headers(claims, taken, self._clock.now()) if rates else None
-        return self._reserved(request, time, allowances, claims, dues, taken.marks, headers)
+        headers = find_headers(claims, taken, time / _MICROS) if rates else None
+        return self._reserved(request, time, bounds.allowances, claims, dues, taken.marks, headers)
 
     async def claim_provider(self, provider: ProviderSettings) -> float | None:
         """Claims one attempt of a provider's own rate.
@@ -297,13 +297,14 @@ class Reservation:
 
     def changes(self, tokens: int, micros: int) -> list[Change]:
         """What makes its claims what was used."""
-        marks, request, rates = self._marks, self.request, len(self._claims) - len(self.dues)
         changes: list[Change] = []
-        for claim, mark in zip(self._claims[:rates], marks[:rates], strict=True):
+        marks = iter(self._marks)
+        for claim in self._claims[: len(self._claims) - len(self.dues)]:
+            mark = next(marks)
             if tokens != claim.amount and is_of_tokens(claim):
                 changes.append(Change(claim.key, tokens - claim.amount, mark, 0, claim.window_s))
-        for due, mark in zip(self.dues, marks[rates:], strict=True):
-            changes.append(due.correction(request, tokens, micros, mark))
+        for due in self.dues:
+            changes.append(due.correction(self.request, tokens, micros, next(marks)))
         return changes
 
 

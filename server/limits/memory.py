@@ -52,9 +52,13 @@ class MemoryCounters:
             cells.append(cell)
         if refused is not None:
             wait_s = cells[refused].wait_s(claims[refused], now)
-            return Taken(refused, (), _left(cells, claims), (), wait_s)
-        marks = tuple([cell.add(claim, now) for cell, claim in zip(cells, claims, strict=True)])
-        return Taken(None, (), _left(cells, claims), marks)
+            left = [max(0, claim.limit - cell.value) for cell, claim in zip(cells, claims, strict=True)]
+            return Taken(refused, (), tuple(left), (), wait_s)
+        marks, left = [], []
+        for cell, claim in zip(cells, claims, strict=True):
+            marks.append(cell.add(claim, now))
+            left.append(claim.limit - cell.value if claim.limit > cell.value else 0)
+        return Taken(None, (), tuple(left), tuple(marks))
 
     async def claim(self, claims: Sequence[Claim]) -> int | None:
         """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
@@ -62,7 +66,10 @@ class MemoryCounters:
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
-        return tuple([self._change(change) for change in changes])
+        settled = []
+        for change in changes:
+            settled.append(self._change(change))
+        return tuple(settled)
 
     async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
         """Adds to a plain counter, which begins at nothing where it is absent."""
@@ -228,11 +235,6 @@ class _Window:
         ahead = (max(claim.amount, claim.burst) - claim.amount) * self.window_s / claim.limit
         early_s = self._even_time - now - ahead
         return early_s if early_s > _ROUNDING_S else 0.0
-
-
-def _left(cells: Sequence[_Plain | _Window], claims: Sequence[Claim]) -> tuple[int, ...]:
-    left = [claim.limit - cell.value for cell, claim in zip(cells, claims, strict=True)]
-    return tuple([each if each > 0 else 0 for each in left])
 
 
 def _end(now: float, expires_s: float | None) -> float:

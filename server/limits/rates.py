@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from server.config.provider_settings import ProviderSettings
@@ -13,8 +13,6 @@ from server.limits.request import Request
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _PROVIDERS_WINDOW_S = 60.0
-_MOST_MADE = 10_000
-"""How many claims of requests, which are all the same, a rate keeps."""
 _PATHS = {
     "chat": "/v1/chat/completions",
     "text": "/v1/completions",
@@ -49,26 +47,15 @@ class Rate:
     limit: int
     window_s: float
     burst: int = 0
-    _made: dict[str, Claim | None] = field(default_factory=dict, compare=False, repr=False)
 
     def claim(self, request: Request) -> Claim | None:
         """What a request claims of it; None: it is not for this one."""
         whose = request.of(self.scope)
-        if self.tokens:
-            return self._claim(whose, request.tokens)
-        try:
-            return self._made[whose]
-        except KeyError:
-            if len(self._made) >= _MOST_MADE:
-                self._made.clear()
-            made = self._made[whose] = self._claim(whose, 1)
-            return made
-
-    def _claim(self, whose: str, amount: int) -> Claim | None:
         if not whose and self.scope in ("tenant", "user"):
             return None
         if self.name is not None and not fnmatchcase(whose, self.name):
             return None
+        amount = request.tokens if self.tokens else 1
         return Claim(self.key + whose, amount, self.limit, None, self.window_s, self.burst)
 
 

@@ -1,11 +1,11 @@
 """What limits are asked about."""
 
-from typing import NamedTuple
+import msgspec
 
 from server.caller import Caller
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """Something that somebody is about to do.
 
     Attributes:

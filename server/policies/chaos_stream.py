@@ -5,8 +5,9 @@ Knows nothing of which attempts are hit, see chaos.py.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import orjson
 
 from server.clock import Clock
@@ -60,7 +61,7 @@ async def with_fault(settings: FaultSettings, ask: Ask, begin: Begin, time: Time
         await _happen(settings, ask, start, time)
         if ask.timeout_s is not None:
             left_s = ask.timeout_s - (time.clock.monotonic() - start)
-            ask = replace(ask, timeout_s=max(_SHORTEST_S, left_s))
+            ask = msgspec.structs.replace(ask, timeout_s=max(_SHORTEST_S, left_s))
     async with aclosing(begin(ask)) as batches:
         async for batch in batches:
             if left == 0:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from server.config.provider_settings import ProviderSettings
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Http
@@ -43,8 +45,7 @@ class Operation(StrEnum):
     VIDEOS = "videos"
 
 
-@dataclass(slots=True)
-class Ask:
+class Ask(msgspec.Struct, gc=False):
     """One request to one provider.
 
     Attributes:

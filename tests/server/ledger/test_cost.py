@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.ledger.cost import MOST_MICROS, cost_micros
-from server.ledger.price import FREE, AtomRates, Price, Rates, Tier, Told
+from server.ledger.price import FREE, KINDS, Price, Rates, Tier, Told
 from server.providers.loader import build_provider
 from tests.fakes.answers import Raw, Text
 from tests.fakes.answers import Usage as Scripted
@@ -216,7 +216,7 @@ def test_parts_never_cost_twice(
         input_tokens_details=InputTokensDetails(cached_tokens=cached, cache_write_tokens=written, audio_tokens=audio),
         output_tokens_details=OutputTokensDetails(reasoning_tokens=reasoning, audio_tokens=said),
     )
-    flat = Price(Rates(**{name: Decimal(1) for name in AtomRates._fields if name != "citation"}))
+    flat = Price(Rates(**{name: Decimal(1) for name in KINDS if name != "citation"}))
     assert cost_micros(usage, flat) == min(tokens + output, MOST_MICROS)
 
 

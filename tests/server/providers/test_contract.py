@@ -5,10 +5,10 @@ import pkgutil
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from types import ModuleType
 
 import pytest
+from msgspec.structs import replace
 
 import server.providers
 from server.config.provider_kind import ProviderKind, find_kind

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from server.dispatch.fold import fold_chat
 from server.providers.base import Ask, Operation, Provider

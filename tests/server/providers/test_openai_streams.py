@@ -1,11 +1,11 @@
 """What of a stream can be relied on, whatever the vendor of OpenAI's dialect sends: ends, calls, usage, broken events."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import orjson
 import pytest
 import structlog
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 

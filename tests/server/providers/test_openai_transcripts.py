@@ -3,13 +3,14 @@
 The transcripts are written after the vendors' references, oddities included; each ends as a proper stream does.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from server.dispatch.fold import fold_chat, fold_text
 from server.providers.base import Ask, Operation

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from server.call import Call
@@ -55,7 +56,7 @@ async def records(database: Database, tmp_path: Path) -> AsyncIterator[Completio
     await ledger.intent(intent("c", BEGIN + 2 * SECOND, tenant_id="umbrella", user_id="bob", key_id="x"))
     await ledger.intent(intent("d", BEGIN + 3 * SECOND, tenant_id="", user_id=""))
     await ledger.settle(settlement("a", answer_body=ANSWER))
-    await ledger.settle(settlement("b")._replace(exact=False))
+    await ledger.settle(replace(settlement("b"), exact=False))
     await ledger.settle(settlement("c", Status.FAILED, None))
     yield CompletionRecords(Rows(database, ledger.flush))
     await ledger.close()
