@@ -133,16 +133,17 @@ class Exchange:
 
     def proxy_info(self, facts: CallFacts) -> bytes:
         """Who answered, at which attempt, and after how many seconds, as JSON text."""
+        told = dict(facts.metadata)
         info: Json = {
-            "provider": facts.provider,
-            "attempt_number": facts.attempts,
+            "provider": told.get("trunkline-provider", ""),
+            "attempt_number": int(told.get("trunkline-attempts", 0)),
             "response_time": round(time.monotonic() - self._start, 6),
             "request_id": self.request_id,
         }
-        if chaos := facts.chaos:
-            info["chaos"] = chaos
-        if (recovered_at := facts.recovered_at) is not None:
-            info["recovered_at"] = recovered_at
+        if "trunkline-chaos" in told:
+            info["chaos"] = told["trunkline-chaos"]
+        if "trunkline-recovered-at" in told:
+            info["recovered_at"] = int(told["trunkline-recovered-at"])
         return orjson.dumps(info)
 
 

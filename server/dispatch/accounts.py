@@ -181,7 +181,7 @@ class Account:
         self._told = told
         self._reservation = reservation
         self._begin_time = begin_time
-        self._id = f"{begin_time:014x}{random.getrandbits(72):018x}"  # by time, so that rows go to one end of the index
+        self._id = ""
         self._first_chunk_time: int | None = None
         self._usage: Usage | None = None
         self._images = 0
@@ -207,6 +207,7 @@ class Account:
         ask, call = self._ask, self._call
         request, caller = ask.request, call.caller
         origin = call.metadata.get(ORIGIN)
+        self._id = f"{self._begin_time:014x}{random.getrandbits(72):018x}"  # by time: rows go to one end of the index
         return Intent(
             id=self._id,
             request_id=call.request_id,

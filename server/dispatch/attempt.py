@@ -44,6 +44,8 @@ class Attempt:
         "_end_time",
         "_life",
         "_open",
+        "_read",
+        "_streamed",
         "_tried",
         "_watchdog",
         "batch",
@@ -77,6 +79,8 @@ class Attempt:
         self._end_time: float | None = None
         self._batches = batches
         self._open = True
+        self._streamed = ask.streamed
+        self._read = False
         self._tried = target.state.begin()
 
     @property
@@ -97,19 +101,29 @@ class Attempt:
     async def next(self) -> Batch | None:
         """The next batch; None after the answer's proper end.
 
+        What is not streamed is read to its end with its only batch: when the caller has it, nothing can fail any more.
+
         Raises:
             ProviderError: the provider failed, or its answer ended before it was whole.
         """
-        life = self._life
+        life, watchdog, batches = self._life, self._watchdog, self._batches
         try:
-            try:
-                with self._watchdog(life.patience_s):
-                    batch = await self._batches.__anext__()
-            except StopAsyncIteration:
+            if self._read:
                 life.end()
             else:
-                life.batch(batch)
-                return batch
+                watchdog.longest_s = life.patience_s
+                try:
+                    with watchdog:
+                        batch = await batches.__anext__()
+                        if not self._streamed:
+                            self._read = True
+                            async for _ in batches:
+                                pass
+                except StopAsyncIteration:
+                    life.end()
+                else:
+                    life.batch(batch)
+                    return batch
         except ProviderError as error:
             if life.fail(error):
                 if self._ends():

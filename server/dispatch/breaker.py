@@ -98,16 +98,26 @@ class Breaker:
             self._waiting -= 1
         tried.answered = True
 
-    def succeeded(self, tried: Try) -> None:
-        """A try went well. While the breaker is open, one that began before it was proves nothing."""
+    def succeeded(self, tried: Try) -> bool:
+        """A try went well. While the breaker is open, one that began before it was proves nothing.
+
+        Returns:
+            Whether that closed it.
+        """
+        if not tried.probe:
+            if self._since is None:
+                self._failed = 0
+            return False
         self._ends(tried)
         if self._since is None:
             self._failed = 0
-        elif tried.probe:
-            self._proven += 1
-            if self._proven >= self._proofs:
-                self._since = None
-                self._proven = self._failed = 0
+            return False
+        self._proven += 1
+        if self._proven < self._proofs:
+            return False
+        self._since = None
+        self._proven = self._failed = 0
+        return True
 
     def failed(self, tried: Try, now: float) -> None:
         """A try failed in a way that counts. While the breaker is open, one that began before it was tells nothing new."""

@@ -159,7 +159,11 @@ class Course:
                 return None
             attempt = self._extra(target) if retries else self._attempt(target)
             try:
-                return await self._begin(attempt)
+                late_s = means.hedge_delay_s(self._plan.route.model)
+                if late_s is not None and self._others():
+                    return await self._race(attempt, late_s)
+                await attempt.begin()
+                return attempt
             except ProviderError as error:
                 await attempt.close()
                 self.note(attempt, error)
@@ -198,12 +202,12 @@ class Course:
             self._means.budget.give_back()
             raise
 
-    async def _begin(self, attempt: Attempt) -> Attempt:
-        """Waits for the first batch, of a second attempt beside this one where the route hedges and this one is late."""
-        delay_s = self._means.hedge_delay_s(self._plan.route.model)
-        if delay_s is None or not self._others():
-            await attempt.begin()
-            return attempt
+    async def _race(self, attempt: Attempt, delay_s: float) -> Attempt:
+        """Waits for the first batch, of this attempt or of a second one beside it where this one is late.
+
+        Raises:
+            ProviderError: the attempt's, where neither begins to answer.
+        """
         ended = await race(attempt, delay_s, self._hedge)
         for failed_one, error in ended.failures:
             if failed_one is not attempt:
@@ -246,7 +250,7 @@ class Course:
             GatewayError: DEADLINE_EXCEEDED when it could not answer in that time.
         """
         left_s = self.time_left_s()
-        if left_s is not None and not self._quick_enough(target):
+        if left_s is not None and self.failures and not self._quick_enough(target):
             raise GatewayError(
                 ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
                 "The time that is left before the deadline is too short for another attempt.",
@@ -300,16 +304,19 @@ class Course:
             standing = target.state.standing(now)
             if standing is Standing.FULL or (standing is Standing.OPEN and (self.attempts or target.state.full)):
                 continue
-            rank = 2 if standing is Standing.OPEN or not self._quick_enough(target) else int(standing > Standing.DEGRADED)
-            if rank == 0:
+            if standing is Standing.OPEN or (self.failures and not self._quick_enough(target)):
+                rank = 2
+            elif standing > Standing.DEGRADED:
+                rank = 1
+            else:
                 return self._pending.pop(place)
             if rank < least:
                 chosen, least = place, rank
         return None if chosen is None else self._pending.pop(chosen)
 
     def _quick_enough(self, target: Target) -> bool:
-        """Whether a target could answer in what time is left; a request's first one may try in any case."""
-        left_s = self._call.context.time_remaining() if self.failures else None
+        """Whether a target could answer in what time is left. Not to be asked of a request's first one, which may try."""
+        left_s = self._call.context.time_remaining()
         return left_s is None or left_s >= (target.state.time_to_first_chunk(_FASTEST) or 0.0)
 
     def _others(self) -> bool:

@@ -150,10 +150,12 @@ class TargetState:
     def succeeded(self, tried: Try, now: float) -> None:
         """An attempt ended as it should."""
         self.in_flight -= 1
-        was_open = not self.breaker.closed
-        self.breaker.succeeded(tried)
-        self._count(0.0, now)
-        if was_open and self.breaker.closed:
+        closed = self.breaker.succeeded(tried)
+        if self._failure_share:
+            self._count(0.0, now)
+        else:
+            self._tries += 1
+        if closed:
             self._failure_share = 0.0  # proven
         if self._limit < _NO_LIMIT:  # a little more for each round of attempts without trouble
             self._limit += _LIMIT_GROWTH + 1.0 / self._limit

@@ -46,7 +46,7 @@ class Watch:
 
 
 class Watchdog:
-    """Bounds each wait for a provider, and all of them together. A wait is `with watchdog(longest_s): await ...`.
+    """Bounds each wait for a provider, and all of them together. A wait is `with watchdog: await ...`.
 
     Only the time in which somebody waits counts: while a slow caller reads, the provider's clocks stand still. The caller's
     own deadline does not.
@@ -55,6 +55,10 @@ class Watchdog:
         total_s: how long the provider may take in all.
         watch: looks after it.
         left_s: how long it is to the caller's deadline; None: there is none.
+
+    Attributes:
+        longest_s: how long the next wait may take; None: as long as the whole.
+        hurried: whether a wait was ended by the caller's deadline.
     """
 
     __slots__ = (
@@ -70,6 +74,7 @@ class Watchdog:
         "_until",
         "_watch",
         "hurried",
+        "longest_s",
     )
 
     def __init__(self, total_s: float, watch: Watch, left_s: float | None = None) -> None:
@@ -84,22 +89,9 @@ class Watchdog:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.longest_s: float | None = None
         self.hurried = False
-        """Whether a wait was ended by the caller's deadline."""
         watch.add(self, loop)
-
-    def __call__(self, longest_s: float | None) -> "Watchdog":
-        """Bounds the wait that follows; None: by the whole alone."""
-        now = self._loop.time()
-        self._due += now - self._since
-        until = min(self._due, self._deadline)
-        self._silence = longest_s is not None and now + longest_s < until
-        if self._silence:
-            until = now + longest_s  # type: ignore[operator]
-        self._until = until
-        if until < now + _NEAR_S:
-            self.look(until)
-        return self
 
     def look(self, near: float) -> None:
         """Gets a timer of its own where the wait is over by then."""
@@ -113,9 +105,19 @@ class Watchdog:
         self._timer = self._loop.call_at(until, self._tick)
 
     def __enter__(self) -> None:
-        task = self._task = asyncio.current_task(self._loop)
+        loop = self._loop
+        task = self._task = asyncio.current_task(loop)
         assert task is not None
         self._cancelling = task.cancelling()
+        now, longest_s = loop.time(), self.longest_s
+        due = self._due = self._due + now - self._since
+        until = due if due < self._deadline else self._deadline
+        self._silence = longest_s is not None and now + longest_s < until
+        if self._silence:
+            until = now + longest_s  # type: ignore[operator]
+        self._until = until
+        if until < now + _NEAR_S:
+            self.look(until)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

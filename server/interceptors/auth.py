@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from server.call import Call
 from server.caller import ADMIN, COMPLETION, METRICS_READ, MODELS_READ
@@ -75,6 +76,7 @@ _NEEDS: Mapping[str, Need] = {
 """What a method needs: by its full name, or by its service's. One that is not here is for operators."""
 
 
+@cache
 def need_of(method: str) -> Need:
     """What a method needs."""
     exact = _NEEDS.get(method)

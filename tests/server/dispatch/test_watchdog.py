@@ -17,7 +17,8 @@ async def watch() -> AsyncIterator[Watch]:
 
 
 async def wait(dog: Watchdog, longest_s: float | None = None) -> None:
-    with dog(longest_s):
+    dog.longest_s = longest_s
+    with dog:
         await asyncio.Event().wait()
 
 
@@ -44,7 +45,7 @@ async def _pass(seconds: float) -> None:
 async def test_the_time_between_waits_is_not_the_providers(watch: Watch) -> None:
     dog = Watchdog(0.2, watch)
     await _pass(0.25)
-    with dog(None):
+    with dog:
         for _ in range(5):  # rounds of the loop, in which a wait that is over would be ended
             await asyncio.sleep(0)
     with pytest.raises(ProviderError, match="did not answer in time"):
@@ -103,20 +104,24 @@ async def test_a_fault_that_comes_while_the_wait_is_ended_is_a_timeout(watch: Wa
         finally:
             raise ProviderError(Fault.CONNECTION, "Gone.")
 
-    with pytest.raises(ProviderError) as raised, Watchdog(60, watch)(0.01):
+    dog = Watchdog(60, watch)
+    dog.longest_s = 0.01
+    with pytest.raises(ProviderError) as raised, dog:
         await closes_badly()
     assert raised.value.fault is Fault.TIMEOUT
 
 
 async def test_nothing_is_ended_while_nobody_waits(watch: Watch) -> None:
     dog = Watchdog(60, watch)
-    with dog(0.01):
+    dog.longest_s = 0.01
+    with dog:
         pass
     await _pass(0.02)
-    with dog(60):
+    dog.longest_s = 60
+    with dog:
         await asyncio.sleep(0)
 
 
 async def test_a_mistake_in_a_provider_stays_what_it_is(watch: Watch) -> None:
-    with pytest.raises(ZeroDivisionError), Watchdog(60, watch)(60):
+    with pytest.raises(ZeroDivisionError), Watchdog(60, watch):
         raise ZeroDivisionError
