@@ -4,7 +4,7 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (2026-11)
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from gateway_http.response import FrontResponse
 
@@ -81,11 +81,17 @@ class EventWriter:
         if self._comment is not None:
             self._comment.cancel()
 
-    async def write(self, data: bytes, end: bool = False) -> None:
-        """Writes events, the last ones with `end`; waits where the caller reads slowly."""
+    def write(self, data: bytes) -> Awaitable[None] | None:
+        """Writes events; gives what to wait for where the caller reads slowly."""
         self._turns = 0
-        if not end and self._push(data):
-            return
+        return None if self._push(data) else self._send(data)
+
+    async def end(self, data: bytes) -> None:
+        """Writes the last events."""
+        await self._send(data, end=True)
+
+    async def _send(self, data: bytes, end: bool = False) -> None:
+        self._turns = 0
         self._writing = True
         await self._response.send(data, end)
         self._writing = False

@@ -1,6 +1,7 @@
 """The hot path's centre: let a request in, find who answers it, hand the answer on, mend it where it breaks."""
 
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 
 from server.call import Call
 from server.dispatch.accounts import Account
@@ -55,7 +56,7 @@ class Dispatcher:
             attempt = await course.start()
             await _commit(call, course, attempt, account)
             recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None
-            batch = attempt.batch
+            batch, following = attempt.batch, attempt.next
             while batch is not None:
                 usage = usage_of(batch)
                 if usage is not None:
@@ -66,13 +67,14 @@ class Dispatcher:
                     account.batch(batch, usage)
                 yield batch
                 try:
-                    batch = await (attempt.next() if recovery is None else recovery.next(attempt))
+                    batch = await following()
                 except ProviderError as error:
                     course.note(attempt, error)
                     course.time_left_s("the answer's end")
                     if recovery is None:
                         raise broken(attempt.target, error) from error
                     attempt, batch = await recovery.mend(attempt, error)
+                    following = partial(recovery.next, attempt)
                     _tell(call, course, attempt)
             if account is not None:
                 await account.complete(attempt)

@@ -5,7 +5,6 @@ from there on, everything. Where it says something else, a model that goes on fr
 has. Where there is none either, the caller is told what broke: never a text twice, never two answers in one.
 """
 
-from collections.abc import Awaitable
 
 from server.call import Call
 from server.dispatch.attempt import Attempt
@@ -41,15 +40,14 @@ class Recovery:
         self._error: tuple[Attempt, ProviderError] | None = None
         self._tries = 0
 
-    def next(self, attempt: Attempt) -> Awaitable[Batch | None]:
-        """The attempt's next batch, without what the caller has; None after the end.
+    async def next(self, attempt: Attempt) -> Batch | None:
+        """The next batch of an attempt that mends, without what the caller has; None after the end.
 
         Raises:
             ProviderError: the attempt failed; Differs when its answer is another one.
         """
-        return attempt.next() if self._rest is None else self._left_of(attempt, self._rest)
-
-    async def _left_of(self, attempt: Attempt, rest: Rest) -> Batch | None:
+        rest = self._rest
+        assert rest is not None
         batch = await attempt.next()
         while batch is not None:
             left = rest.of(batch)

@@ -56,6 +56,7 @@ def _completion_text(response: CreateChatCompletionResponse) -> bytes:
 
 def _chunk_texts(message: StreamChatCompletionResponse) -> Sequence[bytes]:
     """The chunks of a message as JSON Lines: the provider's own where it wrote them."""
-    if message.chunks_json:
-        return message.chunks_json
+    texts = message.chunks_json
+    if texts:
+        return texts
     return [orjson.dumps(CHAT_CHUNK.render(chunk)) for chunk in message.chunks]

@@ -48,15 +48,17 @@ async def send_stream(
         with EventWriter(response, keepalive) as writer:
             try:
                 async for message in stream:
-                    texts = [*held, *texts_of(message)]
-                    held = texts if message.last else [texts.pop()] if message.finishing and texts else []
-                    if texts is not held and texts:
-                        await writer.write(events(texts))
+                    texts = texts_of(message)
+                    if held or message.finishing or message.last:
+                        texts = [*held, *texts]
+                        held = texts if message.last else [texts.pop()] if message.finishing and texts else []
+                    if texts is not held and texts and (waiting := writer.write(events(texts))) is not None:
+                        await waiting
             except TrunklineError as error:
                 held.append(from_client(error).body(exchange.request_id))
-                await writer.write(events(held), end=True)
+                await writer.end(events(held))
             else:
                 if held:
                     end = Answer(None, await stream.trailing_metadata())
                     held[-1] = with_proxy_info(held[-1], exchange.proxy_info(end))
-                await writer.write(events(held) + DONE, end=True)
+                await writer.end(events(held) + DONE)

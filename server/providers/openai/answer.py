@@ -12,7 +12,7 @@ from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai.calls import Calls
 from server.providers.openai.errors import told
-from server.providers.openai.look import CallLook, Look, all_plain, look_at
+from server.providers.openai.look import CallLook, Look, look_at, plain_lines
 from server.providers.openai.reading import Json, choices_of, drop_none_strings, finish_reason, object_of, typed
 from server.providers.openai.shaping import Shaper
 from server.providers.openai.usage import sound_usage
@@ -157,10 +157,10 @@ class AnswerStream:
 
     def _plain(self, chunks: list[bytes]) -> bytes:
         """The chunks as JSON Lines, if all are plain ones of an answer that has not ended; else nothing."""
-        if self._finished or self._calls or not all_plain(chunks):
-            return b""
-        self._open.add(0)
-        return b"\n".join(chunks)
+        lines = b"" if self._finished or self._calls else plain_lines(chunks)
+        if lines:
+            self._open.add(0)
+        return lines
 
     def _read(self, chunks: list[bytes], ended: bool) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
         """The batch with the chunks read, repaired and typed."""

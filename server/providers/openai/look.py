@@ -179,12 +179,13 @@ _LOOK_WHOLE = msgspec.json.Decoder(WholeLook)
 
 def look_at(chunks: list[bytes]) -> list[Look] | None:
     """A look at each chunk; None where one of them must be read."""
-    return _decode(_LOOK, chunks)
+    return _decode(_LOOK, b"\n".join(chunks), len(chunks))
 
 
-def all_plain(chunks: list[bytes]) -> bool:
-    """Whether every chunk is a plain one."""
-    return _decode(_PLAIN, chunks) is not None
+def plain_lines(chunks: list[bytes]) -> bytes:
+    """The chunks as JSON Lines where every one is a plain one; else nothing."""
+    lines = b"\n".join(chunks)
+    return lines if _decode(_PLAIN, lines, len(chunks)) is not None else b""
 
 
 def look_at_whole(body: bytes) -> WholeLook | None:
@@ -196,15 +197,14 @@ def look_at_whole(body: bytes) -> WholeLook | None:
         return None
 
 
-def _decode(decoder: msgspec.json.Decoder[L], chunks: list[bytes]) -> list[L] | None:
-    """All chunks in one go; None where one of them does not fit, or is not one line with one value.
+def _decode(decoder: msgspec.json.Decoder[L], lines: bytes, count: int) -> list[L] | None:
+    """All chunks in one go; None where one of them does not fit, or they are not so many lines with one value each.
 
     Their UTF-8 is checked, too: the decoder leaves out that of values it skips.
     """
-    lines = b"\n".join(chunks)
     try:
         lines.decode()
         decoded = decoder.decode_lines(lines)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return decoded if len(decoded) == len(chunks) else None
+    return decoded if len(decoded) == count else None
