@@ -55,7 +55,7 @@ def request_id_of(request: Request) -> str:
     if not request.request_id:
         given = request.headers.get("x-request-id")
         if given is None or not _REQUEST_ID.fullmatch(given):
-            given = f"req_{random.getrandbits(96):024x}"
+            given = f"req_{time.time_ns() // 1_000_000:012x}{random.getrandbits(48):012x}"  # as the server makes them
         request.request_id = given
     return request.request_id
 

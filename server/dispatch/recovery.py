@@ -5,7 +5,6 @@ from there on, everything. Where it says something else, a model that goes on fr
 has. Where there is none either, the caller is told what broke: never a text twice, never two answers in one.
 """
 
-
 from server.call import Call
 from server.dispatch.attempt import Attempt
 from server.dispatch.course import Course

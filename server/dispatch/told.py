@@ -144,7 +144,7 @@ class Told:
         """A batch goes out to the caller."""
         if not self._followed:
             return
-        if isinstance(batch, StreamChatCompletionResponse) and (texts := batch.chunks_json):
+        if isinstance(batch, StreamChatCompletionResponse) and (texts := batch.chunks_json[:]):
             for text in texts:
                 self._texts.append(text)
                 self._bytes += len(text) + _OBJECT_BYTES

@@ -123,12 +123,12 @@ def _limit(told: int, most: int | None, usual: int | None) -> int:
 def _chat_tokens(request: ChatCompletionRequest) -> int:
     """A message's encoded form is its text and some bytes more, and is measured faster than its fields are."""
     byte_count = 0
-    for tool in request.tools:
+    for tool in request.tools[:]:
         byte_count += tool.ByteSize()
     if request.HasField("response_format"):
         byte_count += request.response_format.ByteSize()
     tokens = 0
-    for message in request.messages:
+    for message in request.messages[:]:
         if message.content_parts:
             tokens += _MESSAGE + _part_tokens(message.content_parts)
             byte_count += sum(call.ByteSize() for call in message.tool_calls)

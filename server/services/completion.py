@@ -53,8 +53,9 @@ class CompletionService:
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
         async with aclosing(self._stream(ask, call)) as batches:
             async for batch in batches:
-                chunks.extend(batch.chunks)  # type: ignore[union-attr, arg-type]
-                texts.extend(batch.chunks_json)  # type: ignore[union-attr]
+                texts += batch.chunks_json[:]  # type: ignore[union-attr]
+                if not texts:
+                    chunks += batch.chunks[:]  # type: ignore[union-attr, arg-type]
         if texts:
             return CreateChatCompletionResponse(completion_json=texts[0])
         return CreateChatCompletionResponse(completion=fold_chat(chunks))

@@ -61,7 +61,7 @@ def check_chat(request: ChatCompletionRequest) -> None:
     check_model(request.model)
     if not request.messages:
         raise invalid_request("`messages` must have at least one message.", "messages")
-    for index, message in enumerate(request.messages):
+    for index, message in enumerate(request.messages[:]):
         if message.role not in _ROLES:
             _refuse_role(message, index)
         if message.role in _ROLES_WITH_CONTENT and not message.HasField("content") and not message.content_parts:

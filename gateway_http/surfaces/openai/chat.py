@@ -56,7 +56,7 @@ def _completion_text(response: CreateChatCompletionResponse) -> bytes:
 
 def _chunk_texts(message: StreamChatCompletionResponse) -> Sequence[bytes]:
     """The chunks of a message as JSON Lines: the provider's own where it wrote them."""
-    texts = message.chunks_json
+    texts = message.chunks_json[:]  # a third of what going through it costs, at the end of which protobuf raises
     if texts:
         return texts
     return [orjson.dumps(CHAT_CHUNK.render(chunk)) for chunk in message.chunks]

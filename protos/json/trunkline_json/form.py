@@ -6,6 +6,7 @@ travel in `nulls`: so every JSON object survives the way through the message and
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar, cast
 
 import orjson
@@ -427,12 +428,16 @@ def _parse_each(parse: Parse, value: list[object], strict: bool) -> list[object]
     return parsed
 
 
+_ITEMS = cast(Callable[[object], list[object]], itemgetter(slice(None)))
+"""A repeated field as a list, for a third of what `list` costs: to that, protobuf tells the end by an exception."""
+
+
 def _render_list(render: Render | None) -> Render:
     if render is None:
-        return cast(Render, list)
+        return _ITEMS
 
     def render_list(value: object) -> object:
-        items: Iterable[object] = value  # type: ignore[assignment]
+        items: list[object] = _ITEMS(value)
         try:
             return [render(item) for item in items]
         except Misfit:
