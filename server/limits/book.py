@@ -53,7 +53,8 @@ class Book:
         self._known: frozenset[Allowance] = frozenset()
         self.stale: set[str] = set()
         """The counters in doubt, to be dropped."""
-        self._doubted: set[str] = set()
+        self.doubted: set[str] = set()
+        """The counters in doubt while something is under way."""
         self._doubted_since = 0.0
         self._failed_until = 0.0
         self._seeds: dict[str, asyncio.Task[bool]] = {}
@@ -89,15 +90,15 @@ class Book:
 
     def doubt(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again as soon as nothing is under way that the rows may or may not have yet."""
-        if keys and not self._doubted:
+        if keys and not self.doubted:
             self._doubted_since = self._clock.monotonic()
-        self._doubted.update(keys)
+        self.doubted.update(keys)
 
     def end_doubts(self, under_way: int) -> None:
         """Does so, if nothing is under way, or something has been all the time for long."""
-        if self._doubted and (not under_way or self._clock.monotonic() - self._doubted_since > _LONGEST_DOUBT_S):
-            self.stale |= self._doubted
-            self._doubted = set()
+        if self.doubted and (not under_way or self._clock.monotonic() - self._doubted_since > _LONGEST_DOUBT_S):
+            self.stale |= self.doubted
+            self.doubted = set()
 
     async def drop_stale(self) -> None:
         """Drops the counters in doubt.

@@ -23,10 +23,21 @@ class Bounds:
     Attributes:
         allowances: as given.
         dues: the quotas and budgets.
-        rate_count: how many of the claims are those of rates.
+        request_count: how many of the claims are of windows of requests.
+        rate_count: how many of them are of windows at all.
     """
 
-    __slots__ = ("_end", "_of_requests", "_of_tokens", "_rates", "_start", "allowances", "dues", "rate_count")
+    __slots__ = (
+        "_end",
+        "_of_requests",
+        "_of_tokens",
+        "_rates",
+        "_start",
+        "allowances",
+        "dues",
+        "rate_count",
+        "request_count",
+    )
 
     def __init__(self, rates: Rates, allowances: Allowances, request: Request, time: int) -> None:
         claims = rates.claims(request)
@@ -35,6 +46,7 @@ class Bounds:
         self._of_tokens = [claim for claim in claims if is_of_tokens(claim)]
         self.allowances = allowances
         self.dues: Sequence[Due] = allowances.of(request, time)
+        self.request_count = len(self._of_requests)
         self.rate_count = len(claims)
         self._start = max((due.span.start for due in self.dues), default=0)
         self._end = min((due.span.end or _FOREVER for due in self.dues), default=_FOREVER)
@@ -44,7 +56,7 @@ class Bounds:
         return self._start <= time < self._end and self.allowances is allowances and self._rates is rates
 
     def claims(self, request: Request) -> list[Claim]:
-        """What a request of the asker's claims: of rates first, then of the dues."""
+        """What a request of the asker's claims: of windows of requests, then of those of tokens, then of the dues."""
         claims, tokens = self._of_requests.copy(), request.tokens
         for claim in self._of_tokens:
             claims.append(Claim(claim.key, tokens, claim.limit, None, claim.window_s))

@@ -10,13 +10,13 @@ from server.clock import Clock
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import RateLimitSettings
 from server.errors import GatewayError
-from server.limits.allowances import Allowances, Due, Unit
+from server.limits.allowances import Due, Unit
 from server.limits.book import Book, nothing_waits
-from server.limits.bounds import KnownBounds
+from server.limits.bounds import Bounds, KnownBounds
 from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_event
 from server.limits.counters import Change, Claim, Counters, CountersError, Taken
 from server.limits.quotas import quota_exceeded
-from server.limits.rates import Headers, Rates, find_headers, is_of_tokens, provider_claim, rate_limited
+from server.limits.rates import Headers, Rates, find_headers, provider_claim, rate_limited
 from server.limits.request import Request
 from server.storage.database import Database
 from server.storage.errors import StorageError
@@ -110,19 +110,21 @@ class Limits:
         bounds = self._known.of(self._rates, self._book.allowances, request, time)
         claims = bounds.claims(request)
         if not claims:
-            return self._reserved(request, time, bounds.allowances)
-        dues, rates = bounds.dues, bounds.rate_count
+            self._under_way += 1
+            return Reservation(self, request, time, bounds)
         try:
-            taken = await self._take(claims, dues, rates)
+            taken = await self._take(claims, bounds)
         except CountersError:
-            self._book.forget([due.key for due in dues])  # it may have been granted, and nobody knows
-            if self._fail_open:
-                return self._reserved(request, time, None)
-            raise _out_of_reach() from None
+            self._book.forget([due.key for due in bounds.dues])  # it may have been granted, and nobody knows
+            if not self._fail_open:
+                raise _out_of_reach() from None
+            self._under_way += 1
+            return Reservation(self, request, time, None)
         if taken.refused is not None:
-            raise self._refusal(claims, dues, rates, taken)
-        headers = find_headers(claims, taken, time / _MICROS) if rates else None
-        return self._reserved(request, time, bounds.allowances, claims, dues, taken.marks, headers)
+            raise self._refusal(claims, bounds, taken)
+        headers = find_headers(claims[: bounds.request_count], taken, time / _MICROS) if bounds.request_count else None
+        self._under_way += 1
+        return Reservation(self, request, time, bounds, claims, taken.marks, headers)
 
     async def claim_provider(self, provider: ProviderSettings) -> float | None:
         """Claims one attempt of a provider's own rate.
@@ -152,10 +154,11 @@ class Limits:
     async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         """Makes what a reservation holds what was used. For reservations."""
         self._under_way -= 1
-        request, changes, dues = reservation.request, reservation.changes(tokens, micros), reservation.dues
+        request, changes = reservation.request, reservation.changes(tokens, micros)
+        dues = counted = reservation.dues
         if self._book.allowances is not reservation.allowances:
             dues = self._book.allowances.of(request, reservation.time)
-            claimed = {due.key for due in reservation.dues}
+            claimed = {due.key for due in counted}
             # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
             changes += [due.correction(request, tokens, micros) for due in dues if due.key not in claimed]
         if not changes:
@@ -165,9 +168,9 @@ class Limits:
                 await self._book.drop_stale()
             settled = await self._counters.change(changes)
         except CountersError:
-            self._book.forget([due.key for due in (*dues, *reservation.dues)])
+            self._book.forget([due.key for due in (*dues, *counted)])
             return
-        if dues is reservation.dues:  # whose changes come last
+        if dues is counted:  # whose changes come last
             spents = settled[len(settled) - len(dues) :]
         else:
             found = {change.key: value for change, value in zip(changes, settled, strict=True)}
@@ -180,25 +183,13 @@ class Limits:
                 self._tell_crossed(due, spent)
         if doubted:
             self._book.doubt(doubted)
-        self._book.end_doubts(self._under_way)
+        if self._book.doubted:
+            self._book.end_doubts(self._under_way)
         if self._book.stale:
             with suppress(CountersError):  # they are dropped later
                 await self._book.drop_stale()
 
-    def _reserved(
-        self,
-        request: Request,
-        time: int,
-        allowances: Allowances | None,
-        claims: Sequence[Claim] = (),
-        dues: Sequence[Due] = (),
-        marks: Sequence[int] = (),
-        headers: Headers | None = None,
-    ) -> "Reservation":
-        self._under_way += 1
-        return Reservation(self, request, time, allowances, claims, dues, marks, headers)
-
-    async def _take(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int) -> Taken:
+    async def _take(self, claims: Sequence[Claim], bounds: Bounds) -> Taken:
         for _ in range(_SEEDINGS):
             if self._book.stale:
                 await self._book.drop_stale()
@@ -206,14 +197,14 @@ class Limits:
             if not taken.absent:
                 return taken
             for index in taken.absent:
-                await self._book.seed(dues[index - rates], taken.marks[index])
+                await self._book.seed(bounds.dues[index - bounds.rate_count], taken.marks[index])
         raise CountersError("counters that nobody can seed")
 
-    def _refusal(self, claims: Sequence[Claim], dues: Sequence[Due], rates: int, taken: Taken) -> GatewayError:
+    def _refusal(self, claims: Sequence[Claim], bounds: Bounds, taken: Taken) -> GatewayError:
         assert taken.refused is not None
-        if taken.refused < rates:
+        if taken.refused < bounds.rate_count:
             return rate_limited(claims[taken.refused], taken.wait_s, self._clock.now())
-        due = dues[taken.refused - rates]
+        due = bounds.dues[taken.refused - bounds.rate_count]
         return quota_exceeded(due) if due.allowance.unit is Unit.TOKENS else budget_exceeded(due)
 
     def _tell_crossed(self, due: Due, spent_micros: int) -> None:
@@ -246,30 +237,33 @@ class Reservation:
         limits: who holds it.
         request: whose it is.
         time: when it begins, in microseconds since the epoch.
-        allowances: those that it was counted for; None: none was, though there may be some.
-        claims: what was granted, those of allowances last.
-        dues: the allowances.
+        bounds: what it was counted in; None: in nothing, though there may be something.
+        claims: what was granted, as the bounds made them.
         marks: of each claim, what it was granted of.
         headers: what the answer's headers say.
+
+    Attributes:
+        allowances: those in force when it was counted; None: it was not.
+        dues: those that it was counted in.
     """
 
-    __slots__ = ("_claims", "_ended", "_headers", "_limits", "_marks", "allowances", "dues", "request", "time")
+    __slots__ = ("_bounds", "_claims", "_ended", "_headers", "_limits", "_marks", "allowances", "dues", "request", "time")
 
     def __init__(
         self,
         limits: Limits,
         request: Request,
         time: int,
-        allowances: Allowances | None,
-        claims: Sequence[Claim],
-        dues: Sequence[Due],
-        marks: Sequence[int],
-        headers: Headers | None,
+        bounds: Bounds | None,
+        claims: Sequence[Claim] = (),
+        marks: Sequence[int] = (),
+        headers: Headers | None = None,
     ) -> None:
         self.request = request
         self.time = time
-        self.allowances = allowances
-        self.dues = dues
+        self.allowances = None if bounds is None else bounds.allowances
+        self.dues: Sequence[Due] = () if bounds is None else bounds.dues
+        self._bounds = bounds
         self._limits = limits
         self._claims = claims
         self._marks = marks
@@ -298,13 +292,15 @@ class Reservation:
     def changes(self, tokens: int, micros: int) -> list[Change]:
         """What makes its claims what was used."""
         changes: list[Change] = []
-        marks = iter(self._marks)
-        for claim in self._claims[: len(self._claims) - len(self.dues)]:
-            mark = next(marks)
-            if tokens != claim.amount and is_of_tokens(claim):
-                changes.append(Change(claim.key, tokens - claim.amount, mark, 0, claim.window_s))
-        for due in self.dues:
-            changes.append(due.correction(self.request, tokens, micros, next(marks)))
+        bounds, request, marks = self._bounds, self.request, self._marks
+        if bounds is None:
+            return changes
+        if tokens != request.tokens:
+            for index in range(bounds.request_count, bounds.rate_count):
+                claim = self._claims[index]
+                changes.append(Change(claim.key, tokens - claim.amount, marks[index], 0, claim.window_s))
+        for index, due in enumerate(bounds.dues, bounds.rate_count):
+            changes.append(due.correction(request, tokens, micros, marks[index]))
         return changes
 
 

@@ -107,10 +107,16 @@ def is_of_tokens(claim: Claim) -> bool:
 
 
 def find_headers(claims: Sequence[Claim], taken: Taken, now: float) -> Headers | None:
-    """What to tell of the window of requests that is nearest to its limit; None: there is none."""
+    """What to tell of the window of requests that is nearest to its limit; None: there is none.
+
+    Args:
+        claims: those of windows of requests, which are the first ones.
+        taken: what came of all of them.
+        now: the time, epoch seconds.
+    """
     nearest, share, left = None, 2.0, 0
-    for claim, each in zip(claims, taken.left, strict=True):
-        if claim.window_s and each < share * claim.limit and not is_of_tokens(claim):
+    for claim, each in zip(claims, taken.left, strict=False):
+        if each < share * claim.limit:
             nearest, share, left = claim, each / claim.limit, each
     return None if nearest is None else (nearest.limit, left, math.ceil(now + nearest.window_s))
 
