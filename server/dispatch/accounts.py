@@ -88,7 +88,7 @@ class Accounts:
         if self.ledger is None and self._limits.idle:
             return Account(self, ask, call, failures, told, None, begin_time)
         expected = estimate(ask.request)
-        tokens = expected.input_tokens + expected.output_tokens
+        tokens = expected.tokens
         price = self._prices.price(target.settings, target.model, begin_time)
         micros = estimate_micros(expected, price) or 0
         request = Request(call.caller, ask.operation, "", ask.model, tokens, micros, begin_time)

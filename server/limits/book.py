@@ -50,6 +50,7 @@ class Book:
         self._clock = clock
         self._flush = flush
         self._stamp: Stamp = ()
+        self._reading = asyncio.Lock()
         self._known: frozenset[Allowance] = frozenset()
         self.stale: set[str] = set()
         """The counters in doubt, to be dropped."""
@@ -71,11 +72,15 @@ class Book:
         """
         if self._database is None:
             return
-        async with self._database.read(timeout_s) as connection:
-            stamp = await read_stamp(connection, _STAMP)
-            if stamp == self._stamp:
-                return
-            rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
+        async with self._reading:  # else a slower reading that began before could undo a later one
+            async with self._database.read(timeout_s) as connection:
+                stamp = await read_stamp(connection, _STAMP)
+                if stamp == self._stamp:
+                    return
+                rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
+            self._put_in_force(rows, stamp)
+
+    def _put_in_force(self, rows: frozenset[Allowance], stamp: Stamp) -> None:
         allowances = Allowances(rows)
         if self._stamp:
             # What runs now was not counted for new rows, and may end before this process knows them.
