@@ -192,7 +192,7 @@ class Account:
 
     def headers(self) -> Sequence[tuple[str, str]]:
         """What a caller is told of its rates, as metadata."""
-        told = None if self._reservation is None else self._reservation.headers()
+        told = None if self._reservation is None else self._reservation.headers
         if told is None:
             return ()
         limit, remaining, reset = told

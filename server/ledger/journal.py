@@ -79,22 +79,22 @@ class Journal:
             side.spool.open()
             side.loose = not side.spool.empty
 
-    def begin(self, row: Row) -> None:
+    def begin(self, row: Row) -> int:
         """Takes an intent.
+
+        Returns:
+            How many rows the file took since it was empty.
 
         Raises:
             JournalError: see there.
         """
         side = self._taking
         self._write(side, INTENT, row)
-        side.group.begin(row)
+        side.group.intents[str(row[0])] = row
+        return side.rows
 
-    def end(self, row: Row) -> None:
-        """Takes a settlement.
-
-        Raises:
-            JournalError: see there.
-        """
+    def end(self, row: Row) -> int:
+        """Takes a settlement; gives and raises what `begin` does."""
         side, id = self._taking, str(row[-1])
         intents = self._other.group.intents
         intent = intents.get(id) if intents and id not in side.group.intents else None
@@ -107,6 +107,7 @@ class Journal:
             side.group.intents.pop(id, None)
         else:
             side.group.end(row, intent)
+        return side.rows
 
     def owed(self, row: Row) -> Batch:
         """What the database has to be told where the files do not take a settlement: the intent may come later than that."""

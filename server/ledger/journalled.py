@@ -39,7 +39,6 @@ class Journalled:
         self._trouble = trouble
         self._settings = settings
         self._directly: set[str] = set()
-        self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
         self._flushes: list[asyncio.Future[None]] = []
@@ -65,12 +64,13 @@ class Journalled:
     async def intent(self, row: Row) -> None:
         """See `Way`."""
         try:
-            self._journal.begin(row)
+            rows = self._journal.begin(row)
         except JournalError as error:
             self._note(error)
             await self._begin_directly(row)
         else:
-            self._count()
+            if rows == 1 or rows == self._settings.journal_rows:
+                self._want(rows)
             if self._failing:  # a settlement may have room yet where an intent has none
                 self._failing = False
                 structlog.get_logger("trunkline.ledger").info("journal_mended")
@@ -84,13 +84,14 @@ class Journalled:
                 self._directly.discard(str(row[-1]))
             return
         try:
-            self._journal.end(row)
+            rows = self._journal.end(row)
         except JournalError as error:
             self._note(error)
             owed = self._journal.owed(row)
             await (self._direct.whole(owed.wholes[0]) if owed.wholes else self._direct.settle(row))
         else:
-            self._count()
+            if rows == 1 or rows == self._settings.journal_rows:
+                self._want(rows)
 
     async def flush(self) -> None:
         """See `Way`."""
@@ -128,11 +129,11 @@ class Journalled:
             self._directly.discard(id)
             raise
 
-    def _count(self) -> None:
-        self._waiting += 1
-        if self._waiting == 1:
+    def _want(self, rows: int) -> None:
+        """The first row is brought to the database after a while, and with it all that are there then; many are at once."""
+        if rows < self._settings.journal_rows:
             self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
-        elif self._waiting == self._settings.journal_rows:
+        else:
             self._wanted.set()
 
     def _note(self, error: JournalError) -> None:
@@ -155,7 +156,6 @@ class Journalled:
                 return
 
     def _turn(self) -> Side:
-        self._waiting = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

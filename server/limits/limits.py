@@ -245,9 +245,10 @@ class Reservation:
     Attributes:
         allowances: those in force when it was counted; None: it was not.
         dues: those that it was counted in.
+        headers: as given; None: no rate is configured.
     """
 
-    __slots__ = ("_bounds", "_claims", "_ended", "_headers", "_limits", "_marks", "allowances", "dues", "request", "time")
+    __slots__ = ("_bounds", "_claims", "_ended", "_limits", "_marks", "allowances", "dues", "headers", "request", "time")
 
     def __init__(
         self,
@@ -267,12 +268,8 @@ class Reservation:
         self._limits = limits
         self._claims = claims
         self._marks = marks
-        self._headers = headers
+        self.headers = headers
         self._ended = False
-
-    def headers(self) -> Headers | None:
-        """Limit, what is left of it, and the epoch second at which all of it is there again; None: no rate is configured."""
-        return self._headers
 
     async def settle(self, tokens: int, micros: int) -> None:
         """Corrects it to what was used. Call it when the settlement's row is committed, with what that row says.

@@ -66,9 +66,21 @@ class MemoryCounters:
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
-        settled = []
+        settled: list[int | None] = []
         for change in changes:
-            settled.append(self._change(change))
+            if change.window_s:
+                window = self._windows.get(change.key)
+                if window is not None:
+                    window.change(change)
+                settled.append(None)
+                continue
+            cell = self._plain.get(change.key)
+            if cell is None:
+                settled.append(None)
+                continue
+            cell.value += change.delta
+            cell.settled += change.settled
+            settled.append(cell.settled if change.mark in (ANY_MARK, cell.mark) else None)
         return tuple(settled)
 
     async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
@@ -132,19 +144,6 @@ class MemoryCounters:
             mark = next(self._marks)
             self._seeding[key] = mark, now + LONGEST_SEED_S
         return mark
-
-    def _change(self, change: Change) -> int | None:
-        if change.window_s:
-            window = self._windows.get(change.key)
-            if window is not None:
-                window.change(change)
-            return None
-        cell = self._plain.get(change.key)
-        if cell is None:
-            return None
-        cell.value += change.delta
-        cell.settled += change.settled
-        return cell.settled if change.mark in (ANY_MARK, cell.mark) else None
 
     def _forget(self, now: float) -> None:
         self._sweep = now + _SWEEP_S

@@ -28,7 +28,7 @@ async def refused(limits: Limits, request: Request) -> GatewayError:
 async def test_without_a_section_nothing_is_limited_or_told(clock: TurnedClock) -> None:
     limits = Limits(None, MemoryCounters(clock), None, clock)
     granted = await admitted([limits], ask(tokens=10**9, micros=10**9), 100)
-    assert [each.headers() for each in granted] == [None] * 100
+    assert [each.headers for each in granted] == [None] * 100
 
 
 async def test_a_section_that_is_off_limits_nothing(clock: TurnedClock) -> None:
@@ -43,12 +43,12 @@ async def test_each_key_has_a_window_of_its_own(clock: TurnedClock, counters: Co
 
 async def test_an_answer_tells_the_window(clock: TurnedClock) -> None:
     limits = build(clock, requests_per_window=3, window_seconds=30)
-    assert (await limits.reserve(ask())).headers() == (3, 2, START + 30)
+    assert (await limits.reserve(ask())).headers == (3, 2, START + 30)
 
 
 async def test_an_answer_tells_the_window_that_is_nearest_to_its_limit(clock: TurnedClock) -> None:
     limits = build(clock, endpoints={"/v1/chat/completions": 2})
-    assert (await limits.reserve(ask())).headers() == (2, 1, START + 60)
+    assert (await limits.reserve(ask())).headers == (2, 1, START + 60)
 
 
 async def test_a_refusal_says_when_to_come_back(clock: TurnedClock) -> None:

@@ -242,7 +242,7 @@ async def test_while_redis_is_gone_all_pass_or_none(
     for limits in (passing, refusing):
         await limits.start()
     granted = await admitted([passing], ask(micros=9), 20)
-    assert [each.headers() for each in granted] == [None] * 20
+    assert [each.headers for each in granted] == [None] * 20
     for each in granted:
         await each.settle(1, 1)
     error = await refusal(refusing, ask(micros=9))
