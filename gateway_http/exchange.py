@@ -136,15 +136,19 @@ class Exchange:
         told = dict(facts.metadata)
         info: Json = {
             "provider": told.get("trunkline-provider", ""),
-            "attempt_number": int(told.get("trunkline-attempts", 0)),
+            "attempt_number": _number(told.get("trunkline-attempts")) or 0,
             "response_time": round(time.monotonic() - self._start, 6),
             "request_id": self.request_id,
         }
         if "trunkline-chaos" in told:
             info["chaos"] = told["trunkline-chaos"]
-        if "trunkline-recovered-at" in told:
-            info["recovered_at"] = int(told["trunkline-recovered-at"])
+        if (recovered_at := _number(told.get("trunkline-recovered-at"))) is not None:
+            info["recovered_at"] = recovered_at
         return orjson.dumps(info)
+
+
+def _number(told: str | bytes | None) -> int | None:
+    return int(told) if isinstance(told, str) and told.isdecimal() else None
 
 
 def with_proxy_info(text: bytes, info: bytes) -> bytes:

@@ -8,7 +8,7 @@ from server.dispatch.reading_on import ReadingOn
 from server.dispatch.router import Target
 from server.dispatch.watchdog import Watch, Watchdog
 from server.providers.base import Ask, Batch
-from server.providers.errors import ProviderError
+from server.providers.errors import Fault, ProviderError
 
 FIRST_CHUNK_S = 120.0
 """How long a stream's first chunk may take where the row does not say."""
@@ -101,12 +101,12 @@ class Attempt:
     async def next(self) -> Batch | None:
         """The next batch; None after the answer's proper end.
 
-        What is not streamed is read to its end with its only batch: when the caller has it, nothing can fail any more.
+        What is not streamed is read to its end with its only batch: when the caller gets that, nothing can fail any more.
 
         Raises:
             ProviderError: the provider failed, or its answer ended before it was whole.
         """
-        life, watchdog, batches = self._life, self._watchdog, self._batches
+        life, watchdog = self._life, self._watchdog
         try:
             if self._read:
                 life.end()
@@ -114,15 +114,13 @@ class Attempt:
                 watchdog.longest_s = life.patience_s
                 try:
                     with watchdog:
-                        batch = await batches.__anext__()
-                        if not self._streamed:
-                            self._read = True
-                            async for _ in batches:
-                                pass
+                        batch = await self._batches.__anext__()
                 except StopAsyncIteration:
                     life.end()
                 else:
                     life.batch(batch)
+                    if not self._streamed:
+                        await self._read_end()
                     return batch
         except ProviderError as error:
             if life.fail(error):
@@ -132,6 +130,20 @@ class Attempt:
         if self._ends():
             self.target.state.succeeded(self._tried, self._begin_time + self.latency_s)
         return None
+
+    async def _read_end(self) -> None:
+        """Reads what is not streamed to its end; silence there is forgiven, see `Life`."""
+        self._read = True
+        self._watchdog.longest_s = self._life.patience_s
+        try:
+            with self._watchdog:
+                another = await anext(self._batches, None)
+        except ProviderError as error:
+            if error.fault is not Fault.TIMEOUT:
+                raise
+        else:
+            if another is not None:
+                raise ProviderError(Fault.PROTOCOL, "The provider answers twice.")
 
     async def close(self) -> None:
         """Ends it: closes the provider's connection where the answer has not ended."""

@@ -18,7 +18,7 @@ _END_S = 5.0
 """How long the end may take once every choice has its finish reason: the usage may still come."""
 
 _END_AFTER_USAGE_S = 0.2
-"""And once the usage has come, after which nothing does."""
+"""And once the usage has come, or an answer that is not streamed: after these nothing does."""
 
 
 class Phase(Enum):
@@ -51,7 +51,7 @@ class Life:
     def __init__(self, streamed: bool, first_chunk_s: float | None, idle_s: float | None) -> None:
         self._streamed = streamed
         self._idle_s = idle_s
-        self._used = False
+        self._used = not streamed
         self.phase = Phase.WAITING
         self.patience_s = first_chunk_s
 

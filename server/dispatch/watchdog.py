@@ -57,7 +57,7 @@ class Watchdog:
         left_s: how long it is to the caller's deadline; None: there is none.
 
     Attributes:
-        longest_s: how long the next wait may take; None: as long as the whole.
+        longest_s: how long each wait from now on may take; None: as long as the whole.
         hurried: whether a wait was ended by the caller's deadline.
     """
 

@@ -54,8 +54,7 @@ class Book:
         self._known: frozenset[Allowance] = frozenset()
         self.stale: set[str] = set()
         """The counters in doubt, to be dropped."""
-        self.doubted: set[str] = set()
-        """The counters in doubt while something is under way."""
+        self._doubted: set[str] = set()
         self._doubted_since = 0.0
         self._failed_until = 0.0
         self._seeds: dict[str, asyncio.Task[bool]] = {}
@@ -65,7 +64,7 @@ class Book:
         """Reads the rows if they changed.
 
         Args:
-            timeout_s: how long that may take; None: as long as any reading.
+            timeout_s: how long the reading may take, once the one before it is over; None: as long as any.
 
         Raises:
             StorageError: the database failed; what was read before stays in force.
@@ -95,15 +94,15 @@ class Book:
 
     def doubt(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again as soon as nothing is under way that the rows may or may not have yet."""
-        if keys and not self.doubted:
+        if keys and not self._doubted:
             self._doubted_since = self._clock.monotonic()
-        self.doubted.update(keys)
+        self._doubted.update(keys)
 
     def end_doubts(self, under_way: int) -> None:
         """Does so, if nothing is under way, or something has been all the time for long."""
-        if self.doubted and (not under_way or self._clock.monotonic() - self._doubted_since > _LONGEST_DOUBT_S):
-            self.stale |= self.doubted
-            self.doubted = set()
+        if self._doubted and (not under_way or self._clock.monotonic() - self._doubted_since > _LONGEST_DOUBT_S):
+            self.stale |= self._doubted
+            self._doubted = set()
 
     async def drop_stale(self) -> None:
         """Drops the counters in doubt.

@@ -23,31 +23,21 @@ class Bounds:
     Attributes:
         allowances: as given.
         dues: the quotas and budgets.
-        request_count: how many of the claims are of windows of requests.
-        rate_count: how many of them are of windows at all.
+        of_requests: which of the claims are of windows of requests.
+        of_tokens: which are of windows of tokens.
+        rate_count: how many are of windows at all: the first ones.
     """
 
-    __slots__ = (
-        "_end",
-        "_of_requests",
-        "_of_tokens",
-        "_rates",
-        "_start",
-        "allowances",
-        "dues",
-        "rate_count",
-        "request_count",
-    )
+    __slots__ = ("_claims", "_end", "_rates", "_start", "allowances", "dues", "of_requests", "of_tokens", "rate_count")
 
     def __init__(self, rates: Rates, allowances: Allowances, request: Request, time: int) -> None:
-        claims = rates.claims(request)
+        claims = self._claims = rates.claims(request)
         self._rates = rates
-        self._of_requests = [claim for claim in claims if not is_of_tokens(claim)]
-        self._of_tokens = [claim for claim in claims if is_of_tokens(claim)]
         self.allowances = allowances
         self.dues: Sequence[Due] = allowances.of(request, time)
-        self.request_count = len(self._of_requests)
         self.rate_count = len(claims)
+        self.of_tokens = [place for place, claim in enumerate(claims) if is_of_tokens(claim)]
+        self.of_requests = [place for place in range(len(claims)) if place not in self.of_tokens]
         self._start = max((due.span.start for due in self.dues), default=0)
         self._end = min((due.span.end or _FOREVER for due in self.dues), default=_FOREVER)
 
@@ -56,10 +46,11 @@ class Bounds:
         return self._start <= time < self._end and self.allowances is allowances and self._rates is rates
 
     def claims(self, request: Request) -> list[Claim]:
-        """What a request of the asker's claims: of windows of requests, then of those of tokens, then of the dues."""
-        claims, tokens = self._of_requests.copy(), request.tokens
-        for claim in self._of_tokens:
-            claims.append(Claim(claim.key, tokens, claim.limit, None, claim.window_s))
+        """What a request of the asker's claims: of windows first, as they are configured, then of the dues."""
+        claims, tokens = self._claims.copy(), request.tokens
+        for place in self.of_tokens:
+            claim = claims[place]
+            claims[place] = Claim(claim.key, tokens, claim.limit, None, claim.window_s, claim.burst)
         for due in self.dues:
             claims.append(due.claim(request))
         return claims

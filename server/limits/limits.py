@@ -122,7 +122,7 @@ class Limits:
             return Reservation(self, request, time, None)
         if taken.refused is not None:
             raise self._refusal(claims, bounds, taken)
-        headers = find_headers(claims[: bounds.request_count], taken, time / _MICROS) if bounds.request_count else None
+        headers = find_headers(claims, bounds.of_requests, taken, time / _MICROS)
         self._under_way += 1
         return Reservation(self, request, time, bounds, claims, taken.marks, headers)
 
@@ -183,8 +183,7 @@ class Limits:
                 self._tell_crossed(due, spent)
         if doubted:
             self._book.doubt(doubted)
-        if self._book.doubted:
-            self._book.end_doubts(self._under_way)
+        self._book.end_doubts(self._under_way)
         if self._book.stale:
             with suppress(CountersError):  # they are dropped later
                 await self._book.drop_stale()
@@ -293,7 +292,7 @@ class Reservation:
         if bounds is None:
             return changes
         if tokens != request.tokens:
-            for index in range(bounds.request_count, bounds.rate_count):
+            for index in bounds.of_tokens:
                 claim = self._claims[index]
                 changes.append(Change(claim.key, tokens - claim.amount, marks[index], 0, claim.window_s))
         for index, due in enumerate(bounds.dues, bounds.rate_count):

@@ -106,16 +106,18 @@ def is_of_tokens(claim: Claim) -> bool:
     return claim.key.startswith("rate:tokens:")
 
 
-def find_headers(claims: Sequence[Claim], taken: Taken, now: float) -> Headers | None:
+def find_headers(claims: Sequence[Claim], places: Sequence[int], taken: Taken, now: float) -> Headers | None:
     """What to tell of the window of requests that is nearest to its limit; None: there is none.
 
     Args:
-        claims: those of windows of requests, which are the first ones.
-        taken: what came of all of them.
+        claims: what was claimed.
+        places: which of them are of windows of requests.
+        taken: what came of all.
         now: the time, epoch seconds.
     """
     nearest, share, left = None, 2.0, 0
-    for claim, each in zip(claims, taken.left, strict=False):
+    for place in places:
+        claim, each = claims[place], taken.left[place]
         if each < share * claim.limit:
             nearest, share, left = claim, each / claim.limit, each
     return None if nearest is None else (nearest.limit, left, math.ceil(now + nearest.window_s))

@@ -11,7 +11,6 @@ from server.policies.idempotency_key import KEY
 from server.providers.base import Ask, Batch, Operation
 from server.runtime import Runtime
 from server.services.requests import check_chat, check_embedding, check_image, check_text, check_video
-from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import (
     ANSWER_FORMAT_JSON,
     CreateChatCompletionRequest,
@@ -25,10 +24,10 @@ from trunkline.v1.completion_service_pb2 import (
     CreateVideosRequest,
     CreateVideosResponse,
     StreamChatCompletionRequest,
+    StreamChatCompletionResponse,
     StreamTextCompletionRequest,
     StreamTextCompletionResponse,
 )
-from trunkline.v1.text_pb2 import TextCompletion
 
 
 class CompletionService:
@@ -47,18 +46,12 @@ class CompletionService:
         """Answers a conversation."""
         chat = request.chat
         check_chat(chat)
-        chunks: list[ChatCompletionChunk] = []
-        texts: list[bytes] = []
         as_json = request.answer_format == ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
-        async with aclosing(self._stream(ask, call)) as batches:
-            async for batch in batches:
-                texts += batch.chunks_json[:]  # type: ignore[union-attr]
-                if not texts:
-                    chunks += batch.chunks[:]  # type: ignore[union-attr, arg-type]
-        if texts:
-            return CreateChatCompletionResponse(completion_json=texts[0])
-        return CreateChatCompletionResponse(completion=fold_chat(chunks))
+        batch = cast(StreamChatCompletionResponse, await self._only(ask, call))
+        if batch.chunks_json:
+            return CreateChatCompletionResponse(completion_json=batch.chunks_json[0])
+        return CreateChatCompletionResponse(completion=fold_chat(batch.chunks))
 
     def StreamChatCompletion(self, request: StreamChatCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:
         """Answers a conversation piece by piece."""
@@ -71,12 +64,9 @@ class CompletionService:
     async def CreateTextCompletion(self, request: CreateTextCompletionRequest, call: Call) -> CreateTextCompletionResponse:
         """Continues a text."""
         check_text(request.text)
-        chunks: list[TextCompletion] = []
         ask = Ask(Operation.TEXT, request.text, request.text.model, streamed=False, request_id=call.request_id)
-        async with aclosing(self._stream(ask, call)) as batches:
-            async for batch in batches:
-                chunks.extend(cast(StreamTextCompletionResponse, batch).chunks)
-        return CreateTextCompletionResponse(completion=fold_text(chunks))
+        batch = cast(StreamTextCompletionResponse, await self._only(ask, call))
+        return CreateTextCompletionResponse(completion=fold_text(batch.chunks))
 
     def StreamTextCompletion(self, request: StreamTextCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:
         """Continues a text piece by piece."""

@@ -54,6 +54,32 @@ async def test_a_fault_of_the_request_is_nobodys_chance(fault: Fault) -> None:
     assert second.asks == []
 
 
+async def whole_answer(*providers: Scripted) -> list[Batch]:
+    """All batches of an answer that is not streamed."""
+    ask = chat(streamed=False)
+    async with aclosing(Dispatcher(means(rows(*providers))).stream(ask, call())) as batches:
+        return [batch async for batch in batches]
+
+
+async def test_a_fault_at_the_end_of_a_whole_answer_is_another_ones_chance() -> None:
+    whole = [says("Hello", end="stop")]
+    first, second = Scripted(whole, ProviderError(Fault.CONNECTION, "Gone.")), Scripted(whole)
+    assert await whole_answer(first, second) == whole
+    assert (first.closed, len(second.asks)) == (1, 1)
+
+
+async def test_silence_after_a_whole_answer_is_its_end() -> None:
+    whole = [says("Hello", end="stop")]
+    first, second = Scripted(whole, silent=True), Scripted(whole)
+    assert await whole_answer(first, second) == whole
+    assert (first.closed, second.asks) == (1, [])
+
+
+async def test_who_gives_two_whole_answers_breaks_the_protocol() -> None:
+    whole = [says("Hello", end="stop")]
+    assert await whole_answer(Scripted([*whole, *whole]), Scripted(whole)) == whole
+
+
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.name)
 async def test_nobody_else_is_asked_after_the_first_batch(fault: Fault) -> None:
     first = Scripted(ANSWER[:1], ProviderError(fault, "Gone."))

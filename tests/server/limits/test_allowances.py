@@ -1,7 +1,10 @@
 """Quotas and budgets: what they refuse, what they count, and that they equal the rows."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -12,6 +15,7 @@ from server.limits.counters import Counters
 from server.limits.limits import Limits
 from server.limits.memory import MemoryCounters
 from server.limits.request import Request
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import BUDGET_EVENTS, BUDGETS
 from tests.server.limits.asking import ANN, BOB, CONFIGURED, admitted, ask, refusal
@@ -148,6 +152,45 @@ async def test_a_budget_that_only_tracks_refuses_nothing(limits: Limits, sqlite_
     await limits.refresh()
     assert len(await admitted([limits], ask(micros=10), 20)) == 20
     assert await held(limits, ask()) == [200]
+
+
+async def test_users_who_share_a_key_have_quotas_of_their_own(limits: Limits, sqlite_database: Database) -> None:
+    await add_quota(sqlite_database, 100, "user", "ann")
+    await add_quota(sqlite_database, 100, "user", "bob")
+    await limits.refresh()
+    bob = dataclasses.replace(ANN, user_id="bob")
+    assert await refusal(limits, ask(tokens=100)) is None
+    assert await refusal(limits, ask(bob, tokens=100)) is None
+    assert await refusal(limits, ask(bob, tokens=1)) is not None
+
+
+class _LateEnd:
+    """A database whose first reading ends late: what it saw is old by then."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._late = True
+        self.begun = asyncio.Event()
+
+    @asynccontextmanager
+    async def read(self, timeout_s: float | None = None) -> AsyncIterator[AsyncConnection]:
+        async with self._database.read(timeout_s) as connection:
+            yield connection
+            if self._late:
+                self._late = False
+                self.begun.set()
+                await asyncio.sleep(0.2)
+
+
+async def test_a_slow_look_does_not_undo_a_later_one(sqlite_database: Database, clock: TurnedClock) -> None:
+    slow = _LateEnd(sqlite_database)
+    limits = Limits(None, MemoryCounters(clock), cast(Database, slow), clock)
+    first = asyncio.create_task(limits.refresh())
+    await slow.begun.wait()
+    await add_quota(sqlite_database, 100)
+    await asyncio.gather(limits.refresh(), first)
+    assert await refusal(limits, ask(tokens=101)) is not None
+    await limits.close()
 
 
 async def test_a_changed_row_is_in_force_after_a_look(limits: Limits, sqlite_database: Database) -> None:

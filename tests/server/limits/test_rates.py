@@ -51,6 +51,22 @@ async def test_an_answer_tells_the_window_that_is_nearest_to_its_limit(clock: Tu
     assert (await limits.reserve(ask())).headers == (2, 1, START + 60)
 
 
+async def test_changed_rates_hold_for_those_who_asked_before(clock: TurnedClock) -> None:
+    limits = build(clock, requests_per_window=3)
+    await limits.reserve(ask())
+    limits.configure(RateLimitSettings(requests_per_window=1))
+    assert await refusal(limits, ask()) is not None
+    limits.configure(None)
+    assert await refusal(limits, ask()) is None
+
+
+async def test_a_request_of_more_tokens_than_a_window_takes_is_told_so_though_it_is_full(clock: TurnedClock) -> None:
+    scopes = [{"scope": "key", "tokens_per_window": 10}, {"scope": "global", "requests_per_window": 1}]
+    limits = build(clock, requests_per_window=1000, scopes=scopes)
+    await limits.reserve(ask())
+    assert "no more than 10 pass" in (await refused(limits, ask(tokens=50))).message
+
+
 async def test_a_refusal_says_when_to_come_back(clock: TurnedClock) -> None:
     limits = build(clock, requests_per_window=1)
     await limits.reserve(ask())
