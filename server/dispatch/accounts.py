@@ -6,12 +6,10 @@ closed when all is known, which is before the caller has the last of the answer.
 
 import asyncio
 import random
-import re
 from collections.abc import Coroutine, Sequence
 from decimal import Decimal
 
 import structlog
-from google.protobuf.message import Message
 
 from server.call import Call
 from server.clock import Clock
@@ -20,11 +18,12 @@ from server.dispatch.attempt import Attempt
 from server.dispatch.bodies import answer_text, request_text, told_text
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
+from server.dispatch.row_values import find_finish_reason, find_parameters, tell_attempts
 from server.dispatch.told import Told
 from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
 from server.ledger.cost import cost_micros
-from server.ledger.entry import Intent, Settlement, Status, Tried
+from server.ledger.entry import Intent, Settlement, Status
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
 from server.ledger.prices import Prices
@@ -37,15 +36,6 @@ from trunkline.v1.completion_service_pb2 import CreateImagesResponse
 ORIGIN = "x-trunkline-origin"
 """The metadata key by which the front tells the caller's address. Anybody may send it: it is noted, never relied on."""
 
-_PARAMETERS = frozenset(
-    {
-        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "presence_penalty", "frequency_penalty"),
-        *("seed", "reasoning_effort", "dimensions", "size", "quality"),
-    }
-)
-"""What of a request is in its row."""
-
-_FINISH_REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
 _MICROS = 1_000_000
 
 
@@ -219,7 +209,7 @@ class Account:
             streamed=ask.streamed,
             origin=origin if isinstance(origin, str) else call.context.peer(),
             message_count=len(request.messages) if isinstance(request, ChatCompletionRequest) else 0,
-            parameters=_parameters(request),
+            parameters=find_parameters(request),
             begin_time=self._begin_time,
             reserved_tokens=tokens,
             reserved_micros=micros,
@@ -235,7 +225,7 @@ class Account:
         if usage is not None:
             self._usage = usage
         if self._accounts.ledger is not None and getattr(batch, "finishing", False):
-            self._finish_reason = _finish_reason(batch) or self._finish_reason
+            self._finish_reason = find_finish_reason(batch) or self._finish_reason
         if isinstance(batch, CreateImagesResponse):
             self._images = len(batch.images.data)
             self._usage = Usage(
@@ -323,7 +313,7 @@ class Account:
             provider_model=attempt.target.model if attempt is not None else "",
             error_reason=reason,
             finish_reason=self._finish_reason,
-            attempts=_tried(self._failures, attempt),
+            attempts=tell_attempts(self._failures, attempt),
             usage=usage,
             cost_micros=cost,
             exact=exact,
@@ -349,36 +339,3 @@ class Account:
         if status is Status.COMPLETED:  # a provider that tells no usage
             return broken_usage(Billing.ESTIMATE, None, told_bytes, input_tokens)
         return broken_usage(policy, self._usage, told_bytes, input_tokens)
-
-
-def _parameters(request: Message) -> dict[str, object]:
-    parameters: dict[str, object] = {}
-    for field, value in request.ListFields():
-        if (name := field.name) in _PARAMETERS:
-            parameters[name] = value
-    return parameters
-
-
-def _finish_reason(batch: object) -> str:
-    """The last finish reason of a batch."""
-    for text in reversed(getattr(batch, "chunks_json", ())):
-        end = len(text)
-        while (at := text.rfind(b'"finish_reason"', 0, end)) >= 0:
-            if found := _FINISH_REASON.match(text, at):
-                return str(found[1].decode())
-            end = at
-    for chunk in reversed(getattr(batch, "chunks", ())):
-        for choice in chunk.choices:
-            if choice.finish_reason:
-                return str(choice.finish_reason)
-    return ""
-
-
-def _tried(failures: Sequence[Failure], attempt: Attempt | None) -> list[Tried]:
-    tried: list[Tried] = []
-    for failure in failures:
-        target, error = failure.target, failure.error
-        tried.append(Tried(target.settings.name, target.model, error.fault.error_type, error.status, failure.latency_s))
-    if attempt is not None:
-        tried.append(Tried(attempt.target.settings.name, attempt.target.model, latency_s=attempt.latency_s))
-    return tried

@@ -1,0 +1,53 @@
+"""What a completion's row says that has to be found in requests, batches and attempts."""
+
+import re
+from collections.abc import Sequence
+
+from google.protobuf.message import Message
+
+from server.dispatch.attempt import Attempt
+from server.dispatch.failure import Failure
+from server.ledger.entry import Tried
+
+_PARAMETERS = frozenset(
+    {
+        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "presence_penalty", "frequency_penalty"),
+        *("seed", "reasoning_effort", "dimensions", "size", "quality"),
+    }
+)
+_FINISH_REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
+
+
+def find_parameters(request: Message) -> dict[str, object]:
+    """What the request sets of what its row has."""
+    parameters: dict[str, object] = {}
+    for field, value in request.ListFields():
+        if (name := field.name) in _PARAMETERS:
+            parameters[name] = value
+    return parameters
+
+
+def find_finish_reason(batch: object) -> str:
+    """The last finish reason of a batch; empty where it has none."""
+    for text in reversed(getattr(batch, "chunks_json", ())):
+        end = len(text)
+        while (at := text.rfind(b'"finish_reason"', 0, end)) >= 0:
+            if found := _FINISH_REASON.match(text, at):
+                return str(found[1].decode())
+            end = at
+    for chunk in reversed(getattr(batch, "chunks", ())):
+        for choice in chunk.choices:
+            if choice.finish_reason:
+                return str(choice.finish_reason)
+    return ""
+
+
+def tell_attempts(failures: Sequence[Failure], attempt: Attempt | None) -> list[Tried]:
+    """All attempts, in order: those that failed, then the one that answered, or was left."""
+    tried: list[Tried] = []
+    for failure in failures:
+        target, error = failure.target, failure.error
+        tried.append(Tried(target.settings.name, target.model, error.fault.error_type, error.status, failure.latency_s))
+    if attempt is not None:
+        tried.append(Tried(attempt.target.settings.name, attempt.target.model, latency_s=attempt.latency_s))
+    return tried
