@@ -101,9 +101,6 @@ class Counters(Protocol):
             CountersError: as for every method here.
         """
 
-    async def claim(self, claims: Sequence[Claim]) -> int | None:
-        """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
-
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled.
 

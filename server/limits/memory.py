@@ -60,10 +60,6 @@ class MemoryCounters:
             left.append(claim.limit - cell.value if claim.limit > cell.value else 0)
         return Taken(None, (), tuple(left), tuple(marks))
 
-    async def claim(self, claims: Sequence[Claim]) -> int | None:
-        """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
-        return (await self.take(claims)).refused
-
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
         settled: list[int | None] = []

@@ -77,10 +77,6 @@ class RedisCounters:
 
         return _taken(await self._ask(ask, claims))
 
-    async def claim(self, claims: Sequence[Claim]) -> int | None:
-        """Claims all or nothing; gives the index of the first that did not fit, None: all fit."""
-        return (await self.take(claims)).refused
-
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
         settled = await self._ask(lambda number: ["change", [_change(change, number) for change in changes]])

@@ -1,10 +1,11 @@
 """Requests to limits, and what comes of many of them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from server.caller import COMPLETION, Caller
 from server.errors import GatewayError
+from server.limits.counters import Claim, Counters
 from server.limits.limits import Limits, Reservation
 from server.limits.request import Request
 
@@ -15,6 +16,11 @@ CONFIGURED = Caller("configured", frozenset({COMPLETION}))
 
 def ask(caller: Caller = ANN, tokens: int = 0, micros: int = 0, model: str = "gpt", endpoint: str = "") -> Request:
     return Request(caller, "chat", endpoint, model, tokens, micros)
+
+
+async def refused_at(counters: Counters, claims: Sequence[Claim]) -> int | None:
+    """The index of the first claim that did not fit; None: all fit."""
+    return (await counters.take(claims)).refused
 
 
 async def refusal(limits: Limits, request: Request) -> GatewayError | None:

@@ -17,7 +17,7 @@ from server.limits.counters import SLOTS, Claim, CountersError
 from server.limits.limits import Limits
 from server.limits.redis_counters import RedisCounters, build_redis
 from server.storage.database import Database
-from tests.server.limits.asking import admitted, ask, refusal
+from tests.server.limits.asking import admitted, ask, refusal, refused_at
 from tests.server.limits.conftest import PATIENT_S
 from tests.server.limits.rows import add_budget, add_quota, open_row, settle_row
 from tests.server.limits.turned_clock import START, TurnedClock
@@ -126,7 +126,7 @@ async def test_windows_go_by_the_servers_clock(redis_url: str, clock: TurnedCloc
     settings = RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S})
     counters = [RedisCounters(build_redis(settings), clock, PATIENT_S) for _ in range(2)]
     claim = Claim("w", 6, 10, window_s=86_400.0)
-    assert [await each.claim([claim]) for each in counters] == [None, 0]
+    assert [await refused_at(each, [claim]) for each in counters] == [None, 0]
     for each in counters:
         await each.close()
 
@@ -150,11 +150,11 @@ async def test_counters_and_rows_agree_when_all_is_done(four: list[Limits], sqli
 
 async def test_a_caller_that_leaves_keeps_nothing(redis_counters: RedisCounters) -> None:
     await redis_counters.adjust("a", 0)
-    leaving = asyncio.ensure_future(redis_counters.claim([Claim("a", 7, 10), Claim("w", 7, 10, window_s=60)]))
+    leaving = asyncio.ensure_future(refused_at(redis_counters, [Claim("a", 7, 10), Claim("w", 7, 10, window_s=60)]))
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
-    assert await redis_counters.claim([Claim("b", 1, 10)]) is None
+    assert await refused_at(redis_counters, [Claim("b", 1, 10)]) is None
     assert (await redis_counters.take([Claim("a", 9, 10), Claim("w", 9, 10, window_s=60)])).refused is None
 
 
@@ -163,7 +163,7 @@ async def test_old_counters_leave_redis_by_themselves(redis_url: str, redis_coun
     client = build_redis(RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S}))
     assert 0 < await client.pttl("{trunkline}:limits:s") <= 60_000
     assert await redis_counters.seed("s", 1, 0, taken.marks[0], 100)
-    await redis_counters.claim([Claim("w", 1, 10, window_s=60)])
+    await refused_at(redis_counters, [Claim("w", 1, 10, window_s=60)])
     assert 60_000 < await client.pttl("{trunkline}:limits:s") <= 100_000
     assert 60_000 + 60_000 / SLOTS < await client.pttl("{trunkline}:limits:w") <= 120_000
     await client.aclose()
@@ -180,15 +180,15 @@ async def test_a_redis_out_of_reach_is_told_once_and_left_alone(
     told: list[bool] = []
     counters.on_trouble, counters.failures = told.append, 0
     process.send_signal(number)
-    outcomes = await asyncio.gather(*(counters.claim([claim]) for _ in range(100)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(refused_at(counters, [claim]) for _ in range(100)), return_exceptions=True)
     assert all(isinstance(outcome, CountersError) for outcome in outcomes)
     for _ in range(100):
         with pytest.raises(CountersError):
-            await counters.claim([claim])
+            await refused_at(counters, [claim])
     assert (told, counters.failures) == ([True], 1)
     clock.time += 1.5
     with pytest.raises(CountersError):
-        await counters.claim([claim])
+        await refused_at(counters, [claim])
     assert (told, counters.failures) == ([True], 2)
     await counters.close()
 
@@ -203,11 +203,11 @@ async def test_a_redis_that_is_back_is_used_again(
     counters.on_trouble = told.append
     process.send_signal(signal.SIGSTOP)
     with pytest.raises(CountersError):
-        await counters.claim([Claim("a", 1, 10)])
+        await refused_at(counters, [Claim("a", 1, 10)])
     process.send_signal(signal.SIGCONT)
     while told[-1]:  # each try is a turn of the clock
         clock.time += 1.5
-        await asyncio.gather(counters.claim([Claim("b", 1, 100)]), return_exceptions=True)
+        await asyncio.gather(refused_at(counters, [Claim("b", 1, 100)]), return_exceptions=True)
     assert told == [True, False]
     await counters.close()
 
@@ -219,7 +219,7 @@ async def test_what_a_busy_loop_is_late_to_hear_of_is_claimed_once(
     counters, patient = connect(url, clock, 0.05), connect(url, clock)
     await warm(counters, clock)
     process.send_signal(signal.SIGSTOP)
-    claiming = asyncio.ensure_future(counters.claim([Claim("a", 1, 10)]))
+    claiming = asyncio.ensure_future(refused_at(counters, [Claim("a", 1, 10)]))
     for _ in range(8):
         await asyncio.sleep(0)
         time.sleep(0.03)  # noqa: ASYNC251  # the loop is busy
