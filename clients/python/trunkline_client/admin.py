@@ -4,6 +4,7 @@ Needs a key with the permission `admin`.
 """
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Unpack
 
 from trunkline.v1.admin_service_pb2 import (
     ConfigStatus,
@@ -14,7 +15,7 @@ from trunkline.v1.admin_service_pb2 import (
     ListFaultsRequest,
 )
 from trunkline_client.api_keys import ApiKeys, AsyncApiKeys
-from trunkline_client.calls import Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.calls import Options
 from trunkline_client.limits import AsyncLimits, Limits
 from trunkline_client.prices import AsyncPrices, Prices
 from trunkline_client.tenants import AsyncTenants, Tenants
@@ -42,44 +43,28 @@ class AsyncAdmin(AsyncTenants, AsyncApiKeys, AsyncLimits, AsyncPrices):
     'faults/game-day'
     """
 
-    async def get_config_status(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ConfigStatus:
+    async def get_config_status(self, **options: Unpack[Options]) -> ConfigStatus:
         """Tells which configuration is in force, and since when.
 
         Raises:
             TrunklineError: the call failed.
         """
         request = GetConfigStatusRequest()
-        response, _ = await ask(self._stub.GetConfigStatus, request, self._defaults, timeout_s, metadata)
-        return response.config_status
+        return (await self._ask(self._stub.GetConfigStatus, request, options)).config_status
 
-    async def list_faults(
-        self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[Fault]:
+    def list_faults(self, *, page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[Fault]:
         """Lists the faults that providers are made to have, getting page after page as they are needed.
 
         Args:
             page_size: the most faults in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: ask(
-                self._stub.ListFaults,
-                ListFaultsRequest(page_size=page_size, page_token=token),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            for fault in page.faults:
-                yield fault
+        request = ListFaultsRequest(page_size=page_size)
+        return self._all(self._stub.ListFaults, request, lambda page: page.faults, options)
 
-    async def create_fault(
-        self, fault: Fault, *, fault_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Fault:
+    async def create_fault(self, fault: Fault, *, fault_id: str = "", **options: Unpack[Options]) -> Fault:
         """Makes a fault, in the gateway's process that answers.
 
         Args:
@@ -93,50 +78,35 @@ class AsyncAdmin(AsyncTenants, AsyncApiKeys, AsyncLimits, AsyncPrices):
             TrunklineError: the call failed; `InvalidRequestError` with the field at fault.
         """
         request = CreateFaultRequest(fault=fault, fault_id=fault_id)
-        response, _ = await ask(self._stub.CreateFault, request, self._defaults, timeout_s, metadata)
-        return response.fault
+        return (await self._ask(self._stub.CreateFault, request, options)).fault
 
-    async def delete_fault(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    async def delete_fault(self, name: str, **options: Unpack[Options]) -> None:
         """Ends a fault, `faults/{fault}`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is no such fault.
         """
-        request = DeleteFaultRequest(name=name)
-        await ask(self._stub.DeleteFault, request, self._defaults, timeout_s, metadata)
+        await self._ask(self._stub.DeleteFault, DeleteFaultRequest(name=name), options)
 
 
 class Admin(Tenants, ApiKeys, Limits, Prices):
     """What operators do, from threads. As `AsyncAdmin`."""
 
-    def get_config_status(self, *, timeout_s: float | None = None, metadata: Metadata = ()) -> ConfigStatus:
+    def get_config_status(self, **options: Unpack[Options]) -> ConfigStatus:
         """Tells which configuration is in force, and since when."""
         request = GetConfigStatusRequest()
-        response, _ = ask_sync(self._stub.GetConfigStatus, request, self._defaults, timeout_s, metadata)
-        return response.config_status
+        return self._ask(self._stub.GetConfigStatus, request, options).config_status
 
-    def list_faults(self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()) -> Iterator[Fault]:
+    def list_faults(self, *, page_size: int = 0, **options: Unpack[Options]) -> Iterator[Fault]:
         """Lists the faults that providers are made to have."""
-        for page in pages_sync(
-            lambda token: ask_sync(
-                self._stub.ListFaults,
-                ListFaultsRequest(page_size=page_size, page_token=token),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.faults
+        request = ListFaultsRequest(page_size=page_size)
+        return self._all(self._stub.ListFaults, request, lambda page: page.faults, options)
 
-    def create_fault(
-        self, fault: Fault, *, fault_id: str = "", timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Fault:
+    def create_fault(self, fault: Fault, *, fault_id: str = "", **options: Unpack[Options]) -> Fault:
         """Makes a fault, in the gateway's process that answers."""
         request = CreateFaultRequest(fault=fault, fault_id=fault_id)
-        response, _ = ask_sync(self._stub.CreateFault, request, self._defaults, timeout_s, metadata)
-        return response.fault
+        return self._ask(self._stub.CreateFault, request, options).fault
 
-    def delete_fault(self, name: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_fault(self, name: str, **options: Unpack[Options]) -> None:
         """Ends a fault, `faults/{fault}`."""
-        request = DeleteFaultRequest(name=name)
-        ask_sync(self._stub.DeleteFault, request, self._defaults, timeout_s, metadata)
+        self._ask(self._stub.DeleteFault, DeleteFaultRequest(name=name), options)

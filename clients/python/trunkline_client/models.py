@@ -1,6 +1,7 @@
 """The models that can be asked for."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Unpack
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -22,10 +23,10 @@ from trunkline.v1.models_service_pb2 import (
     UpdateModelSelectionRequest,
 )
 from trunkline.v1.models_service_pb2_grpc import ModelsServiceStub
-from trunkline_client.calls import CallDefaults, Metadata, ask, ask_sync, pages, pages_sync
+from trunkline_client.calls import AsyncCalls, CallDefaults, Calls, Options
 
 
-class AsyncModels:
+class AsyncModels(AsyncCalls):
     """Tells which models there are.
 
     >>> from trunkline.v1.models_service_pb2 import ModelSelection
@@ -63,85 +64,53 @@ class AsyncModels:
     """
 
     def __init__(self, channel: grpc.aio.Channel, defaults: CallDefaults) -> None:
+        super().__init__(defaults)
         self._stub = ModelsServiceStub(channel)
-        self._defaults = defaults
 
-    async def list_models(
-        self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[Model]:
+    def list_models(self, *, page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[Model]:
         """Lists the models by name, getting page after page as they are needed.
 
         Args:
             page_size: the most models in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed.
         """
-        async for page in pages(
-            lambda token: ask(
-                self._stub.ListModels,
-                ListModelsRequest(page_size=page_size, page_token=token),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            for model in page.models:
-                yield model
+        request = ListModelsRequest(page_size=page_size)
+        return self._all(self._stub.ListModels, request, lambda page: page.models, options)
 
-    async def get_model(self, model_id: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Model:
+    async def get_model(self, model_id: str, **options: Unpack[Options]) -> Model:
         """Gets one model by the name that a caller asks for.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is no such model.
         """
         request = GetModelRequest(name=f"models/{model_id}")
-        response, _ = await ask(self._stub.GetModel, request, self._defaults, timeout_s, metadata)
-        return response.model
+        return (await self._ask(self._stub.GetModel, request, options)).model
 
-    async def list_provider_models(
-        self, provider: str, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> AsyncIterator[Model]:
+    def list_provider_models(self, provider: str, *, page_size: int = 0, **options: Unpack[Options]) -> AsyncIterator[Model]:
         """Lists all models of one provider by its names for them, getting page after page as they are needed.
 
         Args:
             provider: its name in the gateway's configuration.
             page_size: the most models in a page. 0: the gateway's default.
-            timeout_s: from each page's call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: a call failed; `NotFoundError` where there is no such provider.
         """
-        async for page in pages(
-            lambda token: ask(
-                self._stub.ListProviderModels,
-                ListProviderModelsRequest(parent=_provider(provider), page_size=page_size, page_token=token),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            for model in page.models:
-                yield model
+        request = ListProviderModelsRequest(parent=_provider(provider), page_size=page_size)
+        return self._all(self._stub.ListProviderModels, request, lambda page: page.models, options)
 
-    async def get_provider_model(
-        self, provider: str, model: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Model:
+    async def get_provider_model(self, provider: str, model: str, **options: Unpack[Options]) -> Model:
         """Gets one model of one provider, by the provider's name for it.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is no such provider or model.
         """
         request = GetProviderModelRequest(name=f"{_provider(provider)}/models/{model}")
-        response, _ = await ask(self._stub.GetProviderModel, request, self._defaults, timeout_s, metadata)
-        return response.model
+        return (await self._ask(self._stub.GetProviderModel, request, options)).model
 
-    async def refresh_provider_models(
-        self, provider: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> RefreshProviderModelsResponse:
+    async def refresh_provider_models(self, provider: str, **options: Unpack[Options]) -> RefreshProviderModelsResponse:
         """Has the gateway ask a provider for its models anew. Needs a key with the permission `admin`.
 
         Returns:
@@ -151,29 +120,19 @@ class AsyncModels:
             TrunklineError: the call failed; `NotFoundError` where there is no such provider.
         """
         request = RefreshProviderModelsRequest(name=_provider(provider))
-        response, _ = await ask(self._stub.RefreshProviderModels, request, self._defaults, timeout_s, metadata)
-        return response
+        return await self._ask(self._stub.RefreshProviderModels, request, options)
 
-    async def get_model_selection(
-        self, provider: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> ModelSelection:
+    async def get_model_selection(self, provider: str, **options: Unpack[Options]) -> ModelSelection:
         """Gets what is selected for a provider.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is no such provider, or no selection.
         """
         request = GetModelSelectionRequest(name=_selection(provider))
-        response, _ = await ask(self._stub.GetModelSelection, request, self._defaults, timeout_s, metadata)
-        return response.model_selection
+        return (await self._ask(self._stub.GetModelSelection, request, options)).model_selection
 
     async def update_model_selection(
-        self,
-        selection: ModelSelection,
-        *,
-        provider: str = "",
-        update_mask: Sequence[str] = (),
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+        self, selection: ModelSelection, *, provider: str = "", update_mask: Sequence[str] = (), **options: Unpack[Options]
     ) -> ModelSelection:
         """Selects a model of a provider. Needs a key with the permission `admin`.
 
@@ -181,34 +140,23 @@ class AsyncModels:
             selection: what to select.
             provider: for which; empty: the one that `selection.name` names.
             update_mask: the fields to set; the others stay. Empty: all.
-            timeout_s: from the call to its deadline. None: the client's.
-            metadata: sent along, in addition to the client's.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is no such provider.
         """
         request = _update(selection, provider, update_mask)
-        response, _ = await ask(self._stub.UpdateModelSelection, request, self._defaults, timeout_s, metadata)
-        return response.model_selection
+        return (await self._ask(self._stub.UpdateModelSelection, request, options)).model_selection
 
-    async def delete_model_selection(
-        self, provider: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> None:
+    async def delete_model_selection(self, provider: str, **options: Unpack[Options]) -> None:
         """Takes a provider's selection back. Needs a key with the permission `admin`.
 
         Raises:
             TrunklineError: the call failed; `NotFoundError` where there is no such provider.
         """
-        request = DeleteModelSelectionRequest(name=_selection(provider))
-        await ask(self._stub.DeleteModelSelection, request, self._defaults, timeout_s, metadata)
+        await self._ask(self._stub.DeleteModelSelection, DeleteModelSelectionRequest(name=_selection(provider)), options)
 
     async def explain_route(
-        self,
-        model: str,
-        operation: Operation = Operation.OPERATION_CHAT,
-        *,
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+        self, model: str, operation: Operation = Operation.OPERATION_CHAT, **options: Unpack[Options]
     ) -> ExplainRouteResponse:
         """Tells where a request for a model would go now, in which order, and why not elsewhere.
 
@@ -216,11 +164,10 @@ class AsyncModels:
             TrunklineError: the call failed; `NotFoundError` where nobody serves the model.
         """
         request = ExplainRouteRequest(model=model, operation=operation)
-        response, _ = await ask(self._stub.ExplainRoute, request, self._defaults, timeout_s, metadata)
-        return response
+        return await self._ask(self._stub.ExplainRoute, request, options)
 
 
-class Models:
+class Models(Calls):
     """Tells which models there are, to threads. As `AsyncModels`.
 
     >>> from trunkline_client import Client
@@ -230,98 +177,56 @@ class Models:
     """
 
     def __init__(self, channel: grpc.Channel, defaults: CallDefaults) -> None:
+        super().__init__(defaults)
         self._stub = ModelsServiceStub(channel)
-        self._defaults = defaults
 
-    def list_models(self, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()) -> Iterator[Model]:
+    def list_models(self, *, page_size: int = 0, **options: Unpack[Options]) -> Iterator[Model]:
         """Lists the models by name."""
-        for page in pages_sync(
-            lambda token: ask_sync(
-                self._stub.ListModels,
-                ListModelsRequest(page_size=page_size, page_token=token),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.models
+        request = ListModelsRequest(page_size=page_size)
+        return self._all(self._stub.ListModels, request, lambda page: page.models, options)
 
-    def get_model(self, model_id: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> Model:
+    def get_model(self, model_id: str, **options: Unpack[Options]) -> Model:
         """Gets one model by the name that a caller asks for."""
         request = GetModelRequest(name=f"models/{model_id}")
-        response, _ = ask_sync(self._stub.GetModel, request, self._defaults, timeout_s, metadata)
-        return response.model
+        return self._ask(self._stub.GetModel, request, options).model
 
-    def list_provider_models(
-        self, provider: str, *, page_size: int = 0, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Iterator[Model]:
+    def list_provider_models(self, provider: str, *, page_size: int = 0, **options: Unpack[Options]) -> Iterator[Model]:
         """Lists all models of one provider by its names for them."""
-        for page in pages_sync(
-            lambda token: ask_sync(
-                self._stub.ListProviderModels,
-                ListProviderModelsRequest(parent=_provider(provider), page_size=page_size, page_token=token),
-                self._defaults,
-                timeout_s,
-                metadata,
-            )
-        ):
-            yield from page.models
+        request = ListProviderModelsRequest(parent=_provider(provider), page_size=page_size)
+        return self._all(self._stub.ListProviderModels, request, lambda page: page.models, options)
 
-    def get_provider_model(
-        self, provider: str, model: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> Model:
+    def get_provider_model(self, provider: str, model: str, **options: Unpack[Options]) -> Model:
         """Gets one model of one provider, by the provider's name for it."""
         request = GetProviderModelRequest(name=f"{_provider(provider)}/models/{model}")
-        response, _ = ask_sync(self._stub.GetProviderModel, request, self._defaults, timeout_s, metadata)
-        return response.model
+        return self._ask(self._stub.GetProviderModel, request, options).model
 
-    def refresh_provider_models(
-        self, provider: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> RefreshProviderModelsResponse:
+    def refresh_provider_models(self, provider: str, **options: Unpack[Options]) -> RefreshProviderModelsResponse:
         """Has the gateway ask a provider for its models anew."""
         request = RefreshProviderModelsRequest(name=_provider(provider))
-        response, _ = ask_sync(self._stub.RefreshProviderModels, request, self._defaults, timeout_s, metadata)
-        return response
+        return self._ask(self._stub.RefreshProviderModels, request, options)
 
-    def get_model_selection(
-        self, provider: str, *, timeout_s: float | None = None, metadata: Metadata = ()
-    ) -> ModelSelection:
+    def get_model_selection(self, provider: str, **options: Unpack[Options]) -> ModelSelection:
         """Gets what is selected for a provider."""
         request = GetModelSelectionRequest(name=_selection(provider))
-        response, _ = ask_sync(self._stub.GetModelSelection, request, self._defaults, timeout_s, metadata)
-        return response.model_selection
+        return self._ask(self._stub.GetModelSelection, request, options).model_selection
 
     def update_model_selection(
-        self,
-        selection: ModelSelection,
-        *,
-        provider: str = "",
-        update_mask: Sequence[str] = (),
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+        self, selection: ModelSelection, *, provider: str = "", update_mask: Sequence[str] = (), **options: Unpack[Options]
     ) -> ModelSelection:
         """Selects a model of a provider."""
         request = _update(selection, provider, update_mask)
-        response, _ = ask_sync(self._stub.UpdateModelSelection, request, self._defaults, timeout_s, metadata)
-        return response.model_selection
+        return self._ask(self._stub.UpdateModelSelection, request, options).model_selection
 
-    def delete_model_selection(self, provider: str, *, timeout_s: float | None = None, metadata: Metadata = ()) -> None:
+    def delete_model_selection(self, provider: str, **options: Unpack[Options]) -> None:
         """Takes a provider's selection back."""
-        request = DeleteModelSelectionRequest(name=_selection(provider))
-        ask_sync(self._stub.DeleteModelSelection, request, self._defaults, timeout_s, metadata)
+        self._ask(self._stub.DeleteModelSelection, DeleteModelSelectionRequest(name=_selection(provider)), options)
 
     def explain_route(
-        self,
-        model: str,
-        operation: Operation = Operation.OPERATION_CHAT,
-        *,
-        timeout_s: float | None = None,
-        metadata: Metadata = (),
+        self, model: str, operation: Operation = Operation.OPERATION_CHAT, **options: Unpack[Options]
     ) -> ExplainRouteResponse:
         """Tells where a request for a model would go now. As `AsyncModels.explain_route`."""
         request = ExplainRouteRequest(model=model, operation=operation)
-        response, _ = ask_sync(self._stub.ExplainRoute, request, self._defaults, timeout_s, metadata)
-        return response
+        return self._ask(self._stub.ExplainRoute, request, options)
 
 
 def _provider(provider: str) -> str:
