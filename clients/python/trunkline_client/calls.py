@@ -3,7 +3,7 @@
 Every sub-client makes its calls through here, so that deadlines, keys and errors are the same everywhere.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar
 
@@ -161,24 +161,6 @@ class Page(Protocol):
 P = TypeVar("P", bound=Page)
 
 
-async def pages(get_page: Callable[[str], Awaitable[tuple[P, object]]]) -> AsyncIterator[P]:
-    """Gets page after page, each when it is asked for."""
-    page, _ = await get_page("")
-    yield page
-    while page.next_page_token:
-        page, _ = await get_page(page.next_page_token)
-        yield page
-
-
-def pages_sync(get_page: Callable[[str], tuple[P, object]]) -> Iterator[P]:
-    """Gets page after page, each when it is asked for."""
-    page, _ = get_page("")
-    yield page
-    while page.next_page_token:
-        page, _ = get_page(page.next_page_token)
-        yield page
-
-
 class Options(TypedDict, total=False):
     """How a call is made.
 
@@ -209,10 +191,14 @@ class AsyncCalls:
         options: Options,
     ) -> AsyncIterator[T]:
         """What `of` finds in page after page, each got when it is needed."""
-        how = _how(**options)
-        async for page in pages(lambda token: ask(method, _at(request, token), self._defaults, *how)):
+        how, token = _how(**options), ""
+        while True:
+            page, _ = await ask(method, _at(request, token), self._defaults, *how)
             for each in of(page):
                 yield each
+            token = page.next_page_token
+            if not token:
+                return
 
 
 class Calls:
@@ -233,9 +219,13 @@ class Calls:
         options: Options,
     ) -> Iterator[T]:
         """What `of` finds in page after page, each got when it is needed."""
-        how = _how(**options)
-        for page in pages_sync(lambda token: ask_sync(method, _at(request, token), self._defaults, *how)):
+        how, token = _how(**options), ""
+        while True:
+            page, _ = ask_sync(method, _at(request, token), self._defaults, *how)
             yield from of(page)
+            token = page.next_page_token
+            if not token:
+                return
 
 
 def _how(timeout_s: float | None = None, metadata: Metadata = ()) -> tuple[float | None, Metadata]:
