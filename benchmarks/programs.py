@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -48,15 +48,18 @@ def provider() -> Program:
 
 def floor(provider_port: int) -> Program:
     """Returns the REST floor."""
-    (port,) = free_ports(1)
-    command = _module("benchmarks.floor", "--port", str(port), "--provider", _url(provider_port))
-    return Program(FLOOR, command, port, environment=_PYTHON_PATH)
+    return _floor(FLOOR, "benchmarks.floor", provider_port)
 
 
 def lower_floor(provider_port: int) -> Program:
     """Returns the REST floor that has the gateway's connections to the provider."""
-    program = floor(provider_port)
-    return replace(program, name=LOWER_FLOOR, command=(*program.command, "--own-connections"))
+    return _floor(LOWER_FLOOR, "benchmarks.lower_floor", provider_port)
+
+
+def _floor(name: str, module: str, provider_port: int) -> Program:
+    (port,) = free_ports(1)
+    command = _module(module, "--port", str(port), "--provider", _url(provider_port))
+    return Program(name, command, port, environment=_PYTHON_PATH)
 
 
 def floor_grpc(provider_port: int) -> Program:
