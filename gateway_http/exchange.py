@@ -133,22 +133,17 @@ class Exchange:
 
     def proxy_info(self, facts: CallFacts) -> bytes:
         """Who answered, at which attempt, and after how many seconds, as JSON text."""
-        told = dict(facts.metadata)
         info: Json = {
-            "provider": told.get("trunkline-provider", ""),
-            "attempt_number": _number(told.get("trunkline-attempts")) or 0,
+            "provider": facts.provider,
+            "attempt_number": facts.attempts,
             "response_time": round(time.monotonic() - self._start, 6),
             "request_id": self.request_id,
         }
-        if "trunkline-chaos" in told:
-            info["chaos"] = told["trunkline-chaos"]
-        if (recovered_at := _number(told.get("trunkline-recovered-at"))) is not None:
+        if chaos := facts.chaos:
+            info["chaos"] = chaos
+        if (recovered_at := facts.recovered_at) is not None:
             info["recovered_at"] = recovered_at
         return orjson.dumps(info)
-
-
-def _number(told: str | bytes | None) -> int | None:
-    return int(told) if isinstance(told, str) and told.isdecimal() else None
 
 
 def with_proxy_info(text: bytes, info: bytes) -> bytes:

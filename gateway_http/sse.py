@@ -83,8 +83,10 @@ class EventWriter:
 
     def write(self, data: bytes) -> Awaitable[None] | None:
         """Writes events; gives what to wait for where the caller reads slowly."""
+        if not self._push(data):
+            return self._send(data)
         self._turns = 0
-        return None if self._push(data) else self._send(data)
+        return None
 
     async def end(self, data: bytes) -> None:
         """Writes the last events."""

@@ -193,7 +193,7 @@ class Account:
         )
 
     def intent(self, tokens: int, micros: int) -> Intent:
-        """What is about to be done."""
+        """Names the completion, and tells what is about to be done."""
         ask, call = self._ask, self._call
         request, caller = ask.request, call.caller
         origin = call.metadata.get(ORIGIN)

@@ -8,7 +8,7 @@ from server.dispatch.reading_on import ReadingOn
 from server.dispatch.router import Target
 from server.dispatch.watchdog import Watch, Watchdog
 from server.providers.base import Ask, Batch
-from server.providers.errors import Fault, ProviderError
+from server.providers.errors import ProviderError
 
 FIRST_CHUNK_S = 120.0
 """How long a stream's first chunk may take where the row does not say."""
@@ -44,7 +44,6 @@ class Attempt:
         "_end_time",
         "_life",
         "_open",
-        "_read",
         "_streamed",
         "_tried",
         "_watchdog",
@@ -80,7 +79,6 @@ class Attempt:
         self._batches = batches
         self._open = True
         self._streamed = ask.streamed
-        self._read = False
         self._tried = target.state.begin()
 
     @property
@@ -90,38 +88,35 @@ class Attempt:
         return end_time - self._begin_time
 
     async def begin(self) -> None:
-        """Waits for the first batch.
+        """Waits for the first batch. What is not streamed is read to its end then: when the caller has it, nothing can fail.
 
         Raises:
             ProviderError: the provider failed before it.
         """
         self.batch = await self.next()
         self.target.state.first_chunk(self._tried, self._clock.monotonic() - self._begin_time)
+        if not self._streamed:
+            await self.next()
 
     async def next(self) -> Batch | None:
         """The next batch; None after the answer's proper end.
 
-        What is not streamed is read to its end with its only batch: when the caller gets that, nothing can fail any more.
-
         Raises:
             ProviderError: the provider failed, or its answer ended before it was whole.
         """
+        if not self._open:
+            return None
         life, watchdog = self._life, self._watchdog
+        watchdog.longest_s = life.patience_s
         try:
-            if self._read:
+            try:
+                with watchdog:
+                    batch = await self._batches.__anext__()
+            except StopAsyncIteration:
                 life.end()
             else:
-                watchdog.longest_s = life.patience_s
-                try:
-                    with watchdog:
-                        batch = await self._batches.__anext__()
-                except StopAsyncIteration:
-                    life.end()
-                else:
-                    life.batch(batch)
-                    if not self._streamed:
-                        await self._read_end()
-                    return batch
+                life.batch(batch)
+                return batch
         except ProviderError as error:
             if life.fail(error):
                 if self._ends():
@@ -130,20 +125,6 @@ class Attempt:
         if self._ends():
             self.target.state.succeeded(self._tried, self._begin_time + self.latency_s)
         return None
-
-    async def _read_end(self) -> None:
-        """Reads what is not streamed to its end; silence there is forgiven, see `Life`."""
-        self._read = True
-        self._watchdog.longest_s = self._life.patience_s
-        try:
-            with self._watchdog:
-                another = await anext(self._batches, None)
-        except ProviderError as error:
-            if error.fault is not Fault.TIMEOUT:
-                raise
-        else:
-            if another is not None:
-                raise ProviderError(Fault.PROTOCOL, "The provider answers twice.")
 
     async def close(self) -> None:
         """Ends it: closes the provider's connection where the answer has not ended."""

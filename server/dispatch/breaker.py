@@ -104,20 +104,16 @@ class Breaker:
         Returns:
             Whether that closed it.
         """
-        if not tried.probe:
-            if self._since is None:
-                self._failed = 0
-            return False
         self._ends(tried)
         if self._since is None:
             self._failed = 0
-            return False
-        self._proven += 1
-        if self._proven < self._proofs:
-            return False
-        self._since = None
-        self._proven = self._failed = 0
-        return True
+        elif tried.probe:
+            self._proven += 1
+            if self._proven >= self._proofs:
+                self._since = None
+                self._proven = self._failed = 0
+                return True
+        return False
 
     def failed(self, tried: Try, now: float) -> None:
         """A try failed in a way that counts. While the breaker is open, one that began before it was tells nothing new."""

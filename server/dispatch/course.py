@@ -250,7 +250,7 @@ class Course:
             GatewayError: DEADLINE_EXCEEDED when it could not answer in that time.
         """
         left_s = self.time_left_s()
-        if left_s is not None and self.failures and not self._quick_enough(target):
+        if left_s is not None and not self._quick_enough(target):
             raise GatewayError(
                 ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED,
                 "The time that is left before the deadline is too short for another attempt.",
@@ -304,7 +304,7 @@ class Course:
             standing = target.state.standing(now)
             if standing is Standing.FULL or (standing is Standing.OPEN and (self.attempts or target.state.full)):
                 continue
-            if standing is Standing.OPEN or (self.failures and not self._quick_enough(target)):
+            if standing is Standing.OPEN or not self._quick_enough(target):
                 rank = 2
             elif standing > Standing.DEGRADED:
                 rank = 1
@@ -315,8 +315,8 @@ class Course:
         return None if chosen is None else self._pending.pop(chosen)
 
     def _quick_enough(self, target: Target) -> bool:
-        """Whether a target could answer in what time is left. Not to be asked of a request's first one, which may try."""
-        left_s = self._call.context.time_remaining()
+        """Whether a target could answer in what time is left; a request's first one may try in any case."""
+        left_s = self._call.context.time_remaining() if self.failures else None
         return left_s is None or left_s >= (target.state.time_to_first_chunk(_FASTEST) or 0.0)
 
     def _others(self) -> bool:

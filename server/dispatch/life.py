@@ -56,7 +56,13 @@ class Life:
         self.patience_s = first_chunk_s
 
     def batch(self, batch: Batch) -> None:
-        """A batch came."""
+        """A batch came.
+
+        Raises:
+            ProviderError: PROTOCOL, because it follows a whole answer.
+        """
+        if not self._streamed and self.phase is Phase.FINISHED:
+            raise ProviderError(Fault.PROTOCOL, "The provider answers twice.")
         if self._streamed and isinstance(batch, _STREAMED):
             if self.phase is not Phase.FINISHED and not batch.finishing:
                 self.phase, self.patience_s = Phase.ANSWERING, self._idle_s

@@ -151,10 +151,7 @@ class TargetState:
         """An attempt ended as it should."""
         self.in_flight -= 1
         closed = self.breaker.succeeded(tried)
-        if self._failure_share:
-            self._count(0.0, now)
-        else:
-            self._tries += 1
+        self._count(0.0, now)
         if closed:
             self._failure_share = 0.0  # proven
         if self._limit < _NO_LIMIT:  # a little more for each round of attempts without trouble

@@ -7,7 +7,7 @@ they are priced, so that nothing is paid twice; parts told larger than their who
 from decimal import Context, Decimal
 
 from server.ledger.price import ATOMS, AtomRates, Price, to_atoms
-from server.ledger.told import NOTHING_TOLD, ToldUsage, charged, read_told, told_units
+from server.ledger.told import ToldUsage, charged, read_told, told_units
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import ImageUsage
 
@@ -35,10 +35,8 @@ def cost_micros(
     """
     if price is None:
         return None
-    told, micros = NOTHING_TOLD, None
-    if usage.extra_json:
-        told = read_told(usage.extra_json)
-        micros = charged(price.told, told)
+    told = read_told(usage.extra_json)
+    micros = charged(price.told, told)
     atoms = _by_price(usage, price, told, image_count) if micros is None else to_atoms(micros)
     if atoms is None:
         return None
@@ -57,7 +55,7 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
     input_tokens, output_tokens = max(usage.input_tokens, 0), max(usage.output_tokens, 0)
     if not usage.HasField("output_tokens"):
         output_tokens = max(usage.total_tokens - input_tokens, 0)
-    units = None if told is NOTHING_TOLD else told_units(price.told, told)
+    units = told_units(price.told, told)
     if units is not None:
         input_tokens, output_tokens = units.input_tokens, units.output_tokens
     elif not usage.HasField("input_tokens") and not _needs_no_tokens(price, image_count):

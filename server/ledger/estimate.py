@@ -96,19 +96,20 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     """
     if price is None:
         return None
-    rates = price.rates_of(estimated.input_tokens)
-    dollars, dearest_output, output_tokens = price.request, rates.dearest_output, estimated.output_tokens
-    if estimated.image_count:
-        dearest_output = rates.dearest_image
-        if price.image is not None:
-            dollars += price.image * estimated.image_count
-            output_tokens = 0
+    rates = price.rates_of(estimated.input_tokens).atoms
+    dollars = price.request
+    output_tokens = estimated.output_tokens
+    if estimated.image_count and price.image is not None:
+        dollars += price.image * estimated.image_count
+        output_tokens = 0
     atoms = to_atoms(dollars * _MICROS) if dollars else 0
-    for tokens, rate in ((estimated.input_tokens, rates.dearest_input), (output_tokens, dearest_output)):
+    of_output = rates.output_image if estimated.image_count else rates.reasoning
+    parts = (estimated.input_tokens, rates.input, rates.cache_write), (output_tokens, rates.output, of_output)
+    for tokens, usual, other in parts:
         if tokens > 0:
-            if rate is None:
+            if other is None:
                 return None
-            atoms += rate * tokens
+            atoms += (other if usual is None or other > usual else usual) * tokens
     return min(-(-atoms // ATOMS), MOST_MICROS)
 
 

@@ -90,7 +90,7 @@ class Journal:
         """
         side = self._taking
         self._write(side, INTENT, row)
-        side.group.intents[str(row[0])] = row
+        side.group.begin(row)
         return side.rows
 
     def end(self, row: Row) -> int:

@@ -69,8 +69,7 @@ class Journalled:
             self._note(error)
             await self._begin_directly(row)
         else:
-            if rows == 1 or rows == self._settings.journal_rows:
-                self._want(rows)
+            self._want(rows)
             if self._failing:  # a settlement may have room yet where an intent has none
                 self._failing = False
                 structlog.get_logger("trunkline.ledger").info("journal_mended")
@@ -90,8 +89,7 @@ class Journalled:
             owed = self._journal.owed(row)
             await (self._direct.whole(owed.wholes[0]) if owed.wholes else self._direct.settle(row))
         else:
-            if rows == 1 or rows == self._settings.journal_rows:
-                self._want(rows)
+            self._want(rows)
 
     async def flush(self) -> None:
         """See `Way`."""
@@ -131,10 +129,10 @@ class Journalled:
 
     def _want(self, rows: int) -> None:
         """The first row is brought to the database after a while, and with it all that are there then; many are at once."""
-        if rows < self._settings.journal_rows:
-            self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
-        else:
+        if rows == self._settings.journal_rows:
             self._wanted.set()
+        elif rows == 1:
+            self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
 
     def _note(self, error: JournalError) -> None:
         if not self._failing:

@@ -68,10 +68,6 @@ _PART_OF = {
 """Whose price a kind has that has none of its own: the first of these that is known."""
 
 
-def _dearest(*atoms: int | None) -> int | None:
-    return max((each for each in atoms if each is not None), default=None)
-
-
 @dataclass(frozen=True, slots=True)
 class Rates:
     """US dollars for a million tokens of each kind. None: as the kind that it is a part of; of a whole: not known.
@@ -87,8 +83,6 @@ class Rates:
         reasoning: of reasoning, a part of the output; likewise `output_audio` and `output_image`.
         citation: of what was cited, which Perplexity counts apart; None: nothing.
         atoms: what a token of each kind costs, in atoms.
-        dearest_input: what a token of the input costs at most, in atoms; `dearest_output` and `dearest_image`: what one of
-            the output does, where that is text or an image.
     """
 
     input: Decimal | None = None
@@ -105,16 +99,9 @@ class Rates:
     output_image: Decimal | None = None
     citation: Decimal | None = None
     atoms: AtomRates = field(init=False, repr=False, compare=False)
-    dearest_input: int | None = field(init=False, repr=False, compare=False)
-    dearest_output: int | None = field(init=False, repr=False, compare=False)
-    dearest_image: int | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        atoms = AtomRates(*map(self._atoms, KINDS))
-        object.__setattr__(self, "atoms", atoms)
-        object.__setattr__(self, "dearest_input", _dearest(atoms.input, atoms.cache_write))
-        object.__setattr__(self, "dearest_output", _dearest(atoms.output, atoms.reasoning))
-        object.__setattr__(self, "dearest_image", _dearest(atoms.output, atoms.output_image))
+        object.__setattr__(self, "atoms", AtomRates(*map(self._atoms, KINDS)))
 
     def _atoms(self, kind: str) -> int | None:
         rates = (getattr(self, name) for name in (kind, *_PART_OF.get(kind, ())))

@@ -24,11 +24,6 @@ class Dated:
     window: tuple[int, int] | None
     price: Price | None
 
-    @property
-    def always(self) -> bool:
-        """Whether it holds at all times."""
-        return self.begin <= 0 and self.window is None
-
 
 def price_at(schedule: Sequence[Dated], at: int) -> Price | None:
     """The price at a time: that of the last one of those that hold then.

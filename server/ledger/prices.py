@@ -71,11 +71,8 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A model's prices; `always` is the one that holds at all times, where there is just one."""
-
     settings: ProviderSettings
     schedule: Sequence[Dated]
-    always: Price | None
 
 
 @cache
@@ -114,10 +111,8 @@ class Prices:
         if known is None or known.settings is not settings:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            schedule = self._schedule(settings, model, tier)
-            always = schedule[0].price if len(schedule) == 1 and schedule[0].always else None
-            known = self._known[key] = _Known(settings, schedule, always)
-        return known.always or price_at(known.schedule, at)
+            known = self._known[key] = _Known(settings, self._schedule(settings, model, tier))
+        return price_at(known.schedule, at)
 
     def set_rows(self, rows: Iterable[PriceRow]) -> None:
         """Takes other prices for those that were set."""

@@ -28,7 +28,7 @@ SETTLEMENT_COLUMNS = (
 
 _INTENT_SIZES = 64, 128, 64, 64, 64, 200, 64
 _SETTLEMENT_SIZES = 64, 200, 64
-_SHORTEST = 64
+_SHORTEST = min(_INTENT_SIZES + _SETTLEMENT_SIZES)
 _ENCODE = msgspec.json.Encoder().encode
 _WHILE_OPEN = dict.fromkeys(("status", "error_reason", "provider", "provider_model", "finish_reason"), "''") | {
     "state": "'open'",

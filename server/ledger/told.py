@@ -126,7 +126,7 @@ def charged(how: Told, told: ToldUsage) -> Decimal | None:
         how: how this vendor tells.
         told: what it told.
     """
-    if how in (Told.NOTHING, Told.UNITS):
+    if told is NOTHING_TOLD or how in (Told.NOTHING, Told.UNITS):
         return None
     if how is Told.TICKS:
         ticks = _amount(told.cost_in_usd_ticks)
@@ -149,7 +149,7 @@ def charged(how: Told, told: ToldUsage) -> Decimal | None:
 
 def told_units(how: Told, told: ToldUsage) -> Units | None:
     """The counts that are paid for; None: those of the usage are."""
-    if how is not Told.UNITS:
+    if how is not Told.UNITS or told is NOTHING_TOLD:
         return None
     units = _read(told.billed_units, _Units)
     if units is None:

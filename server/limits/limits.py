@@ -24,6 +24,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _MICROS = 1_000_000
 _SEEDINGS = 5
+_NOTHING_TAKEN = Taken(None, (), (), ())
 _RETRY_S = 1.0
 
 
@@ -109,22 +110,21 @@ class Limits:
         time = request.begin_time or self._now()
         bounds = self._known.of(self._rates, self._book.allowances, request, time)
         claims = bounds.claims(request)
-        if not claims:
-            self._under_way += 1
-            return Reservation(self, request, time, bounds)
-        try:
-            taken = await self._take(claims, bounds)
-        except CountersError:
-            self._book.forget([due.key for due in bounds.dues])  # it may have been granted, and nobody knows
-            if not self._fail_open:
-                raise _out_of_reach() from None
-            self._under_way += 1
-            return Reservation(self, request, time, None)
+        counted: Bounds | None = bounds
+        taken = _NOTHING_TAKEN
+        if claims:
+            try:
+                taken = await self._take(claims, bounds)
+            except CountersError:
+                self._book.forget([due.key for due in bounds.dues])  # it may have been granted, and nobody knows
+                if not self._fail_open:
+                    raise _out_of_reach() from None
+                counted = None
         if taken.refused is not None:
             raise self._refusal(claims, bounds, taken)
-        headers = find_headers(claims, bounds.of_requests, taken, time / _MICROS)
+        headers = find_headers(claims, bounds.of_requests, taken, time / _MICROS) if counted is not None else None
         self._under_way += 1
-        return Reservation(self, request, time, bounds, claims, taken.marks, headers)
+        return Reservation(self, request, time, counted, claims, taken.marks, headers)
 
     async def claim_provider(self, provider: ProviderSettings) -> float | None:
         """Claims one attempt of a provider's own rate.
@@ -155,8 +155,9 @@ class Limits:
         """Makes what a reservation holds what was used. For reservations."""
         self._under_way -= 1
         request, changes = reservation.request, reservation.changes(tokens, micros)
-        dues = counted = reservation.dues
-        if self._book.allowances is not reservation.allowances:
+        bounds = reservation.bounds
+        dues = counted = () if bounds is None else bounds.dues
+        if bounds is None or self._book.allowances is not bounds.allowances:
             dues = self._book.allowances.of(request, reservation.time)
             claimed = {due.key for due in counted}
             # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
@@ -242,12 +243,11 @@ class Reservation:
         headers: what the answer's headers say.
 
     Attributes:
-        allowances: those in force when it was counted; None: it was not.
-        dues: those that it was counted in.
+        request, time, bounds: as given.
         headers: as given; None: no rate is configured.
     """
 
-    __slots__ = ("_bounds", "_claims", "_ended", "_limits", "_marks", "allowances", "dues", "headers", "request", "time")
+    __slots__ = ("_claims", "_ended", "_limits", "_marks", "bounds", "headers", "request", "time")
 
     def __init__(
         self,
@@ -255,15 +255,13 @@ class Reservation:
         request: Request,
         time: int,
         bounds: Bounds | None,
-        claims: Sequence[Claim] = (),
-        marks: Sequence[int] = (),
-        headers: Headers | None = None,
+        claims: Sequence[Claim],
+        marks: Sequence[int],
+        headers: Headers | None,
     ) -> None:
         self.request = request
         self.time = time
-        self.allowances = None if bounds is None else bounds.allowances
-        self.dues: Sequence[Due] = () if bounds is None else bounds.dues
-        self._bounds = bounds
+        self.bounds = bounds
         self._limits = limits
         self._claims = claims
         self._marks = marks
@@ -288,7 +286,7 @@ class Reservation:
     def changes(self, tokens: int, micros: int) -> list[Change]:
         """What makes its claims what was used."""
         changes: list[Change] = []
-        bounds, request, marks = self._bounds, self.request, self._marks
+        bounds, request, marks = self.bounds, self.request, self._marks
         if bounds is None:
             return changes
         if tokens != request.tokens:

@@ -50,34 +50,14 @@ class MemoryCounters:
             if refused is None and claim.amount and not cell.fits(claim, now):
                 refused = len(cells)
             cells.append(cell)
-        if refused is not None:
-            wait_s = cells[refused].wait_s(claims[refused], now)
-            left = [max(0, claim.limit - cell.value) for cell, claim in zip(cells, claims, strict=True)]
-            return Taken(refused, (), tuple(left), (), wait_s)
-        marks, left = [], []
-        for cell, claim in zip(cells, claims, strict=True):
-            marks.append(cell.add(claim, now))
-            left.append(claim.limit - cell.value if claim.limit > cell.value else 0)
-        return Taken(None, (), tuple(left), tuple(marks))
+        wait_s = None if refused is None else cells[refused].wait_s(claims[refused], now)
+        marks = [cell.add(claim, now) for cell, claim in zip(cells, claims, strict=True)] if refused is None else []
+        left = [max(0, claim.limit - cell.value) for cell, claim in zip(cells, claims, strict=True)]
+        return Taken(refused, (), tuple(left), tuple(marks), wait_s)
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
-        settled: list[int | None] = []
-        for change in changes:
-            if change.window_s:
-                window = self._windows.get(change.key)
-                if window is not None:
-                    window.change(change)
-                settled.append(None)
-                continue
-            cell = self._plain.get(change.key)
-            if cell is None:
-                settled.append(None)
-                continue
-            cell.value += change.delta
-            cell.settled += change.settled
-            settled.append(cell.settled if change.mark in (ANY_MARK, cell.mark) else None)
-        return tuple(settled)
+        return tuple([self._change(change) for change in changes])
 
     async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
         """Adds to a plain counter, which begins at nothing where it is absent."""
@@ -140,6 +120,19 @@ class MemoryCounters:
             mark = next(self._marks)
             self._seeding[key] = mark, now + LONGEST_SEED_S
         return mark
+
+    def _change(self, change: Change) -> int | None:
+        if change.window_s:
+            window = self._windows.get(change.key)
+            if window is not None:
+                window.change(change)
+            return None
+        cell = self._plain.get(change.key)
+        if cell is None:
+            return None
+        cell.value += change.delta
+        cell.settled += change.settled
+        return cell.settled if change.mark in (ANY_MARK, cell.mark) else None
 
     def _forget(self, now: float) -> None:
         self._sweep = now + _SWEEP_S
