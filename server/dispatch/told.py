@@ -144,8 +144,8 @@ class Told:
         """A batch goes out to the caller."""
         if not self._followed:
             return
-        if isinstance(batch, StreamChatCompletionResponse) and (texts := batch.chunks_json[:]):
-            for text in texts:
+        if isinstance(batch, StreamChatCompletionResponse) and not batch.chunks:
+            for text in batch.chunks_json[:]:
                 self._texts.append(text)
                 self._bytes += len(text) + _OBJECT_BYTES
             if self._bytes >= _KEPT_BYTES:
