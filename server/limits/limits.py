@@ -74,12 +74,14 @@ class Limits:
         await self._book.refresh(None)
 
     async def refresh(self) -> None:
-        """Puts changed rows in force. Whoever makes limits sees to it that it is called again and again.
+        """Puts changed rows in force, and ends doubts. Whoever makes limits sees to it that it is called again and again.
 
         Raises:
             StorageError: the database failed.
         """
         await self._book.refresh()
+        self._book.end_doubts(self._under_way)
+        await self._drop_stale()
 
     def configure(self, settings: RateLimitSettings | None) -> None:
         """Puts other rates in force."""
@@ -186,8 +188,11 @@ class Limits:
             self._book.doubt(doubted)
         self._book.end_doubts(self._under_way)
         if self._book.stale:
-            with suppress(CountersError):  # they are dropped later
-                await self._book.drop_stale()
+            await self._drop_stale()
+
+    async def _drop_stale(self) -> None:
+        with suppress(CountersError):  # they are dropped later
+            await self._book.drop_stale()
 
     async def _take(self, claims: Sequence[Claim], bounds: Bounds) -> Taken:
         for _ in range(_SEEDINGS):

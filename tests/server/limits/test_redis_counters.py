@@ -105,6 +105,22 @@ async def test_what_a_dead_worker_held_is_free_after_a_recount(four: list[Limits
     assert await four[2].counted(ask()) == {budget: 100}
 
 
+async def test_what_a_worker_settled_before_it_knew_a_budget_is_given_back(
+    four: list[Limits], sqlite_database: Database
+) -> None:
+    late, early = four[:2]
+    reservation = await late.reserve(ask(micros=100))
+    row = await open_row(sqlite_database, NOW, 0, 100)
+    budget = await add_budget(sqlite_database, 100)
+    await early.refresh()
+    assert await refusal(early, ask(micros=1)) is not None
+    await settle_row(sqlite_database, row, 0, 5)
+    await reservation.settle(0, 5)
+    await late.refresh()
+    assert await refusal(early, ask(micros=95)) is None
+    assert await early.counted(ask()) == {budget: 100}
+
+
 async def test_workers_share_a_window(four: list[Limits]) -> None:
     assert len(await admitted(four, ask(), 300)) == 1000
     assert [len(await admitted([limits], ask(), 5)) for limits in four] == [0] * FOUR
