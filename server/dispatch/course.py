@@ -154,9 +154,9 @@ class Course:
             GatewayError: nobody else is to be asked.
         """
         means, retries = self._means, 0
+        if not await self._claimed(target):
+            return None
         while True:
-            if target.settings.rate_limit is not None and not await self._claimed(target):
-                return None
             attempt = self._extra(target) if retries else self._attempt(target)
             try:
                 late_s = means.hedge_delay_s(self._plan.route.model)
@@ -178,9 +178,7 @@ class Course:
                         self._only_larger(target)
                     return None
                 retries += 1
-                await self._wait(delay_s)
-                if target.state.standing(means.clock.monotonic()) >= Standing.FULL:  # others failed in the meantime
-                    means.budget.give_back()
+                if not await self._may_extra(target, delay_s):
                     return None
             except BaseException:
                 await attempt.close()
@@ -189,18 +187,25 @@ class Course:
     async def _claimed(self, target: Target) -> bool:
         """Whether the provider's own rate allows another attempt; where it does not, that is told as its failure."""
         accounts = self._means.accounts
-        wait_s = None if accounts is None else await accounts.claim(target.settings)
+        if target.settings.rate_limit is None or accounts is None:
+            return True
+        wait_s = await accounts.claim(target.settings)
         if wait_s is not None:
             error = ProviderError(Fault.RATE_LIMITED, "The provider's configured rate is used up.", retry_after_s=wait_s)
             self.failures.append(Failure(target, error))
         return wait_s is None
 
-    async def _wait(self, delay_s: float) -> None:
+    async def _may_extra(self, target: Target, delay_s: float = 0.0) -> bool:
+        """Whether an attempt, for which the budget was taken, may be made after a while; else that is given back."""
+        may = False
         try:
             await asyncio.sleep(delay_s)
-        except BaseException:
-            self._means.budget.give_back()
-            raise
+            standing = target.state.standing(self._means.clock.monotonic())  # others may have failed in the meantime
+            may = standing < Standing.FULL and await self._claimed(target)
+        finally:
+            if not may:
+                self._means.budget.give_back()
+        return may
 
     async def _race(self, attempt: Attempt, delay_s: float) -> Attempt:
         """Waits for the first batch, of this attempt or of a second one beside it where this one is late.

@@ -3,15 +3,19 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from server.clock import Clock, SystemClock
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import CircuitBreakerSettings, RoutingSettings
+from server.dispatch.accounts import Accounts
 from server.dispatch.means import Means
 from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetState, TargetStates
 from server.dispatch.strategies import Strategy
+from server.ledger.prices import Prices
+from server.limits.limits import Limits
+from server.limits.memory import MemoryCounters
 from server.policies.chaos import Chaos
 from server.providers.base import Ask, Batch, Operation, Provider
 from server.providers.errors import Fault, ProviderError
@@ -94,6 +98,12 @@ def means(
     strategy = Strategy(settings.strategy, lambda _: None, chance)
     router = Router(rows, settings, TargetStates(breaker or CircuitBreakerSettings()))
     return Means(router, settings, strategy, clock or SystemClock(), chance, chaos=chaos)
+
+
+def rated(given: Means) -> Means:
+    """The same, and the providers' own rates hold."""
+    limits = Limits(None, MemoryCounters(given.clock), None, given.clock)
+    return replace(given, accounts=Accounts(limits, None, Prices(), given.clock))
 
 
 def state(**settings: object) -> TargetState:

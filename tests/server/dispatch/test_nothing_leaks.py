@@ -13,7 +13,7 @@ from server.errors import GatewayError, reason_name
 from server.providers.base import Ask, Batch
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
-from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rows, says
+from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rated, rows, says
 
 ANSWER = [says("Hello"), says(" there", end="stop")]
 HEDGING = {"hedging": {"delay_s": 0.001}}
@@ -104,6 +104,13 @@ async def test_who_leaves_while_a_retry_waits_gives_the_budget_back() -> None:
 
     given = means(rows(Failing(), max_retries=1))
     await leave(given, failed)
+    nothing_is_taken(given)
+
+
+async def test_a_retry_that_the_providers_own_rate_refuses_gives_the_budget_back() -> None:
+    given = rated(means(rows(fails(Fault.SERVER), max_retries=1, retry_delay=0, rate_limit=1)))
+    with pytest.raises(GatewayError):
+        await ask(given)
     nothing_is_taken(given)
 
 
