@@ -1,5 +1,6 @@
 """Where the database is: what a URL says of it, and how it is shown without its secrets."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ FILE_NAME = "trunkline.db"
 
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+asyncpg")
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
+_HOST = re.compile(r"(?:\[[^\[\]]*\]|[^\[\]:]*)(?::\d*)?")
+"""A host, with its port where it has one."""
+_NO_URL = "storage.url is no URL; in a password / ? # [ ] have to be written as %2F %3F %23 %5B %5D"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ def _postgresql(dsn: str) -> Address:
         parts = urlsplit(dsn)
         hosts = parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", ()))
         user = f"{unquote(parts.username)}@" if parts.username else ""
+        parse_qs(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
-        raise StorageError("storage.url is no URL") from None
+        raise StorageError(_NO_URL) from None
+    # What a password holds unescaped looks like a port, a path, a query or a fragment.
+    hides_password = "@" not in parts.netloc and not all(map(_HOST.fullmatch, hosts.split(",")))
+    if hides_password or "@" in parts.path or parts.fragment:
+        raise StorageError(_NO_URL)
     return Address("postgresql", f"postgresql://{user}{hosts}{parts.path}", dsn=dsn)

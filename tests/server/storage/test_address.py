@@ -48,7 +48,22 @@ def test_postgresql_is_shown_without_its_secrets(url: str, dsn: str, shown: str)
     assert (address.dialect, address.dsn, address.shown) == ("postgresql", dsn, shown)
 
 
-@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "secret", "postgresql://u:secret@[/d"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:secret@h/d",
+        "secret",
+        "postgresql://u:secret@[/d",
+        "postgresql://u:secret/x@h/d",
+        "postgresql://u:1/secret@h/d",
+        "postgresql://u:x@1/secret@h/d",
+        "postgresql://u:secret#x@h/d",
+        "postgresql://u:1#secret@h/d",
+        "postgresql://u:secret?x@h/d",
+        "postgresql://u:1?secret@h/d",
+        "postgresql://u:secret",
+    ],
+)
 def test_anything_else_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(StorageError) as refused:
         find_address(url, DATA)
