@@ -114,10 +114,18 @@ class RedisCounters:
         if self.troubled and (self._runner is not None or self._clock.monotonic() < self._again):
             raise CountersError("the counters are out of reach")
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Pending(ask, answer, claims))
+        self._add(_Pending(ask, answer, claims))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if claims and not answer.cancelled() and answer.exception() is None:  # it came as the caller left
+                self._give_back(claims, answer.result())
+            raise
+
+    def _add(self, pending: _Pending) -> None:
+        self._pending.append(pending)
         if self._runner is None:
             self._runner = asyncio.ensure_future(self._run())
-        return await answer
 
     async def _run(self) -> None:
         """Sends what is pending, one message after the other, until nothing is."""
@@ -184,7 +192,7 @@ class RedisCounters:
         ]
         nobody: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         nobody.cancel()
-        self._pending.append(_Pending(lambda number: ["change", [_change(change, number) for change in back]], nobody))
+        self._add(_Pending(lambda number: ["change", [_change(change, number) for change in back]], nobody))
 
     def _tell(self, troubled: bool, error: str = "") -> None:
         if troubled == self.troubled:

@@ -174,6 +174,18 @@ async def test_a_caller_that_leaves_keeps_nothing(redis_counters: RedisCounters)
     assert (await redis_counters.take([Claim("a", 9, 10), Claim("w", 9, 10, window_s=60)])).refused is None
 
 
+async def test_a_caller_that_leaves_at_the_moment_of_its_answer_keeps_nothing(redis_counters: RedisCounters) -> None:
+    async def let_go() -> None:
+        await refused_at(redis_counters, [Claim("b", 1, 10)])
+        leaving.cancel()  # both are answered by one message
+
+    first = asyncio.ensure_future(let_go())
+    leaving = asyncio.ensure_future(refused_at(redis_counters, [Claim("a", 7, 10), Claim("w", 7, 10, window_s=60)]))
+    await asyncio.gather(first, leaving, return_exceptions=True)
+    assert leaving.cancelled()
+    assert await refused_at(redis_counters, [Claim("a", 9, 10), Claim("w", 9, 10, window_s=60)]) is None
+
+
 async def test_old_counters_leave_redis_by_themselves(redis_url: str, redis_counters: RedisCounters) -> None:
     taken = await redis_counters.take([Claim("s", 1, 10, expires_s=100, seeded=True)])
     client = build_redis(RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S}))
