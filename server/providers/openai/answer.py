@@ -102,6 +102,7 @@ class AnswerStream:
         few = len(chunks) <= _TAIL
         plain = self._plain(chunks if few else chunks[:-_TAIL])
         if few and plain:
+            self._open.add(0)
             return StreamChatCompletionResponse(chunks_json=[plain])
         tail = chunks[-_TAIL:] if plain else chunks
         looks = look_at(tail)
@@ -109,7 +110,7 @@ class AnswerStream:
             return None
         usage: Json | None = None
         kept = [plain] if plain else []
-        opened, finished = set(self._open), set(self._finished)
+        opened, finished = self._open | {0} if plain else set(self._open), set(self._finished)
         begun: dict[tuple[int, int], CallLook] = {}
         for look, chunk in zip(looks, tail, strict=True):
             if not self._follows(look, opened, finished, begun):
@@ -133,6 +134,8 @@ class AnswerStream:
     def _follows(self, look: Look, opened: set[int], finished: set[int], begun: dict[tuple[int, int], CallLook]) -> bool:
         """Notes where the choices of a chunk are; False where one of them needs mending."""
         for choice in look.choices:
+            if choice.delta.role is not None and (choice.index in opened or choice.index in finished):
+                return False
             for call in choice.delta.tool_calls or ():
                 place = (choice.index, call.index)
                 known = self._calls.get(choice.index)
@@ -157,10 +160,7 @@ class AnswerStream:
 
     def _plain(self, chunks: list[bytes]) -> bytes:
         """The chunks as JSON Lines, if all are plain ones of an answer that has not ended; else nothing."""
-        lines = b"" if self._finished or self._calls else plain_lines(chunks)
-        if lines:
-            self._open.add(0)
-        return lines
+        return b"" if self._finished or self._calls else plain_lines(chunks)
 
     def _read(self, chunks: list[bytes], ended: bool) -> StreamChatCompletionResponse | StreamTextCompletionResponse | None:
         """The batch with the chunks read, repaired and typed."""

@@ -84,8 +84,9 @@ class CallLook(msgspec.Struct, gc=False):
 
 
 class DeltaLook(msgspec.Struct):
-    """What must be known of a delta."""
+    """What must be known of a delta; one whose role was said before has to be mended."""
 
+    role: str | None = None
     tool_calls: list[CallLook] | None = None
 
 
@@ -110,8 +111,9 @@ class Look(msgspec.Struct):
 
 
 class PlainDelta(msgspec.Struct, gc=False):
-    """A delta without a tool call."""
+    """A delta with neither a role nor a tool call."""
 
+    role: None = None
     tool_calls: None = None
 
 

@@ -264,11 +264,27 @@ async def test_two_calls_stay_two(vendor: ScriptedVendor, calls: list[JsonObject
     assert len({one.id for one in message.tool_calls}) == 2
 
 
-async def test_a_role_is_said_once(vendor: ScriptedVendor) -> None:
-    events = [event(piece({"role": "assistant", "content": text})) for text in "ab"]
-    batches = await streamed(vendor, [said("0"), *events, said("", "stop"), DONE], "openrouter")
-    roles = [choice.delta.role for chunk in chunks_of(batches) for choice in chunk.choices]
-    assert roles == ["assistant", "", "", ""]
+@both_forms
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("type", ["openrouter", "openai_compatible"])
+async def test_a_role_is_said_once(vendor: ScriptedVendor, type: str, together: bool, json: bool) -> None:
+    events = [event(piece({"role": "assistant", "content": text})) for text in "abcd"]
+    events += [event(piece({"role": "assistant", "content": ""}, "stop")), DONE]
+    ask = replace(chat_ask({}, streamed=True), as_json=json)
+    batches = await streamed(vendor, [b"".join(events)] if together else events, type, ask)
+    assert [choice.delta.role for chunk in all_chunks(batches) for choice in chunk.choices] == ["assistant", "", "", "", ""]
+    assert text_of(batches) == "abcd"
+
+
+@both_forms
+@pytest.mark.parametrize("said_by_vendor", [True, False])
+async def test_a_role_stays_where_the_end_of_the_answer_needs_mending(
+    vendor: ScriptedVendor, said_by_vendor: bool, json: bool
+) -> None:
+    first = event(piece({"role": "assistant", "content": ""} if said_by_vendor else {"content": ""}))
+    events = [first, said("a"), said("b"), event(piece({}, "tool_calls")), DONE]
+    batches = await streamed(vendor, [b"".join(events)], ask=replace(chat_ask({}, streamed=True), as_json=json))
+    assert [choice.delta.role for chunk in all_chunks(batches) for choice in chunk.choices] == ["assistant", "", "", ""]
 
 
 # Usage
