@@ -109,6 +109,8 @@ class Course:
             again = any(failure.target is target for failure in self.failures)
             if again and not self._means.budget.take():
                 continue
+            if not await (self._may_extra(target) if again else self._claimed(target)):
+                continue
             attempt = self._extra(target, prefix) if again else self._attempt(target, prefix)
             try:
                 await attempt.begin()
@@ -223,12 +225,14 @@ class Course:
             raise next(error for failed_one, error in ended.failures if failed_one is attempt)
         return ended.winner
 
-    def _hedge(self) -> Attempt | None:
-        """The second attempt of a race, where another target, the deadline and the budget allow one."""
+    async def _hedge(self) -> Attempt | None:
+        """The second attempt of a race, where another target, its rate, the deadline and the budget allow one."""
         if not self._others() or not self._means.budget.take():
             return None
         target = self._next()
         assert target is not None
+        if not await self._may_extra(target):
+            return None
         try:
             return self._extra(target)
         except GatewayError:

@@ -1,7 +1,7 @@
 """A second attempt beside one whose first chunk is late: whichever begins first goes on, the other one is closed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ class Race:
     lost: Attempt | None = None
 
 
-async def race(first: Attempt, delay_s: float, another: Callable[[], Attempt | None]) -> Race:
+async def race(first: Attempt, delay_s: float, another: Callable[[], Awaitable[Attempt | None]]) -> Race:
     """Begins an attempt, and another one when the first is still silent after a while.
 
     Args:
@@ -36,7 +36,7 @@ async def race(first: Attempt, delay_s: float, another: Callable[[], Attempt | N
     tasks = [asyncio.ensure_future(first.begin())]
     try:
         await asyncio.wait(tasks, timeout=delay_s)
-        if not tasks[0].done() and (second := another()) is not None:
+        if not tasks[0].done() and (second := await another()) is not None:
             attempts.append(second)
             tasks.append(asyncio.ensure_future(second.begin()))
         while (winner := next((place for place, task in enumerate(tasks) if _began(task)), None)) is None:

@@ -20,7 +20,7 @@ from server.errors import GatewayError, reason_name
 from server.providers.base import Ask, Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
-from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, row, rows, says
+from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rated, row, rows, says
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
@@ -325,6 +325,17 @@ async def test_a_race_that_both_lose_goes_on_with_the_next() -> None:
     made = call()
     assert await answer(means(rows(late, wrong, last, first_chunk_timeout=0.05), HEDGING), made) == ANSWER
     assert made.notes["failures"] == ["b: server_error", "a: timeout_error"]
+
+
+async def test_a_race_does_not_exceed_the_providers_own_rate() -> None:
+    late, other = Scripted(silent=True, turns=[Scripted(ANSWER)]), Scripted(ANSWER)
+    given = rated(means([*rows(late, first_chunk_timeout=0.05), Row(row("b", "m", "n", rate_limit=1), other)], HEDGING))
+    await answer(given, model="n")
+    await answer(given)
+    error = await refusal(given)
+    assert (len(late.asks), len(other.asks)) == (2, 1)
+    assert [given.budget.take() for _ in range(4)] == [True, True, True, False]
+    assert error.metadata["errors"].count("rate_limit_error") == 1
 
 
 async def test_leaving_a_race_closes_both() -> None:

@@ -8,11 +8,12 @@ import pytest
 from server.call import Call
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.means import Means
+from server.dispatch.router import Row
 from server.dispatch.told import chunks_of
 from server.errors import GatewayError, reason_name
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import call
-from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rows, says
+from tests.server.dispatch.scripted_provider import Scripted, chat, fails, means, rated, row, rows, says
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
@@ -71,6 +72,14 @@ async def test_a_stream_may_break_more_than_once() -> None:
 
 async def test_a_target_that_refuses_to_begin_is_passed_by() -> None:
     assert await text(means(rows(breaks("Hel"), fails(Fault.SERVER), Scripted(WHOLE)))) == "Hello there!"
+
+
+async def test_a_target_whose_own_rate_is_used_up_is_passed_by() -> None:
+    limited, last = Scripted(WHOLE), Scripted(WHOLE)
+    given = [*rows(breaks("Hel")), Row(row("b", "m", rate_limit=1), limited), Row(row("c", "m"), last)]
+    held = rated(means(given))
+    assert [await text(held) for _ in range(2)] == ["Hello there!"] * 2
+    assert (len(limited.asks), len(last.asks)) == (1, 1)
 
 
 async def test_another_answer_is_never_told_as_this_one() -> None:
