@@ -153,7 +153,9 @@ def copied(error: Exception) -> Exception:
     """The error for one more who gets it: on its way to a caller each copy is told of its own call."""
     if not isinstance(error, GatewayError):
         return error
-    copy = GatewayError(error.reason, error.message, error.metadata, error.retry_after_s, error.fields, error.code)
+    copy = GatewayError(
+        error.reason, error.message, error.metadata, error.retry_after_s, error.fields, error.code, error.violations
+    )
     copy.__cause__ = error.__cause__
     return copy
 

@@ -175,6 +175,13 @@ async def test_a_failure_is_everyones_and_is_not_kept(
     assert await rows(sqlite_database) == ["done"]
 
 
+async def test_what_is_used_up_is_told_to_everyone(asker: Asker, dispatched: Dispatched) -> None:
+    used_up = (("tenant:t1", "No more."),)
+    reason = ErrorReason.ERROR_REASON_QUOTA_EXCEEDED
+    dispatched.texts, dispatched.error = (), GatewayError(reason, "No more.", violations=used_up)
+    assert (await refused(asker)).violations == used_up
+
+
 async def test_a_call_that_its_only_caller_left_is_ended_and_forgotten(
     asker: Asker, made: Idempotency, dispatched: Dispatched, sqlite_database: Database
 ) -> None:
