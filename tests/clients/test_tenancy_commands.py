@@ -216,3 +216,12 @@ async def test_a_key_tells_when_it_was_used(gateway: Gateway, client: AsyncClien
     await client.admin.update_api_key(ApiKey(name="api_keys/a-1", last_use_time=Timestamp(seconds=1_800_000_000)))
     assert ["last used", "2027-01-15 08:00:00"] in rows((await ran(gateway, "keys", "show", "a-1")).out)
     assert rows((await ran(gateway, "keys", "list")).out)[1][-1] == "2027-01-15 08:00:00"
+
+
+async def test_what_ends_or_begins_with_the_epoch_says_so(gateway: Gateway) -> None:
+    epoch = "1970-01-01 00:00:00"
+    created = await ran(gateway, "keys", "create", "--user", "ada", "--expires", "1970-01-01")
+    assert ["expires", epoch] in rows(created.out)
+    assert epoch in rows((await ran(gateway, "keys", "list")).out)[1]
+    price = await ran(gateway, "prices", "set", "--model", "m", "--input", "1", "--from", "1970-01-01")
+    assert ["from", epoch] in rows(price.out)

@@ -16,7 +16,7 @@ KIND: Kind[AuditEntry] = Kind(
     "audit",
     "change",
     columns={
-        "TIME": lambda each: when(each.create_time),
+        "TIME": lambda each: when(each, "create_time"),
         "ACTOR": lambda each: each.actor,
         "ACTION": lambda each: each.action,
         "RESOURCE": lambda each: each.resource,

@@ -35,7 +35,7 @@ KIND: Kind[Budget] = Kind(
         "USD": lambda each: _money(each),
         "PERIOD": lambda each: period(each.period),
         "WHEN SPENT": lambda each: _effect(each),
-        "CREATED": lambda each: when(each.create_time),
+        "CREATED": lambda each: when(each, "create_time"),
     },
     rows={
         "budget": lambda each: each.name,
@@ -45,8 +45,8 @@ KIND: Kind[Budget] = Kind(
         "period": lambda each: period(each.period),
         "when spent": lambda each: _effect(each),
         "told at": lambda each: ", ".join(f"{threshold} %" for threshold in each.thresholds) or "-",
-        "created": lambda each: when(each.create_time),
-        "changed": lambda each: when(each.update_time),
+        "created": lambda each: when(each, "create_time"),
+        "changed": lambda each: when(each, "update_time"),
     },
 )
 _USD = typer.Option(

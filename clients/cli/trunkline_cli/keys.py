@@ -25,8 +25,8 @@ KIND: Kind[ApiKey] = Kind(
         "TENANT": lambda each: id_of(each.tenant),
         "PERMISSIONS": lambda each: ", ".join(each.permissions),
         "STATE": state,
-        "EXPIRES": lambda each: when(each.expire_time, "never"),
-        "LAST USED": lambda each: when(each.last_use_time, "never"),
+        "EXPIRES": lambda each: when(each, "expire_time", "never"),
+        "LAST USED": lambda each: when(each, "last_use_time", "never"),
     },
     rows={
         "key": lambda each: each.name,
@@ -38,12 +38,12 @@ KIND: Kind[ApiKey] = Kind(
         "models": lambda each: ", ".join(each.allowed_models) or "all",
         "providers": lambda each: ", ".join(each.allowed_providers) or "all",
         "state": state,
-        "expires": lambda each: when(each.expire_time, "never"),
-        "last used": lambda each: when(each.last_use_time, "never"),
-        "created": lambda each: when(each.create_time),
-        "changed": lambda each: when(each.update_time),
+        "expires": lambda each: when(each, "expire_time", "never"),
+        "last used": lambda each: when(each, "last_use_time", "never"),
+        "created": lambda each: when(each, "create_time"),
+        "changed": lambda each: when(each, "update_time"),
     },
-    more=lambda each: {f"until {when(former.expire_time)}": f"{former.prefix}..." for former in each.former_keys},
+    more=lambda each: {f"until {when(former, 'expire_time')}": f"{former.prefix}..." for former in each.former_keys},
     argument="The key's id; never the key itself.",
 )
 UserOption = Annotated[

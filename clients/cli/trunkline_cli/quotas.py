@@ -18,15 +18,15 @@ KIND: Kind[Quota] = Kind(
         "SUBJECT": lambda each: each.subject,
         "TOKENS": lambda each: str(each.token_limit),
         "PERIOD": lambda each: period(each.period),
-        "CREATED": lambda each: when(each.create_time),
+        "CREATED": lambda each: when(each, "create_time"),
     },
     rows={
         "quota": lambda each: each.name,
         "subject": lambda each: each.subject,
         "tokens": lambda each: str(each.token_limit),
         "period": lambda each: period(each.period),
-        "created": lambda each: when(each.create_time),
-        "changed": lambda each: when(each.update_time),
+        "created": lambda each: when(each, "create_time"),
+        "changed": lambda each: when(each, "update_time"),
     },
 )
 TokensOption = Annotated[

@@ -147,9 +147,12 @@ def state(record: Tenant | User | ApiKey) -> Text:
     return Text("enabled", "green") if record.enabled else Text("disabled", "yellow")
 
 
-def when(time: Timestamp, absent: str = "-") -> str:
-    """A time in UTC, to the second."""
-    return time.ToDatetime().isoformat(sep=" ", timespec="seconds") if time.ByteSize() else absent
+def when(record: Message, field: str, absent: str = "-") -> str:
+    """The time in a record's field, in UTC, to the second."""
+    if not record.HasField(field):
+        return absent
+    time: Timestamp = getattr(record, field)
+    return time.ToDatetime().isoformat(sep=" ", timespec="seconds")
 
 
 def period(value: LimitPeriod) -> str:

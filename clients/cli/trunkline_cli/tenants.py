@@ -16,14 +16,14 @@ KIND: Kind[Tenant] = Kind(
         "TENANT": lambda each: id_of(each.name),
         "NAME": lambda each: each.display_name,
         "STATE": state,
-        "CREATED": lambda each: when(each.create_time),
+        "CREATED": lambda each: when(each, "create_time"),
     },
     rows={
         "tenant": lambda each: each.name,
         "name": lambda each: each.display_name,
         "state": state,
-        "created": lambda each: when(each.create_time),
-        "changed": lambda each: when(each.update_time),
+        "created": lambda each: when(each, "create_time"),
+        "changed": lambda each: when(each, "update_time"),
     },
 )
 

@@ -18,15 +18,15 @@ KIND: Kind[User] = Kind(
         "NAME": lambda each: each.display_name,
         "TENANT": lambda each: id_of(each.tenant),
         "STATE": state,
-        "CREATED": lambda each: when(each.create_time),
+        "CREATED": lambda each: when(each, "create_time"),
     },
     rows={
         "user": lambda each: each.name,
         "tenant": lambda each: each.tenant,
         "name": lambda each: each.display_name,
         "state": state,
-        "created": lambda each: when(each.create_time),
-        "changed": lambda each: when(each.update_time),
+        "created": lambda each: when(each, "create_time"),
+        "changed": lambda each: when(each, "update_time"),
     },
 )
 TenantOption = Annotated[
