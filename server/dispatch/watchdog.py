@@ -151,5 +151,6 @@ class Watchdog:
         if self._loop.time() < until:
             self._timer = self._loop.call_at(until, self._tick)
         elif self._task is not None:
+            self._until = None  # once is enough, however long the wait takes to end
             self._expired = True
             self._task.cancel()

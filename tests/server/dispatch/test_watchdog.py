@@ -1,6 +1,7 @@
 """What ends a wait for a provider, and whose wish it was."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 
 import pytest
@@ -109,6 +110,20 @@ async def test_a_fault_that_comes_while_the_wait_is_ended_is_a_timeout(watch: Wa
     with pytest.raises(ProviderError) as raised, dog:
         await closes_badly()
     assert raised.value.fault is Fault.TIMEOUT
+
+
+async def test_a_wait_that_takes_long_to_end_is_ended_once(watch: Watch) -> None:
+    async def closes_slowly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            dog.look(math.inf)
+            await _pass(0.01)
+
+    dog = Watchdog(60, watch)
+    dog.longest_s = 0.01
+    with pytest.raises(ProviderError, match="silent for too long"), dog:
+        await closes_slowly()
 
 
 async def test_nothing_is_ended_while_nobody_waits(watch: Watch) -> None:
