@@ -64,10 +64,16 @@ async def inspect(url: str | None, data_dir: Path | None) -> Inspection:
 
 
 def _find_fault(connection: Connection) -> str | None:
-    differences = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
+    options = {"compare_type": True, "include_name": _is_ours}
+    differences = compare_metadata(MigrationContext.configure(connection, opts=options), METADATA)
     if differences:
         return f"its tables differ from those of revision {REVISION} in {len(differences)} places"
     if connection.dialect.name != "sqlite":
         return None
     result = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     return None if result == "ok" else f"the file is damaged: {result}"
+
+
+def _is_ours(name: str | None, kind: str, _: Mapping[str, str | None]) -> bool:
+    """Whether something in the database is looked at: there may be tables of someone else beside."""
+    return kind != "table" or name in METADATA.tables

@@ -83,6 +83,14 @@ def test_checking_refuses_tables_that_are_different(sqlite_url: str) -> None:
     assert "its tables differ" in db("check", "--url", sqlite_url).stderr
 
 
+def test_checking_overlooks_tables_of_someone_else(sqlite_url: str) -> None:
+    fill(sqlite_url)
+    change(sqlite_url, "CREATE TABLE other (id TEXT PRIMARY KEY, name TEXT)")
+    change(sqlite_url, "CREATE INDEX ix_other_name ON other (name)")
+
+    assert db("check", "--url", sqlite_url).exit_code == 0
+
+
 def test_checking_makes_nothing(sqlite_url: str, tmp_path: Path) -> None:
     ended = db("check", "--url", sqlite_url)
 
