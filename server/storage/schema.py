@@ -76,7 +76,11 @@ async def _file_lock(file: Path | None) -> AsyncIterator[None]:
     if file is None:
         yield
         return
-    descriptor = os.open(file.with_name(f".{file.name}.lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = file.with_name(f".{file.name}.lock")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be locked: {error.strerror}") from None
     try:
         while not _locked(descriptor):  # noqa: ASYNC110 - a thread that waits could not be told to stop
             await asyncio.sleep(_LOOK_AGAIN_S)

@@ -91,6 +91,14 @@ def test_checking_overlooks_tables_of_someone_else(sqlite_url: str) -> None:
     assert db("check", "--url", sqlite_url).exit_code == 0
 
 
+def test_a_folder_without_room_for_a_lock_is_said(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / f".{Path(sqlite_url).name}.lock").mkdir()
+    ended = db("upgrade", "--url", sqlite_url)
+
+    assert ended.exit_code == 1
+    assert "cannot be locked: Is a directory" in ended.stderr
+
+
 def test_checking_makes_nothing(sqlite_url: str, tmp_path: Path) -> None:
     ended = db("check", "--url", sqlite_url)
 
