@@ -217,7 +217,7 @@ class Course:
         """
         ended = await race(attempt, delay_s, self._hedge)
         for failed_one, error in ended.failures:
-            if failed_one is not attempt:
+            if failed_one is not attempt or ended.winner is not None:
                 self.note(failed_one, error)
         if ended.lost is not None:
             self._call.notes["hedge_lost"] = ended.lost.target.settings.name

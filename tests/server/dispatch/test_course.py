@@ -327,6 +327,27 @@ async def test_a_race_that_both_lose_goes_on_with_the_next() -> None:
     assert made.notes["failures"] == ["b: server_error", "a: timeout_error"]
 
 
+async def test_a_late_target_that_fails_before_the_other_one_begins_is_told() -> None:
+    raced = asyncio.Event()
+
+    class Late(Scripted):
+        async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
+            await raced.wait()
+            raise ProviderError(Fault.SERVER, "No.")
+            yield
+
+    class Other(Scripted):
+        async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
+            raced.set()
+            for _ in range(5):  # rounds of the loop, in which the late one fails
+                await asyncio.sleep(0)
+            yield ANSWER[0]
+
+    made = call()
+    assert await answer(means(rows(Late(), Other()), HEDGING), made) == ANSWER
+    assert (made.notes["failures"], made.notes["provider"], made.notes["attempts"]) == (["a: server_error"], "b", 2)
+
+
 async def test_a_race_does_not_exceed_the_providers_own_rate() -> None:
     late, other = Scripted(silent=True, turns=[Scripted(ANSWER)]), Scripted(ANSWER)
     given = rated(means([*rows(late, first_chunk_timeout=0.05), Row(row("b", "m", "n", rate_limit=1), other)], HEDGING))
