@@ -11,7 +11,7 @@ from tests.clients.command import Ended, run
 from tests.clients.fake_gateway import Gateway
 from trunkline.v1 import admin_service_pb2 as admin
 from trunkline.v1.price_pb2 import Price, PriceRates, PriceTier
-from trunkline.v1.tenancy_pb2 import ApiKey
+from trunkline.v1.tenancy_pb2 import ApiKey, FormerKey
 from trunkline_client import AsyncClient
 
 ESCAPE = "\x1b"
@@ -225,3 +225,13 @@ async def test_what_ends_or_begins_with_the_epoch_says_so(gateway: Gateway) -> N
     assert epoch in rows((await ran(gateway, "keys", "list")).out)[1]
     price = await ran(gateway, "prices", "set", "--model", "m", "--input", "1", "--from", "1970-01-01")
     assert ["from", epoch] in rows(price.out)
+
+
+async def test_former_keys_that_end_together_are_all_shown(gateway: Gateway, client: AsyncClient) -> None:
+    await ran(gateway, "keys", "create", "--user", "ada")
+    end = Timestamp(seconds=1_800_000_000)
+    former = [FormerKey(prefix=prefix, expire_time=end) for prefix in ("llm_11111111", "llm_22222222")]
+    await client.admin.update_api_key(ApiKey(name="api_keys/a-1", former_keys=former))
+    shown = rows((await ran(gateway, "keys", "show", "a-1")).out)
+    for prefix in ("llm_11111111", "llm_22222222"):
+        assert [f"{prefix}...", "until 2027-01-15 08:00:00"] in shown

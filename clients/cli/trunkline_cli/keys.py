@@ -43,7 +43,7 @@ KIND: Kind[ApiKey] = Kind(
         "created": lambda each: when(each, "create_time"),
         "changed": lambda each: when(each, "update_time"),
     },
-    more=lambda each: {f"until {when(former, 'expire_time')}": f"{former.prefix}..." for former in each.former_keys},
+    more=lambda each: {f"{former.prefix}...": f"until {when(former, 'expire_time')}" for former in each.former_keys},
     argument="The key's id; never the key itself.",
 )
 UserOption = Annotated[
