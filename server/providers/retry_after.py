@@ -24,7 +24,7 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     if seconds is None and said:
         try:
             seconds = max(0.0, parsedate_to_datetime(said).timestamp() - now)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     return None if seconds is None else min(seconds, _LONGEST_S)
 

@@ -36,6 +36,8 @@ DAY_S = 86_400.0
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),
         ({"retry-after": "Mon, 01 Jan 0001 00:00:00 -0000"}, 0.0),
+        ({"retry-after": f"Fri, 06 Nov {'9' * 20} 21:20:00 GMT"}, None),
+        ({"retry-after": f"Fri, 06 Nov 2026 21:20:00 +{'9' * 20}"}, None),
         ({"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, DAY_S),
     ],
     ids=lambda value: str(value)[:60],
