@@ -58,10 +58,10 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
     units = told_units(price.told, told)
     if units is not None:
         input_tokens, output_tokens = units.input_tokens, units.output_tokens
-    elif not usage.HasField("input_tokens") and not _needs_no_tokens(price, image_count):
+    elif not _tells_input(usage, image_count) and not _needs_no_tokens(price, image_count):
         return None  # it does not say what it used, or not of which kind
     rates = price.rates_of(input_tokens).atoms
-    if isinstance(usage, Usage):
+    if isinstance(usage, Usage) and not image_count:
         parts = _of_input(usage, rates, told, input_tokens) + _of_output(usage, rates, output_tokens)
     else:
         images = min(told.input_images(), input_tokens)
@@ -83,6 +83,11 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
     if price.request:
         atoms += to_atoms(price.request * _MICROS)
     return atoms
+
+
+def _tells_input(usage: Usage | ImageUsage, image_count: int) -> bool:
+    """Whether it says how large the input was; an image has a prompt, so none at all is not said."""
+    return usage.input_tokens > 0 if image_count > 0 else usage.HasField("input_tokens")
 
 
 def _needs_no_tokens(price: Price, image_count: int) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import pytest
@@ -185,6 +186,19 @@ def test_images_cost_by_their_count_or_by_their_tokens() -> None:
     by_tokens = Price(Rates(input=Decimal(5), input_image=Decimal(10), output=Decimal(40)))
     usage = ImageUsage(input_tokens=20, output_tokens=100, extra_json='{"input_tokens_details":{"image_tokens":8}}')
     assert cost_micros(usage, by_tokens, image_count=1) == 12 * 5 + 8 * 10 + 100 * 40
+
+
+def test_images_cost_the_same_in_the_usage_of_any_completion() -> None:
+    price = Price(Rates(input=Decimal(5), input_image=Decimal(8), output=Decimal(10), output_image=Decimal(32)))
+    usage = Usage(input_tokens=20, output_tokens=100, extra_json='{"input_tokens_details":{"image_tokens":8}}')
+    assert cost_micros(usage, price, image_count=1) == 12 * 5 + 8 * 8 + 100 * 32
+    assert cost_micros(usage, replace(price, image=Decimal("0.04")), image_count=1) == 12 * 5 + 8 * 8 + 40_000
+
+
+def test_images_whose_tokens_are_not_told_cost_nobody_knows_what() -> None:
+    by_tokens = Price(Rates(input=Decimal(5), output=Decimal(40)))
+    assert cost_micros(Usage(input_tokens=0, output_tokens=0), by_tokens, image_count=1) is None
+    assert cost_micros(Usage(input_tokens=0, output_tokens=0), Price(image=Decimal("0.04")), image_count=1) == 40_000
 
 
 @pytest.mark.parametrize(
