@@ -257,6 +257,8 @@ class Account:
         if left is not None and left <= 0:
             reason = "deadline_exceeded"
             status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+        if attempt is not None and attempt.reading_on is not None:
+            attempt.reading_on.wanted = True
         self._accounts.later(self._close_later(status, reason, attempt))
 
     async def _close_later(self, status: Status, reason: str, attempt: Attempt | None) -> None:

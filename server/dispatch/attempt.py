@@ -131,6 +131,8 @@ class Attempt:
         if self._ends():
             self.target.state.left(self._tried)
         await self._batches.aclose()
+        if self.reading_on is not None:
+            await self.reading_on.close()
 
     def _blame(self, error: ProviderError) -> None:
         """Puts a failure on the target's record, unless the caller's deadline was all that failed."""

@@ -22,9 +22,12 @@ class ReadingOn:
 
     Args:
         source: the provider's stream.
+
+    Attributes:
+        wanted: whether somebody will ask for the usage though the caller has left; else `close` ends the reading.
     """
 
-    __slots__ = ("_abandoned", "_queue", "_reading", "_source", "_usage")
+    __slots__ = ("_abandoned", "_queue", "_reading", "_source", "_usage", "wanted")
 
     def __init__(self, source: AsyncGenerator[Batch, None]) -> None:
         self._source = source
@@ -32,9 +35,10 @@ class ReadingOn:
         self._reading: asyncio.Task[None] | None = None
         self._abandoned = False
         self._usage: Usage | None = None
+        self.wanted = False
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
-        """What the provider's stream yields. Leaving it early leaves the rest to `usage`."""
+        """What the provider's stream yields. Leaving it early leaves the rest to `usage`, or to `close`."""
         self._reading = asyncio.ensure_future(self._read())
         try:
             while (item := await self._queue.get()) is not None:
@@ -51,11 +55,18 @@ class ReadingOn:
         if self._reading is None:
             return None
         await asyncio.wait((self._reading,), timeout=_LONGEST_S)
-        if not self._reading.done():
-            self._reading.cancel()
-            await asyncio.wait((self._reading,))
-            return None
-        return self._usage
+        await self._end(self._reading)
+        return None if self._reading.cancelled() else self._usage
+
+    async def close(self) -> None:
+        """Ends the reading where nobody wants what comes of it."""
+        if self._reading is not None and not self.wanted:
+            await self._end(self._reading)
+
+    async def _end(self, reading: "asyncio.Task[None]") -> None:
+        if not reading.done():
+            reading.cancel()
+            await asyncio.wait((reading,))
 
     async def _read(self) -> None:
         last: Exception | None = None

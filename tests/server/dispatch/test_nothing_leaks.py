@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -175,6 +175,18 @@ async def test_a_probe_that_nobody_waits_for_any_more_makes_room_for_the_next() 
     await leave(given, probed.silence)
     assert breaker.lets_through(given.clock.monotonic())
     nothing_is_taken(given)
+
+
+@pytest.mark.parametrize("routing", [{}, HEDGING, {"on_broken_stream": "error"}], ids=["in turn", "raced", "not mended"])
+@pytest.mark.parametrize("told", [[], ANSWER[:1]], ids=["before it begins", "in the midst"])
+async def test_a_silent_stream_is_not_read_on_where_nobody_left_it(
+    told: Sequence[Batch], routing: dict[str, object]
+) -> None:
+    silent = Waiting(told)
+    limits = {"first_chunk_timeout": 0.05, "idle_timeout": 0.05, "broken_stream_billing": "read_to_end"}
+    with suppress(GatewayError):
+        await ask(means(rows(silent, Scripted(ANSWER), **limits), routing))
+    assert silent.closed == len(silent.asks) == 1
 
 
 async def test_a_provider_that_fails_to_close_keeps_no_room() -> None:
