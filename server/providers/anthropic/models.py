@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from server.providers.capabilities import Gate
+
 Json = dict[str, object]
 
 _NAME = re.compile(
@@ -132,6 +134,23 @@ def add_thinking(fields: Json, effort: str, traits: ModelTraits, forced: bool, l
             fields["thinking"] = {"type": "enabled", "budget_tokens": budget}
         return limit if limited else limit + budget
     return limit
+
+
+def keep_one_sampling(sampling: Json, top_p: str, gate: Gate) -> None:
+    """Takes out temperature or top_p for a model that takes only one of them: what says 1, as it says nothing, else top_p.
+
+    Args:
+        sampling: both of them, and others.
+        top_p: the key of `top_p`.
+        gate: what becomes of parameters that cannot be honoured.
+
+    Raises:
+        ProviderError: UNSUPPORTED where the gate rejects.
+    """
+    if sampling["temperature"] == 1:
+        del sampling["temperature"]
+    elif sampling.pop(top_p) != 1:
+        gate.meet("top_p")
 
 
 def _set_effort(fields: Json, level: str) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic.messages import turns_of, vendor_messages
-from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, model_traits
+from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, keep_one_sampling, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.anthropic.tools import add_tools
 from server.providers.base import Ask
@@ -183,9 +183,8 @@ def _add_sampling(
         for param in (param for param, value in sampling.items() if value != 1 or param == "top_k"):
             gate.meet(param)  # temperature and top_p of 1 are what the vendor does anyway
         sampling = {}
-    if len(sampling.keys() & {"temperature", "top_p"}) == 2 and not traits.both_samplings:
-        gate.meet("top_p")
-        del sampling["top_p"]
+    if sampling.keys() >= {"temperature", "top_p"} and not traits.both_samplings:
+        keep_one_sampling(sampling, "top_p", gate)
     body.update(sampling)
     return version or (SAMPLING_VERSION if sampling else NEWEST_VERSION)
 

@@ -12,7 +12,7 @@ from typing import cast
 import orjson
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, model_traits
+from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, keep_one_sampling, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.base import Ask
 from server.providers.bedrock.messages import Conversation
@@ -170,8 +170,7 @@ class _Body:
                     self._gate.meet({"topP": "top_p"}.get(param, param))
             sampling = {}
         if self._claude and len(sampling) == 2 and not self._traits.both_samplings:
-            self._gate.meet("top_p")
-            del sampling["topP"]
+            keep_one_sampling(sampling, "topP", self._gate)
         self._limits |= sampling
 
 

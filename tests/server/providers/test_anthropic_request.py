@@ -69,7 +69,8 @@ SAMPLING: dict[str, tuple[dict[str, object], str, dict[str, object], dict[str, o
     "too high": ({"temperature": 1.7}, OLDER, {}, {"temperature": 1}, SAMPLING_VERSION),
     "top_p": ({"top_p": 0.5}, OLDER, {}, {"top_p": 0.5}, SAMPLING_VERSION),
     "top_k": ({"top_k": 5}, OLDER, {}, {"top_k": 5}, SAMPLING_VERSION),
-    "both": ({"temperature": 1, "top_p": 0.5}, OLDER, {}, {"temperature": 1}, SAMPLING_VERSION),
+    "both": ({"temperature": 0.5, "top_p": 0.5}, OLDER, {}, {"temperature": 0.5}, SAMPLING_VERSION),
+    "both, one of them for nothing": ({"temperature": 1, "top_p": 0.5}, OLDER, {}, {"top_p": 0.5}, SAMPLING_VERSION),
     "both at an old model": (
         {"temperature": 1, "top_p": 0.5},
         "claude-3-5-haiku-20241022",
@@ -103,6 +104,13 @@ def test_sampling_that_is_not_taken_is_refused_where_the_settings_say_so(model: 
 def test_sampling_that_changes_nothing_is_never_refused() -> None:
     body, _ = written({"temperature": 1, "top_p": 1}, NEWER, unsupported_parameters="reject")
     assert not {"temperature", "top_p"} & set(body)
+    body, _ = written({"temperature": 0.5, "top_p": 1}, OLDER, unsupported_parameters="reject")
+    assert ("top_p" in body, body["temperature"]) == (False, 0.5)
+
+
+def test_a_model_that_takes_one_of_two_samplings_refuses_the_other_where_the_settings_say_so() -> None:
+    asked = {"temperature": 0.5, "top_p": 0.5}
+    assert refused(asked, OLDER, unsupported_parameters="reject") == (Fault.UNSUPPORTED, "top_p")
 
 
 SHOWN = {"type": "adaptive", "display": "summarized"}

@@ -244,6 +244,12 @@ def test_a_model_gets_the_sampling_that_it_takes(model: str, sent: object) -> No
     assert written({"temperature": 0.5, "top_p": 0.9}, model).get("inferenceConfig") == sent
 
 
+def test_of_two_samplings_the_one_that_says_something_is_kept() -> None:
+    assert written({"temperature": 1, "top_p": 0.9}, OLDER)["inferenceConfig"] == {"topP": 0.9}
+    body = written({"temperature": 0.5, "top_p": 1}, OLDER, unsupported_parameters="reject")
+    assert body["inferenceConfig"] == {"temperature": 0.5}
+
+
 def test_what_single_models_take_goes_apart() -> None:
     body = {"top_k": 5, "additionalModelRequestFields": {"min_p": 0.1}, "anthropic_beta": ["b"], "unheard_of": 1}
     assert written(body)["additionalModelRequestFields"] == {"top_k": 5, "min_p": 0.1, "anthropic_beta": ["b"]}
