@@ -18,6 +18,8 @@ from trunkline.v1.tenancy_pb2 import ApiKey, Budget, LimitPeriod, Quota, Tenant,
 M = TypeVar("M", Tenant, User, ApiKey, Quota, Budget)
 
 _PERMISSIONS = (COMPLETION, MODELS_READ, METRICS_READ, ADMIN)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What breaks a line, or turns the direction of what follows, among them."""
 _MODEL_PATTERN = re.compile(r"[A-Za-z0-9._:@+/*-]{1,200}")
 _PROVIDER_PATTERN = re.compile(r"[A-Za-z0-9_.*-]{1,64}")
 _LONGEST_TEXT, _LONGEST_FILTER = 200, 300
@@ -34,7 +36,7 @@ def text(value: str, param: str, longest: int = _LONGEST_TEXT) -> str:
     Raises:
         GatewayError: INVALID_REQUEST.
     """
-    if len(value) > longest or not value.isprintable():
+    if len(value) > longest or _CONTROL.search(value):
         raise invalid_request(f"`{param}` may have {longest} characters, none of them a control character.", param)
     return value
 

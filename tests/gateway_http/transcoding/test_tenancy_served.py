@@ -142,6 +142,13 @@ async def test_a_tenants_admin_sees_the_tenant_alone(gateway: Running) -> None:
         await send(gateway, "POST", path, {}, key=admin, status=403)
 
 
+# A full-width space, a joiner that Persian needs, an emoji of several, one that is newer than this Python's tables.
+@pytest.mark.parametrize("name", ["田中\u3000太郎", "می\u200cخواهم", "👨\u200d👩\u200d👧", "\U0001fae8"])
+async def test_a_name_may_have_any_characters_but_control_characters(gateway: Running, name: str) -> None:
+    made = (await send(gateway, "POST", "/v1/tenants?tenant_id=acme", {"display_name": name})).json()
+    assert made["display_name"] == name
+
+
 async def test_pages_lead_through_all_rows(gateway: Running) -> None:
     for number in range(5):
         await send(gateway, "POST", f"/v1/tenants?tenant_id=t-{number}", {})
@@ -175,6 +182,8 @@ FAULTS: dict[str, tuple[str, Json, str]] = {
     "a tenant's id": ("/v1/tenants?tenant_id=A", {}, "tenant_id"),
     "a name that is too long": ("/v1/tenants", {"display_name": "x" * 201}, "display_name"),
     "a name with a control character": ("/v1/tenants", {"display_name": "a\u0000b"}, "display_name"),
+    "a name in two lines": ("/v1/tenants", {"display_name": "a\u2028b"}, "display_name"),
+    "a name that turns what follows": ("/v1/tenants", {"display_name": "a\u202eb"}, "display_name"),
     "no tenant": ("/v1/users", {}, "tenant"),
     "no user": ("/v1/api_keys", {}, "user"),
     "a permission": ("/v1/api_keys", {"user": "users/a", "permissions": ["root"]}, "permissions"),
