@@ -47,6 +47,13 @@ def take_over(counted: msgspec.Struct, later: msgspec.Struct) -> None:
 
 
 def arguments_text(given: msgspec.Raw) -> str:
-    """The arguments of a call that came whole, as the contract has them; `{}` where there are none."""
-    arguments = bytes(given).decode()
+    """The arguments of a call that came whole, as the contract has them; `{}` where there are none.
+
+    Raises:
+        ProviderError: PROTOCOL when they are not UTF-8, which no decoder has looked at.
+    """
+    try:
+        arguments = bytes(given).decode()
+    except UnicodeDecodeError:
+        raise ProviderError(Fault.PROTOCOL, "The provider's answer has a call whose arguments are no text.") from None
     return "{}" if arguments == "null" else arguments

@@ -126,6 +126,7 @@ def whole_answer(body: bytes, id: str, model: str, now: int, seam: Seam) -> Stre
     try:
         answer = _ANSWER.decode(body)
         delta = _delta(answer.output.message.content)
+        apart = extra(trace=answer.trace, additionalModelResponseFields=answer.additional_model_response_fields)
     except ValueError:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a message.") from None
     seam.close_message(delta)
@@ -138,7 +139,7 @@ def whole_answer(body: bytes, id: str, model: str, now: int, seam: Seam) -> Stre
         choices=[ChatChunkChoice(index=0, delta=delta, finish_reason=reason)],
         usage=usage,
         service_tier=answer.service_tier.type if answer.service_tier is not None else None,
-        extra_json=extra(trace=answer.trace, additionalModelResponseFields=answer.additional_model_response_fields),
+        extra_json=apart,
     )
     return StreamChatCompletionResponse(chunks=[chunk], finishing=True, usage=usage)
 

@@ -25,7 +25,7 @@ from server.providers.gemini.wire import (
     read_answer,
 )
 from server.providers.sse import Event
-from server.providers.wire import take_over
+from server.providers.wire import arguments_text, take_over
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -239,7 +239,8 @@ def _delta(parts: Sequence[WirePart], first_call: int, new_id: Callable[[], str]
     extra: dict[str, object] = {}
     for part in parts:
         if part.function_call is not None:
-            name, arguments = part.function_call.name, _arguments(part.function_call.args)
+            args = msgspec.json.format(bytes(part.function_call.args), indent=-1)  # unstreamed answers come indented
+            name, arguments = part.function_call.name, arguments_text(msgspec.Raw(args))
             delta.tool_calls.add(
                 index=first_call + len(delta.tool_calls),
                 id=part.function_call.id or f"call_{new_id()}",
@@ -260,11 +261,6 @@ def _delta(parts: Sequence[WirePart], first_call: int, new_id: Callable[[], str]
     if extra:
         delta.extra_json = _json(extra)
     return delta
-
-
-def _arguments(args: msgspec.Raw) -> str:
-    arguments = msgspec.json.format(bytes(args), indent=-1).decode()  # unstreamed answers come indented
-    return "{}" if arguments == "null" else arguments
 
 
 def _add_media(extra: dict[str, object], media: WireBlob) -> None:

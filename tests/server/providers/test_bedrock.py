@@ -252,6 +252,13 @@ async def test_a_broken_answer_is_an_error(
     assert (await failure(provider, ask(streamed=streamed))).fault is kind
 
 
+@pytest.mark.parametrize("place", ['"trace":{"a":"%"}', '"additionalModelResponseFields":["%"]'])
+async def test_bytes_that_are_no_text_are_an_error(vendor: ScriptedVendor, provider: Provider, place: str) -> None:
+    answer = b'{"output":{"message":{"content":[]}},"stopReason":"end_turn","usage":{},%b}' % place.encode()
+    vendor.add(Raw(200, {"content-type": "application/json"}, answer.replace(b"%", b"\xff")))
+    assert (await failure(provider, ask())).fault is Fault.PROTOCOL
+
+
 async def test_a_wrong_checksum_is_an_error(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Raw(200, {"content-type": "application/vnd.amazon.eventstream"}, (b"\0" * 64,)))
     assert (await failure(provider, ask(streamed=True))).fault is Fault.PROTOCOL

@@ -134,9 +134,10 @@ def test_what_is_no_proper_stream_is_an_error(data: tuple[str, ...]) -> None:
     assert raised.value.fault is Fault.PROTOCOL
 
 
-def test_bytes_that_are_no_text_are_an_error() -> None:
+@pytest.mark.parametrize("part", [HELLO, {"functionCall": {"name": "f", "args": {"a": "Hello"}}}])
+def test_bytes_that_are_no_text_are_an_error(part: dict[str, object]) -> None:
     with pytest.raises(ProviderError) as raised:
-        list(batches_of([stream(event(HELLO, reason="STOP"))[0].replace(b"Hello", b"\xff")], reader()))
+        list(batches_of([stream(event(part, reason="STOP"))[0].replace(b"Hello", b"\xff")], reader()))
     assert raised.value.fault is Fault.PROTOCOL
 
 

@@ -240,6 +240,13 @@ async def test_what_is_no_answer_is_an_error(
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+async def test_arguments_that_are_no_text_are_an_error(vendor: ScriptedVendor, provider: Provider, streamed: bool) -> None:
+    line = b'{"message":{"tool_calls":[{"function":{"name":"f","arguments":{"a":"\xff"}}}]},"done":true}'
+    vendor.add(Raw(200, {"content-type": "application/json"}, line))
+    assert (await failure(provider, ask(streamed=streamed))).fault is Fault.PROTOCOL
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
