@@ -34,13 +34,15 @@ def settings(section: str, url: str) -> Settings:
             "has to begin with sqlite:// or postgresql://; set storage.url to",
         ),
         ("storage", f"postgresql://user:{SECRET}@db:nan/trunkline", "postgresql://user@db:nan/trunkline has a port that"),
-        ("storage", "sqlite:////nowhere/at/all.db", "there is no folder /nowhere/at; set storage.url to"),
+        ("storage", "sqlite:////dev/null/at/all.db", "the folder /dev/null/at cannot be made or written; set"),
         ("storage", "sqlite:////", "/ is a folder"),
         ("redis", f"http://:{SECRET}@cache", "has to begin with redis://, rediss:// or unix://; set redis.url to"),
         ("redis", f"redis://:{SECRET}@", "it names no host"),
         ("redis", f"redis://:{SECRET}@cache:port", "its port is no number"),
         ("redis", f"redis://:{SECRET}@cache/first", "the number of a database"),
         ("redis", "unix://", "it names no socket"),
+        ("redis", f"redis://cache/0?db={SECRET}", "it has a parameter that"),
+        ("redis", f"redis://cache/0?{SECRET}=1", "it has a parameter that"),
     ],
 )
 async def test_a_url_that_is_none_is_a_fault(tmp_path: Path, section: str, url: str, fault: str) -> None:
@@ -93,5 +95,5 @@ async def test_what_answers_is_fine_and_stays_as_it_is(tmp_path: Path, postgresq
     ended = await check(tmp_path, config, "--connect")
     assert ended.code == 0, ended.out
     for options in ((), ("--connect",)):
-        assert (await check(tmp_path, f"storage:\n  url: sqlite:///{tmp_path}/new.db\n", *options)).code == 0
-    assert not (tmp_path / "new.db").exists()
+        assert (await check(tmp_path, f"storage:\n  url: sqlite:///{tmp_path}/new/new.db\n", *options)).code == 0
+    assert not (tmp_path / "new").exists()

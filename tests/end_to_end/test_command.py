@@ -159,6 +159,36 @@ async def test_workers_whose_port_is_taken_end_with_a_line_that_says_so(tmp_path
     assert "starting another" not in errors.decode()
 
 
+@pytest.mark.parametrize(
+    ("section", "url"),
+    [
+        ("redis", "redis://:s3cr3t/x@127.0.0.1:1/0"),
+        ("redis", "redis://:x@127.0.0.1:1/s3cr3t"),
+        ("redis", "redis://127.0.0.1:1/0?db=s3cr3t"),
+        ("redis", "redis://127.0.0.1:1/0?s3cr3t=x"),
+        ("storage", "postgresql://u:s3cr3t/x@127.0.0.1:1/d"),
+    ],
+)
+async def test_a_url_that_is_none_ends_it_with_a_line_that_says_so(tmp_path: Path, section: str, url: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{section}:\n  url: {url}\n")
+    process = await start(tmp_path, *ANY, "--config", str(file))
+    printed, errors = await process.communicate()
+    assert (process.returncode, printed) == (1, b"")
+    assert f"error: {section}.url: " in errors.decode()
+    assert "s3cr3t" not in errors.decode()
+    assert "Traceback" not in errors.decode()
+
+
+@pytest.mark.parametrize("options", [("--core", "here"), ("--core", "127.0.0.1:1", "--core-ca", "nowhere.pem")])
+async def test_a_core_that_cannot_be_named_so_is_a_fault_of_the_options(tmp_path: Path, options: tuple[str, ...]) -> None:
+    process = await start(tmp_path, "http", "--port", "0", *options)
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert options[-2] in errors.decode()
+    assert "Traceback" not in errors.decode()
+
+
 async def test_workers_with_limits_and_nothing_to_share_them_do_not_start(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("rate_limit:\n  requests_per_window: 5\n")

@@ -21,7 +21,7 @@ from server.config.provider_kind import find_kind
 from server.limits.shared import find_unshared
 from server.providers.loader import provider_kinds
 from trunkline_cli.options import ConfigOption
-from trunkline_cli.stores import find_silent_stores, find_store_faults
+from trunkline_cli.stores import can_be_written, find_silent_stores, find_store_faults
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
 _STYLES = {"fault": "red", "warning": "yellow", "info": "dim"}
@@ -159,8 +159,7 @@ def _data_faults(console: Console, settings: Settings, env: Mapping[str, str]) -
         return str(error).splitlines()
     except OSError as error:
         return [f"{folder}: {error.strerror}"]
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not can_be_written(folder):
         return [f"{folder}: the data folder cannot be made or written; set TRUNKLINE_DATA_DIR to another one"]
     print_line(console, f"info: callers' key: one is made at the first start and shown once; data folder {folder}", "dim")
     return []

@@ -19,8 +19,10 @@ from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
 from trunkline_cli.gateway import VERSION, Addresses, Gateway
 from trunkline_cli.memory import give_back, settle
+from trunkline_cli.stores import find_store_faults
 from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise
 from trunkline_client import Tls
+from trunkline_client.channel import check_target
 
 app = typer.Typer(help="Start the gateway and stay in the foreground.", invoke_without_command=True, no_args_is_help=False)
 
@@ -104,10 +106,22 @@ def serve_http(
     workers: WorkersOption = None,
     drain: DrainOption = None,
     core_ca: Annotated[
-        Path | None, typer.Option("--core-ca", envvar="TRUNKLINE_CORE_CA", help="Speak TLS to the core, trusting this CA.")
+        Path | None,
+        typer.Option(
+            "--core-ca",
+            envvar="TRUNKLINE_CORE_CA",
+            help="Speak TLS to the core, trusting this CA.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
     ] = None,
 ) -> None:
     """Start the HTTP front alone, before a core elsewhere."""
+    try:
+        check_target(core)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--core") from error
     tls = Tls(root_certificates=core_ca.read_bytes()) if core_ca is not None else None
     _run(Options(config, host, port, None, metrics_port, None, workers, drain), front=True, core=core, core_tls=tls)
 
@@ -132,9 +146,11 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     )
     if workers > 1 and 0 in (addresses.port, addresses.grpc_port, addresses.metrics_port):
         _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
-    unshared = find_unshared(loaded.settings, workers) if core is None else None
-    if unshared is not None:
-        _fail(unshared)
+    if core is None:
+        unshared = find_unshared(loaded.settings, workers)
+        faults = [*find_store_faults(loaded.settings), *([unshared] if unshared else [])]
+        if faults:
+            _fail("\n".join(faults))
     digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
     if workers > 1 and worker is None:
         raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core))))

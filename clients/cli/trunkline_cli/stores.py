@@ -4,6 +4,7 @@ What is told has schemes, hosts and names in it, and never a password.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,6 +28,12 @@ _DRIVERS = {"postgresql": "asyncpg", "sqlite": "aiosqlite"}
 def installed(library: str) -> bool:
     """Whether a library is there."""
     return find_spec(library) is not None
+
+
+def can_be_written(folder: Path) -> bool:
+    """Whether a folder can be written, or made where it is not there."""
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
 def find_store_faults(settings: Settings, there: Callable[[str], bool] = installed) -> list[str]:
@@ -94,7 +101,8 @@ def _storage_faults(settings: Settings, there: Callable[[str], bool]) -> list[st
 def _file_fault(file: Path) -> str | None:
     if file.is_dir():
         return f"{file} is a folder"
-    return None if file.absolute().parent.is_dir() else f"there is no folder {file.absolute().parent}"
+    folder = file.absolute().parent
+    return None if can_be_written(folder) else f"the folder {folder} cannot be made or written"
 
 
 def _port_fault(url: str, address: Address) -> str | None:
@@ -125,7 +133,13 @@ def _redis_faults(settings: Settings, there: Callable[[str], bool]) -> list[str]
         fault = "it is no URL, or its port is no number up to 65535"
     if fault is not None:
         return [f"redis.url: {fault}; {_REDIS}"]
-    return [] if there("redis") else [_missing("redis.url", "redis")]
+    if not there("redis"):
+        return [_missing("redis.url", "redis")]
+    try:
+        import_module("server.limits.redis_counters").build_redis(settings.redis).connection_pool.make_connection()
+    except (TypeError, ValueError):
+        return [f"redis.url: it has a parameter that the library does not know, or not so; {_REDIS}"]
+    return []
 
 
 def _missing(setting: str, library: str) -> str:
