@@ -12,14 +12,13 @@ from typing import Any, cast
 
 import orjson
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from server.errors import GatewayError, invalid_request
 from server.storage.connection import AsyncConnection
 from server.storage.tables import API_KEYS, USERS
 from server.tenancy.records import ApiKey, FormerKey
 from server.tenancy.rows import Rows
-from server.tenancy.subjects import drop_limits
+from server.tenancy.subjects import drop_limits, kept
 from server.tenancy.who import Who, new_id, not_found
 
 _PREFIX_LENGTH = 12
@@ -65,31 +64,28 @@ class ApiKeys(Rows[ApiKey]):
         """
         plain = _new_key()
         now, id_ = self._now(), new_id("keys")
-        try:
-            async with self._changing() as connection:
-                user = select(USERS.c.tenant_id).where(USERS.c.id == user_id)
-                if who.tenant_id:
-                    user = user.where(USERS.c.tenant_id == who.tenant_id)
-                tenant_id: str | None = (await connection.execute(user)).scalar()
-                if tenant_id is None:
-                    raise not_found("users", user_id)
-                key = ApiKey(
-                    id_,
-                    tenant_id,
-                    user_id,
-                    display_name or id_,
-                    plain[:_PREFIX_LENGTH],
-                    permissions,
-                    allowed_models,
-                    allowed_providers,
-                    enabled,
-                    expire_time,
-                    now,
-                    now,
-                )
-                await self._create(connection, who, key, digest=_digest(plain))
-        except IntegrityError:  # the user was deleted meanwhile
-            raise not_found("users", user_id) from None
+        async with self._changing() as connection:
+            user = select(USERS.c.tenant_id).where(USERS.c.id == user_id)
+            if who.tenant_id:
+                user = user.where(USERS.c.tenant_id == who.tenant_id)
+            tenant_id: str | None = (await connection.execute(kept(user))).scalar()
+            if tenant_id is None:
+                raise not_found("users", user_id)
+            key = ApiKey(
+                id_,
+                tenant_id,
+                user_id,
+                display_name or id_,
+                plain[:_PREFIX_LENGTH],
+                permissions,
+                allowed_models,
+                allowed_providers,
+                enabled,
+                expire_time,
+                now,
+                now,
+            )
+            await self._create(connection, who, key, digest=_digest(plain))
         return key, plain
 
     async def rotate(self, who: Who, id_: str, overlap: int) -> tuple[ApiKey, str]:

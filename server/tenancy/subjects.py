@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Table, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, or_, select
 
 from server.errors import invalid_request
 from server.storage.connection import AsyncConnection
@@ -55,8 +55,14 @@ def read_subject(name: str, shared: bool) -> Subject:
     raise invalid_request(f"`subject` must be one of {', '.join(f'`{form}`' for form in forms)}.", "subject")
 
 
-async def tenant_of(connection: AsyncConnection, subject: Subject) -> str | None:
-    """The tenant that a subject belongs to; empty: none; None: it is not there."""
+async def tenant_of(connection: AsyncConnection, subject: Subject, to_keep: bool = False) -> str | None:
+    """The tenant that a subject belongs to; empty: none; None: it is not there.
+
+    Args:
+        connection: the transaction.
+        subject: which.
+        to_keep: lets nobody delete it before the transaction ends.
+    """
     if subject.scope in _SHARED:
         return ""
     query = {
@@ -64,8 +70,13 @@ async def tenant_of(connection: AsyncConnection, subject: Subject) -> str | None
         "user": select(USERS.c.tenant_id).where(USERS.c.id == subject.id),
         "key": select(API_KEYS.c.tenant_id).where(API_KEYS.c.id == subject.id, API_KEYS.c.replaced_by.is_(None)),
     }[subject.scope]
-    tenant_id: str | None = (await connection.execute(query)).scalar()
+    tenant_id: str | None = (await connection.execute(kept(query) if to_keep else query)).scalar()
     return tenant_id
+
+
+def kept(query: "Select[str]") -> "Select[str]":
+    """Lets nobody delete what a query finds before its transaction ends."""
+    return query.with_for_update(read=True, key_share=True)
 
 
 async def check_subject(connection: AsyncConnection, who: Who, subject: Subject) -> str:
@@ -74,7 +85,7 @@ async def check_subject(connection: AsyncConnection, who: Who, subject: Subject)
     Raises:
         GatewayError: RESOURCE_NOT_FOUND where it is not there, or not for them; INSUFFICIENT_PERMISSIONS.
     """
-    tenant_id = await tenant_of(connection, subject)
+    tenant_id = await tenant_of(connection, subject, to_keep=True)
     if tenant_id is None or (who.tenant_id and tenant_id not in ("", who.tenant_id)):
         raise not_found(*subject.name.split("/", 1))
     check_limiter(who, subject)

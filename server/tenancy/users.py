@@ -12,7 +12,7 @@ from server.storage.connection import AsyncConnection
 from server.storage.tables import API_KEYS, TENANTS, USERS
 from server.tenancy.records import User
 from server.tenancy.rows import Rows
-from server.tenancy.subjects import drop_limits
+from server.tenancy.subjects import drop_limits, kept
 from server.tenancy.who import Who, check_id, new_id, not_found, taken
 
 
@@ -47,7 +47,7 @@ class Users(Rows[User]):
             raise not_found("tenants", tenant_id)
         try:
             async with self._changing() as connection:
-                tenant = await connection.execute(select(TENANTS.c.id).where(TENANTS.c.id == tenant_id))
+                tenant = await connection.execute(kept(select(TENANTS.c.id).where(TENANTS.c.id == tenant_id)))
                 if tenant.first() is None:
                     raise not_found("tenants", tenant_id)
                 await self._create(connection, who, user)
