@@ -43,10 +43,15 @@ _UNSUPPORTED_MEDIA_TYPE = Kind(415, "invalid_request_error", "unsupported_media_
 
 
 class FrontRequest(Request[App, SimpleNamespace]):
-    """A request that remembers its id."""
+    """A request that remembers its id and always has a path."""
 
     request_id = ""
     """Empty until somebody asked for it."""
+
+    @property
+    def path(self) -> str:
+        """The path of its target, `/` where that has none. Source: RFC 9110, section 4.2.3."""
+        return (self._parsed_url.path or b"/").decode()
 
 
 def request_id_of(request: Request) -> str:

@@ -53,6 +53,12 @@ async def test_a_path_that_is_not_there_is_not_found(gateway: Running) -> None:
         assert (answer.status, answer.error["code"]) == (404, "not_found"), path
 
 
+async def test_a_target_without_a_path_is_the_root(gateway: Running) -> None:
+    for target in ("http://example.com", "http://example.com?x=1", "http://example.com:80"):
+        answer = await call(gateway.port, "GET", target)
+        assert (answer.status, answer.error["code"]) == (404, "not_found"), target
+
+
 async def test_a_method_that_a_path_does_not_take_is_refused_with_those_that_it_takes(gateway: Running) -> None:
     for method, path, allowed in (
         ("GET", CHAT, "POST"),
