@@ -6,10 +6,11 @@ answer away. Source: RFC 9112, section 9.6.
 """
 
 import asyncio
+import re
 import time
 from functools import lru_cache
 
-from sanic.exceptions import RequestCancelled, RequestTimeout
+from sanic.exceptions import BadRequest, RequestCancelled, RequestTimeout
 from sanic.headers import format_http1_response
 from sanic.http import Http, Stage
 from sanic.server.protocols.http_protocol import HttpProtocol
@@ -18,6 +19,9 @@ from gateway_http.response import FrontResponse
 
 _LAST_READ_S = 2.0
 """How long a caller that still sends may take to see that its answer is there."""
+
+_NO_HEADER = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9A-Za-z-]+:)")
+"""A line that does not begin with a header's name. Source: RFC 9112, section 5: one with a space may hide a length."""
 
 
 class FrontHttp(Http):
@@ -33,6 +37,16 @@ class FrontHttp(Http):
     async def http1(self) -> None:
         await super().http1()  # type: ignore[no-untyped-call]
         self.protocol.unread |= bool(self.request_body or self.recv_buffer)
+
+    async def http1_request_header(self) -> None:
+        """Reads the head of a request.
+
+        Raises:
+            BadRequest: a line of it is no header.
+        """
+        await super().http1_request_header()  # type: ignore[no-untyped-call]
+        if _NO_HEADER.search(self.request.head):
+            raise BadRequest
 
     async def body(self, largest: float) -> bytes:
         """The request's whole body. Most are small and arrive with the head, and then there is nothing to wait for.
