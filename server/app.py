@@ -384,18 +384,23 @@ def secrets_of(settings: Settings) -> Iterable[str]:
     for provider in settings.providers:
         if provider.api_key is not None:
             yield provider.api_key.get_secret_value()
-        yield from provider.custom_headers.values()
+        for name, value in provider.custom_headers.items():
+            yield value
+            if name.lower().endswith("authorization"):
+                yield value.rpartition(" ")[2]  # without `Bearer`
     for section in (settings.storage, settings.redis):
         if section is not None and section.url is not None:
             yield from _passwords(section.url.get_secret_value())
 
 
 def _passwords(url: str) -> Iterable[str]:
-    """The password in a URL, as it stands there and as it is."""
+    """The passwords in a URL, as they stand there and as they are."""
     password = url.partition("://")[2].partition("/")[0].rpartition("@")[0].partition(":")[2]
-    if password:
-        yield password
-        yield unquote(password)
+    parameters = (field.partition("=") for field in url.partition("?")[2].split("&"))
+    for each in (password, *(value for name, _, value in parameters if name.endswith("password"))):
+        if each:
+            yield each
+            yield unquote(each)
 
 
 def log_notices(loaded: Loaded) -> None:

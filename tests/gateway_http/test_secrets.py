@@ -214,6 +214,23 @@ async def test_a_fault_of_the_gateway_itself_tells_no_more_than_a_request_id(tmp
     assert faults[0]["request_id"] == answer.headers["x-request-id"]
 
 
+def test_every_secret_of_the_settings_is_known(tmp_path: Path) -> None:
+    configuration = loaded(
+        tmp_path,
+        """
+        providers:
+          - name: lab
+            type: vllm
+            api_key: canary-key
+            custom_headers: {X-Own: canary-own, Authorization: Bearer canary-token, Proxy-Authorization: canary-bare}
+        storage: {url: "postgresql://u:canary%2Fone@h/d?sslmode=require&password=canary%2Ftwo&sslpassword=canary-three"}
+        redis: {url: "redis://:canary-four@h/0?password=canary-five"}
+        """,
+    )
+    secrets = "canary-key canary-own canary-token canary-bare canary/one canary/two canary-three canary-four canary-five"
+    assert set(secrets.split()) <= set(secrets_of(configuration.settings))
+
+
 FAULTY = {
     "a key of the wrong type": "providers: [{name: a, type: openai, api_key: {canary-zzone: 1}}]",
     "a key that is no text": "providers: [{name: a, type: openai, api_key: [canary-zzone]}]",
