@@ -15,13 +15,14 @@ _QUOTE = r"(?:\\*[\"'])?"
 _LABELS = (
     r"\b(?:bearer|basic)\s+",
     rf"\b(?:proxy-)?authorization{_QUOTE}\s*[:=]\s*{_QUOTE}(?:(?:bearer|basic)\s+)?",
-    rf"\b(?:[a-z]+[-_])?(?:api[-_]?key|password|passwd|secret|access[-_]?token){_QUOTE}\s*[:=]\s*{_QUOTE}",
+    r"\b(?:[a-z]+[-_])?(?:api[-_]?key|password|passwd|secret(?:[-_]access[-_]key)?|access[-_]?token|"
+    rf"(?:security|session)[-_]token){_QUOTE}\s*[:=]\s*{_QUOTE}",
     r"[?&](?:key|token|auth|sig|signature)=",
     r"://[^\s/@:\"'\\]*:(?=[^\s/@\"'\\]+@)",
 )
 """What stands before a secret, in any case."""
 
-_LABEL_HINTS = ("?", "&", "@", "bearer", "basic", "auth", "passw", "secret", "access")
+_LABEL_HINTS = ("?", "&", "@", "bearer", "basic", "auth", "passw", "secret", "access", "security", "session")
 """A text with a label has one of these in lower case; most have none, and finding that out is cheap."""
 
 _API_KEY_HINT = re.compile(r"api[-_]?key(?!s/)")

@@ -25,6 +25,9 @@ SHAPES = {
     "in an address": ("GET https://host/v1?key=0123abcd&alt=sse", "0123abcd"),
     "of an address": ("cannot reach https://user:0123abcd@host/v1", "0123abcd"),
     "a client's": ("client_secret: 0123abcd", "0123abcd"),
+    "a session's at AWS": ("should have been\nx-amz-date:1\nx-amz-security-token:IQoJb3+/ab==\n\nhost", "IQoJb3+/ab=="),
+    "a session's in a variable": ("AWS_SESSION_TOKEN=0123abcd", "0123abcd"),
+    "a user's at AWS": ("aws_secret_access_key = 0123abcd", "0123abcd"),
 }
 
 HARMLESS = [
