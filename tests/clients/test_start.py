@@ -2,6 +2,7 @@
 
 import os
 import platform
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ sys.argv = ["trunkline", *sys.argv[1:]]
 from trunkline_cli.start import main
 main()
 """
+
+BEGUN = "from trunkline_cli.start import main; main()"
 
 LOADED = """
 import asyncio, sys
@@ -42,7 +45,25 @@ def begin(*arguments: str, **environment: str) -> str:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_a_gateway_gets_the_allocator_that_gives_memory_back() -> None:
-    assert begin("serve", "--port", "0") == "('-m', 'trunkline_cli.main', 'serve', '--port', '0') malloc\n"
+    assert begin("serve", "--port", "0") == "('-P', '-m', 'trunkline_cli.main', 'serve', '--port', '0') malloc\n"
+
+
+def test_a_gateway_and_its_workers_take_no_code_from_the_folder_they_are_started_in(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text("raise SystemExit('another one')")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            (sys.executable, "-c", BEGUN, "serve", "core", "--workers", "2", "--host", "127.0.0.1", "--grpc-port", port),
+            env={**os.environ, "TRUNKLINE_DATA_DIR": str(tmp_path / "data")},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (ended.returncode, port in ended.stderr) == (1, True)
+    assert "another" not in ended.stderr
 
 
 def test_other_commands_just_run() -> None:

@@ -2,6 +2,8 @@
 
 Python's own allocator keeps what a rush of requests took: it returns pieces of a megabyte only when nothing lives in them,
 and something always does. The C library's returns what is free; it costs some 5 to 10 % more CPU.
+
+`-P` here and where workers start: a `server.py` in the folder that the command is called in is none of ours.
 """
 
 import os
@@ -15,6 +17,6 @@ _CHOICE = "PYTHONMALLOC"
 def main() -> None:
     """Runs the command; a gateway with the C library's allocator where that is glibc, unless the environment has chosen."""
     if sys.argv[1:2] == ["serve"] and _CHOICE not in os.environ and platform.libc_ver()[0] == "glibc":
-        arguments = (sys.executable, "-m", "trunkline_cli.main", *sys.argv[1:])
+        arguments = (sys.executable, "-P", "-m", "trunkline_cli.main", *sys.argv[1:])
         os.execve(sys.executable, arguments, {**os.environ, _CHOICE: "malloc"})  # noqa: S606
     runpy.run_module("trunkline_cli.main", run_name="__main__", alter_sys=True)

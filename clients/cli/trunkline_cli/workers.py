@@ -57,7 +57,7 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
     async def keep(worker: int) -> int:
         while True:
             environment = {**os.environ, WORKER_VARIABLE: str(worker)}
-            command = (sys.executable, "-m", "trunkline_cli.main", *arguments)
+            command = (sys.executable, "-P", "-m", "trunkline_cli.main", *arguments)
             process = await asyncio.create_subprocess_exec(
                 *command, env=environment, stdin=asyncio.subprocess.PIPE, start_new_session=True
             )
