@@ -173,6 +173,9 @@ class Limits:
         except CountersError:
             self._book.forget([due.key for due in (*dues, *counted)])
             return
+        except asyncio.CancelledError:  # they may be changed, or not
+            self._book.doubt([due.key for due in (*dues, *counted)])
+            raise
         if dues is counted:  # whose changes come last
             spents = settled[len(settled) - len(dues) :]
         else:

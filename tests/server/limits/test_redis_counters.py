@@ -17,7 +17,7 @@ from server.limits.counters import SLOTS, Claim, CountersError
 from server.limits.limits import Limits
 from server.limits.redis_counters import RedisCounters, build_redis
 from server.storage.database import Database
-from tests.server.limits.asking import admitted, ask, refusal, refused_at
+from tests.server.limits.asking import CONFIGURED, admitted, ask, refusal, refused_at
 from tests.server.limits.conftest import PATIENT_S
 from tests.server.limits.rows import add_budget, add_quota, open_row, settle_row
 from tests.server.limits.turned_clock import START, TurnedClock
@@ -184,6 +184,35 @@ async def test_a_caller_that_leaves_at_the_moment_of_its_answer_keeps_nothing(re
     await asyncio.gather(first, leaving, return_exceptions=True)
     assert leaving.cancelled()
     assert await refused_at(redis_counters, [Claim("a", 9, 10), Claim("w", 9, 10, window_s=60)]) is None
+
+
+async def test_a_caller_that_leaves_as_it_is_settled_keeps_nothing(
+    redis_url: str, sqlite_database: Database, clock: TurnedClock
+) -> None:
+    fails = False
+
+    async def flush() -> None:
+        if fails:
+            raise TimeoutError
+
+    budget = await add_budget(sqlite_database, 100)
+    await add_budget(sqlite_database, 100, "key", "configured")
+    limits = Limits(None, connect(redis_url, clock), sqlite_database, clock, flush=flush)
+    await limits.start()
+    reservation = await limits.reserve(ask(micros=100))
+    await settle_row(sqlite_database, await open_row(sqlite_database, NOW, 0, 100), 0, 5)
+    fails = True
+    other = await limits.reserve(ask(CONFIGURED))  # in no counter, so they are dropped before the next change
+    fails = False
+    leaving = asyncio.ensure_future(reservation.settle(0, 5))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await other.release()
+    clock.time += 60
+    assert await refusal(limits, ask(micros=95)) is None
+    assert await limits.counted(ask()) == {budget: 100}
+    await limits.close()
 
 
 async def test_old_counters_leave_redis_by_themselves(redis_url: str, redis_counters: RedisCounters) -> None:
