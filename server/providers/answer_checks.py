@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import LARGEST_BODY, Answer
@@ -47,14 +48,8 @@ def cut_short() -> ProviderError:
 
 
 async def read_to_end(answer: Answer) -> None:
-    """Lets the HTTP body of a finished stream end; one that is only late does not matter any more.
-
-    Raises:
-        ProviderError: CONNECTION when the body breaks.
-    """
-    try:
+    """Lets the HTTP body of a finished stream end; the answer is whole, so that one that is late or breaks is no failure."""
+    with suppress(TimeoutError, ProviderError):
         async with asyncio.timeout(_LONGEST_WAIT_FOR_END_S):
             while await answer.read():
                 pass
-    except TimeoutError:
-        pass

@@ -5,7 +5,6 @@ list of models in `anthropic_listing`.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from typing import cast
 from urllib.parse import quote
 
@@ -21,7 +20,6 @@ from server.providers.anthropic.seam import Seam
 from server.providers.anthropic.stream import MessageStream
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.call_headers import call_headers
-from server.providers.errors import ProviderError
 from server.providers.several_calls import all_pages, within
 from server.providers.sse import SseParser
 from server.providers.unsupported import no_operation
@@ -72,8 +70,7 @@ class Anthropic(Provider):
                     yield batch
                 if not read and not stream.done:
                     raise cut_short()
-            with suppress(ProviderError):  # the answer is whole already
-                await read_to_end(answer)
+            await read_to_end(answer)
 
     async def models(self, timeout_s: float) -> Sequence[ListedModel]:
         """The models that the vendor lists, without the retired ones; see `Provider.models`."""

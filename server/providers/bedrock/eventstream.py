@@ -55,11 +55,6 @@ class EventStreamParser:
         del self._rest[:start]
         return frames
 
-    @property
-    def torn(self) -> bool:
-        """Whether a frame has begun and is not complete."""
-        return bool(self._rest)
-
     def _prelude(self, start: int) -> tuple[int, int]:
         length, headers_length, crc = _PRELUDE.unpack_from(self._rest, start)
         if zlib.crc32(self._rest[start : start + 8]) != crc:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import cast
 from urllib.parse import quote
 
-from server.providers.answer_checks import check_status, cut_short, good_body
+from server.providers.answer_checks import check_status, cut_short, good_body, read_to_end
 from server.providers.anthropic.models import model_traits
 from server.providers.anthropic.seam import Seam
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
@@ -78,11 +78,12 @@ class Bedrock(Provider):
                 raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a stream.")
             parser = EventStreamParser()
             stream = ConverseStream(id, ask.model, now, request.stream_options.include_usage, seam)
-            while read := await answer.read():
+            while not stream.done:
+                if not (read := await answer.read()):
+                    raise cut_short()
                 for batch in stream.batches(parser.feed(read)):
                     yield batch
-            if parser.torn or not stream.done:
-                raise cut_short()
+            await read_to_end(answer)
 
     async def models(self, timeout_s: float) -> Sequence[ListedModel]:
         """The models and the inference profiles that can be asked in the region; see `Provider.models`."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 from uuid import uuid4
 
-from server.providers.answer_checks import check_status, cut_short, good_body
+from server.providers.answer_checks import check_status, cut_short, good_body, read_to_end
 from server.providers.base import Ask, Batch, ListedModel, Operation, Provider, ProviderContext
 from server.providers.call_headers import bearer, call_headers
 from server.providers.json_lines import LineParser
@@ -70,15 +70,14 @@ class Ollama(Provider):
                 yield stream.whole(await answer.body())
                 return
             parser = LineParser()
-            while True:
+            while not stream.done:
                 read = await answer.read()
                 batch = stream.batch(parser.feed(read) if read else parser.finish())
                 if batch is not None:
                     yield batch
-                if not read:
-                    break
-            if not stream.done:
-                raise cut_short()
+                if not read and not stream.done:
+                    raise cut_short()
+            await read_to_end(answer)
 
     async def models(self, timeout_s: float) -> Sequence[ListedModel]:
         """The models that have been pulled; see `Provider.models`."""

@@ -252,6 +252,11 @@ async def test_a_broken_answer_is_an_error(
     assert (await failure(provider, ask(streamed=streamed))).fault is kind
 
 
+async def test_an_answer_that_has_ended_is_whole_though_its_body_breaks(vendor: ScriptedVendor, provider: Provider) -> None:
+    vendor.add(Text("Hello there, you").with_fault(Cut(after_events=7)))
+    assert (await completion(provider, ask(streamed=True))).choices[0].message.content == "Hello there, you"
+
+
 @pytest.mark.parametrize("place", ['"trace":{"a":"%"}', '"additionalModelResponseFields":["%"]'])
 async def test_bytes_that_are_no_text_are_an_error(vendor: ScriptedVendor, provider: Provider, place: str) -> None:
     answer = b'{"output":{"message":{"content":[]}},"stopReason":"end_turn","usage":{},%b}' % place.encode()
