@@ -62,8 +62,9 @@ class LastUses:
 
     async def _write(self) -> None:
         """Writes what is noted; what the database does not take is tried again the next time."""
-        while self._noted:
-            batch = list(self._noted.items())[:_BATCH]
+        noted = sorted(self._noted.items())  # in one order everywhere, else processes could wait for each other in a ring
+        for begin in range(0, len(noted), _BATCH):
+            batch = noted[begin : begin + _BATCH]
             rows = [{"key": key_id, "time": time, "long_ago": time - _PAUSE} for key_id, time in batch]
             try:
                 async with self._database.begin() as connection:

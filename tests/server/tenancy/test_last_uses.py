@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
+from server.storage.database import Database
+from server.storage.tables import API_KEYS
 from server.tenancy.keys import ConfiguredKeys, StoredKeys
 from server.tenancy.last_uses import LastUses
 from server.tenancy.pages import Page
-from tests.server.tenancy.world import OPERATOR, World
+from tests.server.tenancy.world import OPERATOR, World, blocked, settle
 
 ALL = Page(100, None)
 MINUTE_S, KNOWN_S = 60, 2
@@ -131,3 +134,21 @@ async def test_while_the_database_fails_callers_are_let_in_and_the_time_is_writt
         await connection.execute(text("ALTER TABLE elsewhere RENAME TO api_keys"))
     await keys.close()
     assert await used(world) == 0
+
+
+async def test_processes_that_write_the_same_keys_wait_for_each_other_in_one_order(postgresql_database: Database) -> None:
+    world = await settle(postgresql_database)
+    ids = [world.acme.key.id, world.umbrella.key.id]
+    processes = []
+    for order in (ids, ids[::-1]):
+        process = LastUses(world.database, world.clock)
+        for key_id in order:
+            process.note(key_id)
+        processes.append(process)
+        world.clock.time += MINUTE_S
+    async with world.database.begin() as connection:
+        await connection.execute(select(API_KEYS.c.id).where(API_KEYS.c.id == ids[0]).with_for_update())
+        closing = [await blocked(world, process.close(), others) for others, process in enumerate(processes)]
+    with capture_logs() as logged:
+        await asyncio.gather(*closing)
+    assert logged == []

@@ -1,35 +1,23 @@
 """What is made while that which it belongs to is deleted is not left behind."""
 
 import asyncio
-from collections.abc import Awaitable
 
 import pytest
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, insert
 
 from server.errors import GatewayError
 from server.storage.database import Database
 from server.storage.tables import QUOTAS, TENANTS, USERS
 from server.tenancy.pages import Page
 from server.tenancy.subjects import Subject
-from tests.server.tenancy.world import OPERATOR, World, settle
+from tests.server.tenancy.world import OPERATOR, World, blocked, settle
 from trunkline.v1.error_reason_pb2 import ErrorReason
-
-WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @pytest.fixture
 async def world(postgresql_database: Database) -> World:
     """Two tenants in the database in which several write at a time."""
     return await settle(postgresql_database)
-
-
-async def blocked(world: World, action: Awaitable[object], others: int = 0) -> asyncio.Future[object]:
-    """Begins something, and returns once it waits for a lock, beside so many others."""
-    begun = asyncio.ensure_future(action)
-    async with asyncio.timeout(20), world.database.begin() as connection:
-        while await connection.scalar(WAITING) == others and not begun.done():
-            pass
-    return begun
 
 
 async def test_a_limit_goes_with_its_subject_though_it_is_made_meanwhile(world: World) -> None:

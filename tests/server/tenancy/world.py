@@ -1,7 +1,11 @@
 """Two tenants, each with a user and a key, in a database; and who asks for what."""
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+
+from sqlalchemy import text
 
 from server.storage.database import Database
 from server.tenancy.records import ApiKey, Tenant, User
@@ -9,6 +13,7 @@ from server.tenancy.tenancy import Tenancy
 from server.tenancy.who import Who
 
 OPERATOR = Who("all", "", "req_1", "Something")
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 BEGIN = 1_800_000_000.0
 
 
@@ -84,3 +89,12 @@ async def settle(database: Database) -> World:
 def acting(who: Who, action: str) -> Who:
     """Somebody who calls an RPC."""
     return replace(who, action=action)
+
+
+async def blocked(world: World, action: Awaitable[object], others: int = 0) -> asyncio.Future[object]:
+    """Begins something, and returns once it waits for a lock of PostgreSQL's, beside so many others."""
+    begun = asyncio.ensure_future(action)
+    async with asyncio.timeout(20), world.database.begin() as connection:
+        while await connection.scalar(WAITING) == others and not begun.done():
+            pass
+    return begun
