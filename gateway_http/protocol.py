@@ -27,11 +27,14 @@ _NO_HEADER = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9A-Za-z-]+:)")
 class FrontHttp(Http):
     """The requests of a connection, one after the other."""
 
-    __slots__ = ()
+    __slots__ = ("chunked",)
     protocol: "FrontProtocol"
+    chunked: bool
+    """Whether the pieces of the body that is being streamed are sent as chunks."""
 
     def init_for_request(self) -> None:
         super().init_for_request()  # type: ignore[no-untyped-call]
+        self.chunked = False
         self.protocol.begin = time.monotonic()
 
     async def http1(self) -> None:
@@ -69,13 +72,16 @@ class FrontHttp(Http):
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of a body that is being streamed; false where the caller reads too slowly to do so at once."""
-        if self.stage is not Stage.RESPONSE or self.head_only or not self.protocol.can_write:
+        if self.stage is not Stage.RESPONSE or not self.chunked or not self.protocol.can_write:
             return False
         self.protocol.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
-        """Sends the head, and with it the body, or its first piece."""
+        """Sends the head, and with it the body, or its first piece.
+
+        HTTP/1.0 knows no chunks: there a streamed body ends with the connection. Source: RFC 9112, section 6.1.
+        """
         response = self.response
         if not isinstance(response, FrontResponse) or self.head_only or self.expecting_continue:
             await super().http1_response_header(data, end_stream)
@@ -83,16 +89,28 @@ class FrontHttp(Http):
         if not data and response.body:
             data, end_stream = response.body, True
         if end_stream:
-            framing = f"content-length: {len(data)}"
+            framing = f"content-length: {len(data)}\r\n"
             self.response_func = None  # type: ignore[assignment]
+        elif self.request.version == "1.0":
+            framing = ""
+            self.keep_alive = False
+            self.response_func = self._send_until_closed
         else:
-            framing = "transfer-encoding: chunked"
+            framing = "transfer-encoding: chunked\r\n"
+            self.chunked = True
             data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             self.response_func = self.http1_response_chunked
         kept = "keep-alive" if self.keep_alive else "close"
-        fields = f"{response.fields()}{framing}\r\nconnection: {kept}\r\n\r\n"
+        fields = f"{response.fields()}{framing}connection: {kept}\r\n\r\n"
         await self._send(b"%b%b%b" % (_status_line(response.status), fields.encode("ascii", "replace"), data))
         self.stage = Stage.IDLE if end_stream else Stage.RESPONSE
+
+    async def _send_until_closed(self, data: bytes, end_stream: bool) -> None:
+        if data:
+            await self._send(data)
+        if end_stream:
+            self.response_func = None  # type: ignore[assignment]
+            self.stage = Stage.IDLE
 
     def create_empty_request(self) -> None:
         """Stands in for a request that could not be understood; its address may be why, so that is left out."""

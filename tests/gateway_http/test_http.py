@@ -1,8 +1,11 @@
 """HTTP itself: methods, paths, headers, framing, and what is no HTTP at all."""
 
+import asyncio
+import json
+
 import pytest
 
-from tests.gateway_http.serving import CHAT, KEY, Running, call, chat, connected, raw, request_bytes
+from tests.gateway_http.serving import CHAT, KEY, PATIENCE_S, Running, call, chat, connected, raw, request_bytes
 
 BODY = b'{"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}'
 
@@ -127,6 +130,18 @@ async def test_http_1_0_is_answered_and_the_connection_closed(gateway: Running) 
         await caller.send(request_bytes("POST", CHAT, BODY, version="HTTP/1.0"))
         assert (await caller.answer()).status == 200
         await caller.closed()
+
+
+@pytest.mark.parametrize("connection", ["", "keep-alive"])
+async def test_a_stream_over_http_1_0_ends_with_the_connection(gateway: Running, connection: str) -> None:
+    body = json.dumps(chat(stream=True)).encode()
+    async with connected(gateway.port) as caller:
+        await caller.send(request_bytes("POST", CHAT, body, {"connection": connection}, version="HTTP/1.0"))
+        head, _, events = (await asyncio.wait_for(caller.reader.read(-1), PATIENCE_S)).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    assert [event[:6] for event in events.splitlines() if event] == [b"data: "] * 5
+    assert events.endswith(b"data: [DONE]\n\n")
 
 
 async def test_requests_sent_at_once_are_answered_in_their_order(gateway: Running) -> None:
