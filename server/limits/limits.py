@@ -62,6 +62,7 @@ class Limits:
         self._known = KnownBounds()
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()
+        self._unwritten: list[BudgetEvent] = []
         self._recording: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("trunkline.limits")
 
@@ -74,7 +75,9 @@ class Limits:
         await self._book.refresh(None)
 
     async def refresh(self) -> None:
-        """Puts changed rows in force, and ends doubts. Whoever makes limits sees to it that it is called again and again.
+        """Puts changed rows in force, ends doubts, and writes events that could not be written.
+
+        Whoever makes limits sees to it that it is called again and again.
 
         Raises:
             StorageError: the database failed.
@@ -82,6 +85,9 @@ class Limits:
         await self._book.refresh()
         self._book.end_doubts(self._under_way)
         await self._drop_stale()
+        unwritten, self._unwritten = self._unwritten, []
+        for event in unwritten:
+            self._raise(event)
 
     def configure(self, settings: RateLimitSettings | None) -> None:
         """Puts other rates in force."""
@@ -218,18 +224,22 @@ class Limits:
     def _tell_crossed(self, due: Due, spent_micros: int) -> None:
         for event in crossed(due, spent_micros):
             key = _key(event)
-            if self._database is not None and key not in self._raised:
+            if key not in self._raised:
                 self._raised.add(key)
-                task = asyncio.ensure_future(self._record(self._database, event))
-                self._recording.add(task)
-                task.add_done_callback(self._recording.discard)
+                self._raise(event)
 
-    async def _record(self, database: Database, event: BudgetEvent) -> None:
+    def _raise(self, event: BudgetEvent) -> None:
+        task = asyncio.ensure_future(self._record(event))
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+
+    async def _record(self, event: BudgetEvent) -> None:
+        assert self._database is not None  # the budget is from there
         try:
-            first = await record_event(database, event, self._now())
+            first = await record_event(self._database, event, self._now())
         except StorageError as error:
             self._log.warning("budget event not written", budget=event.budget.id, error=str(error))
-            self._raised.discard(_key(event))  # the next one tries again
+            self._unwritten.append(event)
             return
         if first:
             self.on_budget_event(event)

@@ -319,6 +319,27 @@ async def test_thresholds_raise_one_event_each_in_a_period(database: Database, c
     ]
 
 
+async def test_an_event_that_could_not_be_written_is_raised_when_the_database_is_back(
+    limits: Limits, sqlite_database: Database
+) -> None:
+    await add_budget(sqlite_database, 100, thresholds="[100]")
+    await limits.refresh()
+    told: list[BudgetEvent] = []
+    limits.on_budget_event = told.append
+    reservation = await limits.reserve(ask(micros=100))
+    async with sqlite_database.begin() as connection:
+        await connection.run_sync(BUDGET_EVENTS.drop)
+    before = asyncio.all_tasks()
+    await reservation.settle(0, 100)
+    await asyncio.gather(*(asyncio.all_tasks() - before))
+    async with sqlite_database.begin() as connection:
+        await connection.run_sync(BUDGET_EVENTS.create)
+    for _ in range(2):
+        await limits.refresh()
+        await asyncio.gather(*(asyncio.all_tasks() - before))
+    assert [(event.threshold, event.spent_micros) for event in told] == [(100, 100)]
+
+
 async def test_what_is_only_reserved_crosses_no_threshold(limits: Limits, sqlite_database: Database) -> None:
     await add_budget(sqlite_database, 100, thresholds="[50]")
     await limits.refresh()
