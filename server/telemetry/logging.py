@@ -121,7 +121,8 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
     for handler in before:
         if isinstance(handler, _Forward):
             handler.close()
-    root.setLevel(logging.DEBUG if level == "DEBUG" else max(_LEVELS[level], logging.WARNING))
+    # What libraries say besides has in it what passes through them: SQL with its values, headers in codes that nobody masks.
+    root.setLevel(max(_LEVELS[level], logging.WARNING))
     for name in _FOREIGN:
         logger = logging.getLogger(name)
         logger.handlers = []
