@@ -13,16 +13,13 @@ from server.providers.openai.address import Address, headers_of
 from server.providers.openai.answer import AnswerStream
 from server.providers.openai.errors import refusal
 from server.providers.openai.listing import LARGEST_LIST, check_health, listed_models
-from server.providers.openai.media import check_data, media_list, media_of_chat
+from server.providers.openai.media import media_list, media_of_chat
 from server.providers.openai.reading import read_json
 from server.providers.openai.request import request_body
-from server.providers.openai.usage import sound_usage
 from server.providers.openai.vendors import VENDORS, Vendor
-from server.providers.openai.whole import whole_chat, whole_chat_unread, whole_text
+from server.providers.openai.whole import whole_chat, whole_chat_unread, whole_embeddings, whole_text
 from server.providers.sse import SseParser
 from server.providers.unsupported import unsupported
-from trunkline.v1.completion_service_pb2 import CreateEmbeddingsResponse
-from trunkline_json import EMBEDDING_LIST
 
 _PATHS = {
     Operation.CHAT: "chat/completions",
@@ -122,9 +119,7 @@ class OpenAi(Provider):
             case Operation.TEXT:
                 return whole_text(answer, ask, self._vendor, now)
             case Operation.EMBEDDINGS:
-                check_data(answer)
-                answer["usage"] = sound_usage(answer.get("usage"), self._vendor)
-                return CreateEmbeddingsResponse(embeddings=EMBEDDING_LIST.parse(answer, False))
+                return whole_embeddings(answer, ask, self._vendor)
             case _ if ask.operation in self._vendor.media_by_chat:
                 return media_of_chat(ask.operation, answer)
             case _:

@@ -1,15 +1,23 @@
 """An unstreamed answer of a vendor of OpenAI's dialect -> the contract's messages, or the vendor's JSON if sound."""
 
+from typing import cast
+
 from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
 from server.providers.openai.calls import complete_calls
 from server.providers.openai.look import look_at_whole
+from server.providers.openai.media import check_data
 from server.providers.openai.reading import Json, choices_of, drop_none_strings, finish_reason, typed
 from server.providers.openai.shaping import Shaper
 from server.providers.openai.usage import sound_usage
 from server.providers.openai.vendors import Vendor
-from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
-from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION
+from trunkline.v1.completion_service_pb2 import (
+    CreateEmbeddingsResponse,
+    StreamChatCompletionResponse,
+    StreamTextCompletionResponse,
+)
+from trunkline.v1.text_pb2 import EmbeddingRequest
+from trunkline_json import CHAT_CHUNK, EMBEDDING_LIST, TEXT_COMPLETION
 
 
 def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
@@ -57,6 +65,23 @@ def whole_text(answer: Json, ask: Ask, vendor: Vendor, now: int) -> StreamTextCo
     chunk = typed(TEXT_COMPLETION.parse, answer)
     usage = chunk.usage if chunk.HasField("usage") else None
     return StreamTextCompletionResponse(chunks=[chunk], finishing=True, usage=usage)
+
+
+def whole_embeddings(answer: Json, ask: Ask, vendor: Vendor) -> CreateEmbeddingsResponse:
+    """The vectors, one for each text.
+
+    Raises:
+        ProviderError: PROTOCOL when there are more or fewer.
+    """
+    check_data(answer)
+    answer["usage"] = sound_usage(answer.get("usage"), vendor)
+    embeddings = EMBEDDING_LIST.parse(answer, False)
+    given = cast(EmbeddingRequest, ask.request).input
+    asked = {"text": 1, "texts": len(given.texts.values), "tokens": 1, "token_lists": len(given.token_lists.values)}
+    form = given.WhichOneof("form")
+    if form is not None and len(embeddings.data) != asked[form]:  # none: the caller wrote it in the vendor's own form
+        raise ProviderError(Fault.PROTOCOL, "The provider's answer does not have a vector for each text.")
+    return CreateEmbeddingsResponse(embeddings=embeddings)
 
 
 def _choices(answer: Json) -> list[Json]:

@@ -164,6 +164,18 @@ async def test_other_answers_that_make_no_sense_are_faults_too(
     assert (await failure(provider, Ask(Operation(operation), request, model, streamed=False))).fault is Fault.PROTOCOL
 
 
+@pytest.mark.parametrize("given", ["a", ["a"], ["a", "b", "c"], [1, 2], [[1, 2], [3], [4]]], ids=str)
+async def test_a_vector_that_is_missing_or_one_too_many_is_a_fault(
+    vendor: ScriptedVendor, provider: Provider, given: object
+) -> None:
+    request = EMBEDDING_REQUEST.parse({"model": "m", "input": given}, strict=True)
+    data = [{"object": "embedding", "index": index, "embedding": [0.5]} for index in range(2)]
+    for found in (data, []):
+        vendor.add(Raw(200, {"content-type": "application/json"}, orjson.dumps({"object": "list", "data": found})))
+        error = await failure(provider, Ask(Operation.EMBEDDINGS, request, "m", streamed=False))
+        assert error.fault is Fault.PROTOCOL
+
+
 async def test_a_refusal_brings_what_the_vendor_said(vendor: ScriptedVendor, provider: Provider) -> None:
     vendor.add(Status(429, headers={"retry-after-ms": "1500"}, message="Slow down.", code="rate_limit_exceeded"))
     error = await failure(provider, chat_ask({}))
