@@ -101,6 +101,6 @@ class EventWriter:
     def turn(self) -> None:
         """Half of the time that the stream may be silent is over. The first half may have begun before the silence did."""
         self._turns += 1
-        if self._turns >= 3 and not self._writing:
+        if self._turns >= 3 and not self._writing and (self._comment is None or self._comment.done()):
             self._turns = 1
             self._comment = asyncio.ensure_future(self._response.send(_COMMENT))
