@@ -10,8 +10,8 @@ from gateway_http.settings import HttpSettings
 
 _METHODS = "GET, POST, PUT, PATCH, DELETE, OPTIONS"
 _EXPOSED = (
-    "x-request-id, x-trunkline-provider, x-trunkline-attempts, x-trunkline-replayed, Retry-After, retry-after-ms, "
-    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+    "x-request-id, x-trunkline-provider, x-trunkline-attempts, x-trunkline-chaos, x-trunkline-replayed, x-should-retry, "
+    "Retry-After, retry-after-ms, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
 _LONGEST_CACHE_S = "600"
 _NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")

@@ -52,7 +52,7 @@ async def test_an_answer_may_be_read_with_the_headers_that_matter(some: Running)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert {"x-request-id", "x-trunkline-provider", "retry-after"} <= exposed
+    assert {"x-request-id", "x-trunkline-provider", "x-trunkline-chaos", "retry-after", "x-should-retry"} <= exposed
 
 
 async def test_a_streamed_answer_may_be_read(some: Running) -> None:
