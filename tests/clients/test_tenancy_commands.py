@@ -15,6 +15,8 @@ from trunkline.v1.tenancy_pb2 import ApiKey, FormerKey
 from trunkline_client import AsyncClient
 
 ESCAPE = "\x1b"
+MORE = str(2**63)
+"""More than the contract has room for."""
 
 
 async def ran(gateway: Gateway, *arguments: str) -> Ended:
@@ -90,6 +92,8 @@ async def test_a_key_is_disabled_and_enabled(gateway: Gateway) -> None:
         *(("keys", "create"), ("keys", "rotate", "a", "--overlap", "-1"), ("users", "show")),
         ("quotas", "create", "--subject", "users/ada", "--tokens", "1", "--period", "hourly"),
         *(("quotas", "update", "q"), ("budgets", "update", "b"), ("audit", "--most", "-1")),
+        *(("audit", "--most", MORE), ("completions", "list", "--most", MORE), ("quotas", "update", "q", "--tokens", MORE)),
+        ("budgets", "update", "b", "--threshold", MORE),
         *(("budgets", "update", "b", "--usd", each) for each in ("much", "-1", "NaN", "0.0000001")),
         *(("prices", "set", "--model", "m", "--other", each) for each in ("input", "over=1", "rates=1")),
         *(("prices", "set", "--model", "m", "--tier", each) for each in ("input=1", "5:request=1", "5", "-1:input=1")),

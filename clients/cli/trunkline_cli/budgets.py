@@ -68,6 +68,8 @@ ThresholdOption = Annotated[
     typer.Option(
         "--threshold",
         envvar="TRUNKLINE_THRESHOLD",
+        min=1,
+        max=1000,
         help="At what percentage of it being spent is told; may be repeated. Without one a new one has 50, 80 and 100.",
         show_default=False,
     ),

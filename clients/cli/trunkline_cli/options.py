@@ -28,7 +28,10 @@ OfTenantOption = Annotated[
     str, typer.Option("--tenant", envvar="TRUNKLINE_TENANT", help="Only those of this tenant.", show_default=False)
 ]
 MostOption = Annotated[
-    int, typer.Option("--most", envvar="TRUNKLINE_MOST", min=0, help="How many at most, the newest first. 0: all.")
+    int,
+    typer.Option(
+        "--most", envvar="TRUNKLINE_MOST", min=0, max=1_000_000_000, help="How many at most, the newest first. 0: all."
+    ),
 ]
 SubjectOption = Annotated[
     str,

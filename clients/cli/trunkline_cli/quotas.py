@@ -32,7 +32,12 @@ KIND: Kind[Quota] = Kind(
 TokensOption = Annotated[
     int,
     typer.Option(
-        "--tokens", envvar="TRUNKLINE_TOKENS", min=0, help="How many tokens, input and output together.", show_default=False
+        "--tokens",
+        envvar="TRUNKLINE_TOKENS",
+        min=0,
+        max=2**63 - 1,
+        help="How many tokens, input and output together.",
+        show_default=False,
     ),
 ]
 
