@@ -87,6 +87,7 @@ def _bare_app(settings: HttpSettings) -> App:
         REQUEST_TIMEOUT=settings.request_timeout_s,
         RESPONSE_TIMEOUT=86_400,
         KEEP_ALIVE_TIMEOUT=75,
+        GRACEFUL_TCP_CLOSE_TIMEOUT=settings.timeout_s,  # what is left of an answer may still be on its way
         FALLBACK_ERROR_FORMAT="json",
     )
     return app

@@ -140,6 +140,12 @@ async def test_a_connection_that_is_busy_for_longer_than_a_request_may_take_is_k
             assert (await caller.answer()).status == 400
 
 
+async def test_a_caller_has_as_long_to_read_an_answer_that_ends_its_connection_as_the_answer_may_take() -> None:
+    async with open_channel("127.0.0.1:1") as channel:
+        app = create_app(lambda: AsyncClient(channel), HttpSettings(timeout_s=123.0))
+    assert app.config.GRACEFUL_TCP_CLOSE_TIMEOUT == 123.0
+
+
 async def test_a_body_that_drips_after_its_answer_ends_the_connection() -> None:
     async with impatient() as server, connected(server.port) as caller:
         await caller.send(request_bytes("POST", "/nowhere", b"", {"content-length": "1000"}))
