@@ -9,7 +9,6 @@ from decimal import Context, Decimal
 from server.ledger.price import ATOMS, AtomRates, Price, to_atoms
 from server.ledger.told import ToldUsage, charged, read_told, told_units
 from trunkline.v1.chat_pb2 import Usage
-from trunkline.v1.text_pb2 import ImageUsage
 
 MOST_MICROS = 10**15
 """A billion dollars: more than any completion costs, whatever a vendor counts."""
@@ -22,9 +21,7 @@ _Parts = list[tuple[int, int | None]]
 """Tokens, and what one of them costs in atoms; None: not known."""
 
 
-def cost_micros(
-    usage: Usage | ImageUsage, price: Price | None, seconds: Decimal | int = 0, image_count: int = 0
-) -> int | None:
+def cost_micros(usage: Usage, price: Price | None, seconds: Decimal | int = 0, image_count: int = 0) -> int | None:
     """What a completion cost, in millionths of a US dollar; None: not known.
 
     Args:
@@ -51,7 +48,7 @@ def _rounded(atoms: int) -> int:
     return micros + (2 * rest > ATOMS or (2 * rest == ATOMS and micros % 2))
 
 
-def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_count: int) -> int | None:
+def _by_price(usage: Usage, price: Price, told: ToldUsage, image_count: int) -> int | None:
     input_tokens, output_tokens = max(usage.input_tokens, 0), max(usage.output_tokens, 0)
     if not usage.HasField("output_tokens"):
         output_tokens = max(usage.total_tokens - input_tokens, 0)
@@ -61,7 +58,7 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
     elif not _tells_input(usage, image_count) and not _needs_no_tokens(price, image_count):
         return None  # it does not say what it used, or not of which kind
     rates = price.rates_of(input_tokens).atoms
-    if isinstance(usage, Usage) and not image_count:
+    if not image_count:
         parts = _of_input(usage, rates, told, input_tokens) + _of_output(usage, rates, output_tokens)
     else:
         images = min(told.input_images(), input_tokens)
@@ -85,7 +82,7 @@ def _by_price(usage: Usage | ImageUsage, price: Price, told: ToldUsage, image_co
     return atoms
 
 
-def _tells_input(usage: Usage | ImageUsage, image_count: int) -> bool:
+def _tells_input(usage: Usage, image_count: int) -> bool:
     """Whether it says how large the input was; an image has a prompt, so none at all is not said."""
     return usage.input_tokens > 0 if image_count > 0 else usage.HasField("input_tokens")
 

@@ -18,7 +18,6 @@ from tests.fakes.vendor import ScriptedVendor
 from tests.server.ledger.corpus import Case, cases, read_wire, usage_of
 from tests.server.providers.asking import chat_ask, chat_batches, context
 from trunkline.v1.chat_pb2 import InputTokensDetails, OutputTokensDetails, Usage
-from trunkline.v1.text_pb2 import ImageUsage
 
 CORPUS = cases()
 PLAIN = Price(Rates(input=Decimal(3), output=Decimal(15)))
@@ -182,17 +181,11 @@ def test_time_costs_beside_tokens() -> None:
 
 
 def test_images_cost_by_their_count_or_by_their_tokens() -> None:
-    assert cost_micros(ImageUsage(), Price(image=Decimal("0.04")), image_count=2) == 80_000
-    by_tokens = Price(Rates(input=Decimal(5), input_image=Decimal(10), output=Decimal(40)))
-    usage = ImageUsage(input_tokens=20, output_tokens=100, extra_json='{"input_tokens_details":{"image_tokens":8}}')
-    assert cost_micros(usage, by_tokens, image_count=1) == 12 * 5 + 8 * 10 + 100 * 40
-
-
-def test_images_cost_the_same_in_the_usage_of_any_completion() -> None:
-    price = Price(Rates(input=Decimal(5), input_image=Decimal(8), output=Decimal(10), output_image=Decimal(32)))
+    assert cost_micros(Usage(), Price(image=Decimal("0.04")), image_count=2) == 80_000
+    by_tokens = Price(Rates(input=Decimal(5), input_image=Decimal(8), output=Decimal(10), output_image=Decimal(32)))
     usage = Usage(input_tokens=20, output_tokens=100, extra_json='{"input_tokens_details":{"image_tokens":8}}')
-    assert cost_micros(usage, price, image_count=1) == 12 * 5 + 8 * 8 + 100 * 32
-    assert cost_micros(usage, replace(price, image=Decimal("0.04")), image_count=1) == 12 * 5 + 8 * 8 + 40_000
+    assert cost_micros(usage, by_tokens, image_count=1) == 12 * 5 + 8 * 8 + 100 * 32
+    assert cost_micros(usage, replace(by_tokens, image=Decimal("0.04")), image_count=1) == 12 * 5 + 8 * 8 + 40_000
 
 
 def test_images_whose_tokens_are_not_told_cost_nobody_knows_what() -> None:
