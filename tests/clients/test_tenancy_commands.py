@@ -11,7 +11,7 @@ from tests.clients.command import Ended, run
 from tests.clients.fake_gateway import Gateway
 from trunkline.v1 import admin_service_pb2 as admin
 from trunkline.v1.price_pb2 import Price, PriceRates, PriceTier
-from trunkline.v1.tenancy_pb2 import ApiKey, FormerKey
+from trunkline.v1.tenancy_pb2 import ApiKey, FormerKey, Tenant
 from trunkline_client import AsyncClient
 
 ESCAPE = "\x1b"
@@ -212,6 +212,14 @@ async def test_json_is_that_of_the_rest_api(gateway: Gateway) -> None:
     key = json.loads((await ran(gateway, "keys", "create", "--user", "ada", "--json")).out)
     assert (key["key"], key["api_key"]["user"]) == ("llm_00000000-0000-4000-8000-000000000001", "users/ada")
     assert (await ran(gateway, "quotas", "delete", "q-1", "--json")).out == ""
+
+
+async def test_json_commands_no_terminal(gateway: Gateway, client: AsyncClient) -> None:
+    name = "a\x9b2J\x7fé"
+    await client.admin.create_tenant(Tenant(display_name=name), tenant_id="acme")
+    shown = (await ran(gateway, "tenants", "show", "acme", "--json")).out
+    assert json.loads(shown)["display_name"] == name
+    assert "a\\u009b2J\\u007fé" in shown
 
 
 async def test_a_key_tells_when_it_was_used(gateway: Gateway, client: AsyncClient) -> None:

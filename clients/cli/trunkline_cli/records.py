@@ -22,6 +22,9 @@ M = TypeVar("M", bound=Message)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(127, 160)}
+"""Control characters that JSON need not escape, escaped."""
+
 Cells = Mapping[str, Callable[[M], str | Text]]
 """What is shown of a record, by heading."""
 
@@ -161,5 +164,5 @@ def period(value: LimitPeriod) -> str:
 
 
 def show_json(value: object) -> None:
-    """Writes JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """Writes JSON, in which nobody's text commands the terminal."""
+    print(json.dumps(value, indent=2, ensure_ascii=False).translate(_CONTROLS))
