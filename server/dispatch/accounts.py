@@ -87,6 +87,9 @@ class Accounts:
         if self.ledger is not None:
             try:
                 await self.ledger.intent(account.intent(tokens, micros))
+            except asyncio.CancelledError:  # it is written all the same
+                account.leave(None)
+                raise
             except BaseException:
                 self.later(reservation.release())
                 raise
