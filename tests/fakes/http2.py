@@ -64,6 +64,10 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.vendor.lines.append(self)
+        self.vendor.accepted += 1
+        self.vendor.watch.notify()
+        if not self.vendor.begins:
+            return
         limits = {_codes.MAX_CONCURRENT_STREAMS: self.vendor.most_streams}
         self.h2.local_settings = h2.settings.Settings(client=False, initial_values=limits)
         self.h2.initiate_connection()
@@ -74,6 +78,8 @@ class Line(asyncio.Protocol):
         self.vendor.watch.notify()
 
     def data_received(self, data: bytes) -> None:
+        if not self.vendor.begins:
+            return
         for event in self.h2.receive_data(data):
             match event:
                 case h2.events.RequestReceived(stream_id=stream, headers=headers):
@@ -118,10 +124,13 @@ class Http2Vendor:
     Args:
         most_streams: how many requests it takes at once on a connection.
         protocols: what it agrees on when TLS begins.
+        begins: whether it says anything after that.
     """
 
-    def __init__(self, most_streams: int = 100, protocols: tuple[str, ...] = ("h2",)) -> None:
+    def __init__(self, most_streams: int = 100, protocols: tuple[str, ...] = ("h2",), begins: bool = True) -> None:
         self.most_streams = most_streams
+        self.begins = begins
+        self.accepted = 0
         self.answers: deque[Callable[[Exchange], None]] = deque()
         self.exchanges: list[Exchange] = []
         self.lines: list[Line] = []

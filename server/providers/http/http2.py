@@ -90,6 +90,8 @@ class Http2(Http):
         self._keepalive_s = keepalive_s
         self._connections: list[Connection] = []
         self._connecting = asyncio.Lock()
+        self._late = 0
+        """How many connections could not be made in time."""
         self._only_http1 = False
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None) -> Answer:
@@ -162,11 +164,14 @@ class Http2(Http):
         while True:
             if connection := self._usable(loop.time()):
                 return connection
+            late = self._late
             async with self._connecting:
                 if connection := self._usable(loop.time()):
                     return connection
                 if self._only_http1:
                     return None
+                if self._late != late:  # each of a crowd that waited would wait for its own else, one after the other
+                    raise _too_late()
                 if len(self._connections) < self._max_connections:
                     connection = await self._connect(place)
                     if not connection.agreed:
@@ -196,11 +201,16 @@ class Http2(Http):
                     lambda: Connection(loop), place.hostname or "", place.port or 443, ssl=self._tls
                 )
             if connection.agreed:
-                async with asyncio.timeout(self._connect_timeout_s):
-                    await connection.settled()
+                try:
+                    async with asyncio.timeout(self._connect_timeout_s):
+                        await connection.settled()
+                except BaseException:
+                    connection.close()
+                    raise
             return connection
         except TimeoutError:
-            raise ProviderError(Fault.TIMEOUT, "The provider could not be connected to in time.") from None
+            self._late += 1
+            raise _too_late() from None
         except ssl.SSLCertVerificationError:
             raise ProviderError(Fault.CONNECTION, "The provider's certificate could not be verified.") from None
         except ssl.SSLError:
@@ -214,6 +224,10 @@ class Http2(Http):
         if body is None:
             return await self._fallback.get(url, headers, timeout_s)
         return await self._fallback.post(url, headers, body, timeout_s)
+
+
+def _too_late() -> ProviderError:
+    return ProviderError(Fault.TIMEOUT, "The provider could not be connected to in time.")
 
 
 def build_http2(settings: ProviderSettings, fallback: Http) -> Http2:

@@ -15,10 +15,12 @@ from tests.fakes.vendor import ScriptedVendor
 
 
 @asynccontextmanager
-async def http_to(vendor: Http2Vendor, idle_timeout_s: float | None = 20, max_connections: int = 1) -> AsyncIterator[Http2]:
+async def http_to(
+    vendor: Http2Vendor, idle_timeout_s: float | None = 20, max_connections: int = 1, connect_timeout_s: float = 5
+) -> AsyncIterator[Http2]:
     """The seam, with trust in the vendor."""
     fallback = Http1(connect_timeout_s=5, idle_timeout_s=20, max_connections=1, keepalive_s=30)
-    http = Http2(fallback, vendor.trust(), 5, idle_timeout_s, max_connections, 30)
+    http = Http2(fallback, vendor.trust(), connect_timeout_s, idle_timeout_s, max_connections, 30)
     try:
         yield http
     finally:
@@ -208,6 +210,23 @@ async def test_a_silent_vendor_runs_into_the_timeout(vendor: Http2Vendor) -> Non
         with pytest.raises(ProviderError) as raised:
             await said(http, vendor.url)
     assert raised.value.fault is Fault.TIMEOUT
+
+
+async def test_a_vendor_that_never_begins_is_given_up_once_for_all_who_wait() -> None:
+    async with Http2Vendor(begins=False) as vendor, http_to(vendor, connect_timeout_s=0.2) as http:
+        failures = await asyncio.gather(*(said(http, vendor.url) for _ in range(5)), return_exceptions=True)
+        assert [failure.fault for failure in failures if isinstance(failure, ProviderError)] == [Fault.TIMEOUT] * 5
+        assert vendor.accepted == 1
+        await vendor.watch.until(lambda: not vendor.lines)
+
+
+async def test_a_caller_that_leaves_while_a_connection_begins_leaves_none() -> None:
+    async with Http2Vendor(begins=False) as vendor, http_to(vendor) as http:
+        waiting = asyncio.ensure_future(said(http, vendor.url))
+        await vendor.watch.until(lambda: vendor.accepted == 1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await vendor.watch.until(lambda: not vendor.lines)
 
 
 async def test_a_certificate_that_nobody_knows_is_refused(vendor: Http2Vendor) -> None:
