@@ -53,13 +53,13 @@ _REASONS_BY_CODE: Mapping[grpc.StatusCode, str] = {
     grpc.StatusCode.PERMISSION_DENIED: "insufficient_permissions",
     grpc.StatusCode.NOT_FOUND: "resource_not_found",
     grpc.StatusCode.ALREADY_EXISTS: "already_exists",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "rate_limited",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "body_too_large",
     grpc.StatusCode.UNIMPLEMENTED: "not_implemented",
     grpc.StatusCode.UNAVAILABLE: "overloaded",
     grpc.StatusCode.DEADLINE_EXCEEDED: "deadline_exceeded",
     grpc.StatusCode.CANCELLED: "cancelled",
 }
-"""For statuses without a reason, which gRPC itself makes: an unreachable core, a deadline that passed."""
+"""For statuses without a reason, which gRPC itself makes: an unreachable core, a deadline that passed, a message too large."""
 
 _RETRIED_BY_CALLERS = frozenset({408, 409, 429})
 _LIMITS = ("limit", "remaining", "reset")
