@@ -39,8 +39,9 @@ from server.governance import Governance
 from server.inprocess.channel import InProcessChannel
 from server.interceptors.access_log import AccessLog
 from server.interceptors.auth import Auth
-from server.interceptors.chain import Handlers, Host, Interceptor, Registry
+from server.interceptors.chain import Host, Interceptor, Registry
 from server.interceptors.errors import Errors
+from server.interceptors.grpc_host import GrpcHost
 from server.interceptors.request_id import RequestId
 from server.ledger.rows import Rows
 from server.policies.chaos import Chaos
@@ -173,7 +174,7 @@ class Core:
         hosts: list[Host] = [self.channel]
         if listen is not None:
             self._server = self._grpc_server(listen)
-            hosts.append(_GrpcHost(self._server))
+            hosts.append(GrpcHost(self._server))
         self._idempotency = Idempotency(database, self._clock, token_hex(16))
         self._register(Registry(interceptors, hosts), database, governance, self._idempotency, alerts)
         self._gate.watch()
@@ -342,16 +343,6 @@ class Core:
                 server.add_insecure_port(f"unix:{listen.unix_socket}")
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {error}") from None
-
-
-class _GrpcHost:
-    """A gRPC server as a host of handlers."""
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
-
-    def add_handlers(self, service: str, handlers: Handlers) -> None:
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, dict(handlers)),))
 
 
 def _holders(settings: Settings, first_key: bytes | None) -> Mapping[bytes, Caller]:

@@ -18,6 +18,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from server.call import Call
 from server.inprocess.channel import InProcessChannel
 from server.interceptors.chain import Handlers, Host, Interceptor, Registry
+from server.interceptors.grpc_host import GrpcHost
 
 Kind: TypeAlias = Literal["in process", "tcp", "unix socket", "tls"]
 Unary: TypeAlias = Callable[[BytesValue, Call], Awaitable[BytesValue]]
@@ -106,14 +107,6 @@ class Scripted:
         return cast(StreamCall, begin(BytesValue(value=value), timeout=timeout))
 
 
-class _GrpcHost:
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._server = server
-
-    def add_handlers(self, service: str, handlers: Handlers) -> None:
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, dict(handlers)),))
-
-
 @asynccontextmanager
 async def scripted(kind: Kind, folder: Path) -> AsyncIterator[Scripted]:
     """Serves the scripted methods, and opens a channel to them."""
@@ -135,7 +128,7 @@ async def scripted(kind: Kind, folder: Path) -> AsyncIterator[Scripted]:
     )
     async with wire:
         served = Scripted(kind, wire, server.stop, log)
-        _register(served, _GrpcHost(server))
+        _register(served, GrpcHost(server))
         await server.start()
         yield served
         await server.stop(0)

@@ -1,6 +1,7 @@
 """One contract for calls, kept by the in-process channel and by gRPC on TCP, on a Unix socket and behind TLS."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -655,6 +656,29 @@ async def test_a_slow_reader_slows_the_servicer(served: Scripted) -> None:
     ahead = len(sent) - 3
     assert ahead == 0 if served.kind == "in process" else ahead < 500
     call.cancel()
+
+
+async def test_a_stream_whose_caller_leaves_without_reading_it_is_closed(served: Scripted) -> None:
+    sys.set_asyncgen_hooks(firstiter=None, finalizer=None)  # in a gateway, too, the loop does not close what is forgotten
+    closed = asyncio.Event()
+
+    async def rush(request: BytesValue, call: Call) -> AsyncGenerator[BytesValue, None]:
+        try:
+            while True:
+                yield BytesValue(value=bytes(100_000))
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            closed.set()
+
+    served.stream = rush
+    call = served.read()
+    await call.read()
+    for _ in range(50):
+        await served.call()
+    call.cancel()
+    async with asyncio.timeout(10):
+        await closed.wait()
 
 
 # The end
