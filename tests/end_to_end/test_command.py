@@ -74,6 +74,19 @@ async def test_it_says_where_it_is_and_gives_a_key_and_a_line_that_works(tmp_pat
         assert await second.ended() == 0
 
 
+async def test_the_core_may_listen_elsewhere_than_the_front(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        f"server: {{grpc_host: localhost}}\nauth: {{api_keys: [{KEY}]}}\nproviders: [{{name: echo, type: echo}}]\n"
+    )
+    async with run(tmp_path, *ANY, "--config", str(file)) as command:
+        assert command.target.startswith("localhost:")
+        async with AsyncClient(command.target, api_key=KEY) as client:
+            assert (await client.completions.create_chat_completion(ECHO)).provider == "echo"
+        command.signal()
+        assert await command.ended() == 0
+
+
 async def test_front_and_core_run_apart(vendor: ScriptedVendor, tmp_path: Path) -> None:
     vendor.add(Text("Hello there"), Text("Hello again"))
     path = write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])]))

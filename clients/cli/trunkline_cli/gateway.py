@@ -32,6 +32,7 @@ class Addresses:
         grpc_port: of the gRPC server.
         metrics_port: of the listener for probes and scrapers.
         reuse_port: whether other processes listen there too.
+        grpc_host: of the gRPC server; None: `host`.
     """
 
     host: str
@@ -39,6 +40,7 @@ class Addresses:
     grpc_port: int | None
     metrics_port: int | None = None
     reuse_port: bool = False
+    grpc_host: str | None = None
 
 
 class Gateway:
@@ -136,7 +138,7 @@ def _listen(settings: Settings, addresses: Addresses) -> Listen | None:
     if addresses.grpc_port is None:
         return None
     server = settings.server
-    host = server.grpc_host or addresses.host
+    host = addresses.grpc_host or addresses.host
     return Listen(host, addresses.grpc_port, _path(server.unix_socket), server.tls, addresses.reuse_port)
 
 

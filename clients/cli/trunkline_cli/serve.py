@@ -143,6 +143,7 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
         grpc_port=_or(options.grpc_port, server.grpc_port) if core is None else None,
         metrics_port=_or(options.metrics_port, server.metrics_port),
         reuse_port=workers > 1,
+        grpc_host=server.grpc_host,
     )
     if workers > 1 and 0 in (addresses.port, addresses.grpc_port, addresses.metrics_port):
         _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
@@ -217,13 +218,12 @@ def _data_dir(options: Options, environment: Mapping[str, str]) -> Path | None:
 
 def _announce(addresses: Addresses, key: str | None, core: str | None) -> None:
     """Says where the gateway is and gives a line to try. Plain text: people copy it."""
-    host = "127.0.0.1" if addresses.host in ("0.0.0.0", "::") else addresses.host
-    host = f"[{host}]" if ":" in host else host
+    host = _shown(addresses.host)
     lines = [f"trunkline {VERSION}"]
     if addresses.port is not None:
         lines.append(f"  HTTP     http://{host}:{addresses.port}/v1")
     if addresses.grpc_port is not None:
-        lines.append(f"  gRPC     {host}:{addresses.grpc_port}")
+        lines.append(f"  gRPC     {_shown(addresses.grpc_host or addresses.host)}:{addresses.grpc_port}")
     if addresses.metrics_port is not None:
         lines.append(f"  probes   http://{host}:{addresses.metrics_port}/health")
     if core is not None:
@@ -239,6 +239,12 @@ def _announce(addresses: Addresses, key: str | None, core: str | None) -> None:
             """-d '{"model": "echo", "messages": [{"role": "user", "content": "Hello there"}]}'""",
         ]
     print("\n".join(lines), flush=True)
+
+
+def _shown(host: str) -> str:
+    """A host as others write it that want to go there."""
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"[{host}]" if ":" in host else host
 
 
 def _or(value: int | None, default: int | None) -> int | None:
