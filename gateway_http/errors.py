@@ -59,7 +59,7 @@ _REASONS_BY_CODE: Mapping[grpc.StatusCode, str] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "deadline_exceeded",
     grpc.StatusCode.CANCELLED: "cancelled",
 }
-"""For statuses without a reason, which gRPC itself makes: an unreachable core, a deadline that passed, a message too large."""
+"""For statuses without a reason, which gRPC itself makes: an unreachable core, a deadline that passed, a large message."""
 
 _RETRIED_BY_CALLERS = frozenset({408, 409, 429})
 _LIMITS = ("limit", "remaining", "reset")
