@@ -40,7 +40,7 @@ class Ledger:
         redact: takes secrets out of bodies.
         on_trouble: told when the database begins to fail (True), and when all that waited has arrived (False); raises not.
         on_commit: told how many rows each transaction had; raises not.
-        on_recovered: told how many completions of workers that died meanwhile are interrupted now; raises not.
+        on_recovered: told when workers died meanwhile, and how many of their completions are interrupted now; raises not.
         writer: writes; closed by the ledger. None: the one for the database.
         alone: whether nobody else needs to see rows at once, and `spool_dir` outlives the process. Then an SQLite file gets
             them through a journal, unless a request is to be refused that has no row in the database.
@@ -87,11 +87,11 @@ class Ledger:
         """How many rows of this process wait because the database failed."""
         return 0 if self._way is None else self._way.waiting
 
-    async def recover(self) -> int:
+    async def recover(self) -> int | None:
         """Begins: brings in what dead workers left, and from then on looks after others that die.
 
         Returns:
-            How many completions were open in dead workers; they are interrupted now.
+            How many completions were open in dead workers; they are interrupted now. None: nobody died.
 
         Raises:
             StorageError: the database failed.
@@ -175,21 +175,23 @@ class Ledger:
             await asyncio.sleep(self._settings.lease_s / 4)
             try:
                 await self._recovery.beat()
-                if recovered := await self._look():
+                recovered = await self._look()
+                if recovered is not None:
                     self._on_recovered(recovered)
             except (StorageError, OSError) as error:
                 _log().warning("ledger_beat_failed", error=str(error))
 
-    async def _look(self) -> int:
+    async def _look(self) -> int | None:
+        """How many completions are interrupted now; None: nobody died."""
         async with self._taking:
-            await self._take_left()
+            left = await self._take_left()
             recovered = await self._recovery.recover()
         if recovered:
             _log().warning("completions_interrupted", count=recovered)
-        return recovered
+        return 0 if left and recovered is None else recovered
 
-    async def _take_left(self) -> None:
-        """Brings in the spools of dead workers."""
+    async def _take_left(self) -> bool:
+        """Brings in the spools of dead workers, if there are any."""
         found = [Backlog(spool) for spool in await asyncio.to_thread(Spool.find_left, self._spool_dir)]
         try:
             for left in found:
@@ -198,6 +200,7 @@ class Ledger:
         finally:
             for left in found:
                 await left.close()
+        return bool(found)
 
     async def _leave(self) -> None:
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from sqlalchemy import BigInteger, Update, case, delete, func, literal, select, update
+from sqlalchemy import BigInteger, Update, case, delete, func, literal, select, union_all, update
 
 from server.clock import Clock
 from server.ledger.entry import Status
@@ -48,11 +48,11 @@ def lives(worker: str) -> bool | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
-    """A worker that has completions open: when it said last that it lives; None: never."""
+class _Other:
+    """Another worker: when it said last that it lives, and when the last of what it has open began; 0: never."""
 
     worker: str
-    beat_time: int | None
+    beat_time: int
     last_begin_time: int
 
 
@@ -95,20 +95,20 @@ class Recovery:
         async with self._database.begin() as connection:
             await connection.execute(delete(WORKERS).where(WORKERS.c.id == self._worker))
 
-    async def recover(self) -> int:
+    async def recover(self) -> int | None:
         """Settles what workers that are dead left open, as interrupted: what was held back for it counts as used.
 
         All of the tokens count as input, as nobody knows how many came out.
 
         Returns:
-            How many completions it were.
+            How many completions it were; None: nobody died.
 
         Raises:
             StorageError: the database failed.
         """
-        dead = [found for found in await self._open_elsewhere() if self._dead(found)]
+        dead = [found for found in await self._others() if self._dead(found)]
         if not dead:
-            return 0
+            return None
         recovered = 0
         async with self._database.begin() as connection:
             for found in dead:
@@ -118,30 +118,33 @@ class Recovery:
             await connection.execute(delete(WORKERS).where(WORKERS.c.id.in_(names)))
         return recovered
 
-    async def _open_elsewhere(self) -> Sequence[_Open]:
+    async def _others(self) -> Sequence[_Other]:
+        never = literal(0, BigInteger)
+        beats = select(WORKERS.c.id.label("worker"), WORKERS.c.beat_time, never.label("begin_time"))
+        opened = select(COMPLETIONS.c.worker, never, COMPLETIONS.c.begin_time).where(COMPLETIONS.c.state == "open")
+        known = union_all(beats, opened).subquery().c
         statement = (
-            select(COMPLETIONS.c.worker, func.max(WORKERS.c.beat_time), func.max(COMPLETIONS.c.begin_time))
-            .outerjoin(WORKERS, WORKERS.c.id == COMPLETIONS.c.worker)
-            .where(COMPLETIONS.c.state == "open", COMPLETIONS.c.worker != self._worker)
-            .group_by(COMPLETIONS.c.worker)
+            select(known.worker, func.max(known.beat_time), func.max(known.begin_time))
+            .where(known.worker != self._worker)
+            .group_by(known.worker)
         )
         async with self._database.read() as connection:
-            return [_Open(*row) for row in await connection.execute(statement)]
+            return [_Other(*row) for row in await connection.execute(statement)]
 
-    def _dead(self, found: _Open) -> bool:
+    def _dead(self, found: _Other) -> bool:
         alive = self._lives(found.worker)
         if alive is not None:
             return not alive
-        seen = max(found.beat_time or 0, found.last_begin_time)
+        seen = max(found.beat_time, found.last_begin_time)
         return self._now() - seen > self._lease_micros
 
     def _now(self) -> int:
         return int(self._clock.now() * 1e6)
 
 
-def _interrupt(found: _Open) -> Update:
+def _interrupt(found: _Other) -> Update:
     """Ends a worker's open completions when it was last seen; where that was before one began, with its begin."""
-    begin, seen = COMPLETIONS.c.begin_time, literal(found.beat_time or 0, BigInteger)
+    begin, seen = COMPLETIONS.c.begin_time, literal(found.beat_time, BigInteger)
     return (
         update(COMPLETIONS)
         .where(COMPLETIONS.c.state == "open", COMPLETIONS.c.worker == found.worker)

@@ -13,15 +13,19 @@ import pytest
 
 from server.ledger.entry import Status
 from server.ledger.ledger import Ledger
+from server.ledger.record import Batch, Bodies, intent_row, settlement_row
 from server.ledger.recovery import Recovery, find_worker_id, lives
 from server.ledger.row import Completion
 from server.ledger.rows import Rows, Wanted
+from server.ledger.settings import LedgerSettings
+from server.ledger.spool import Spool
 from server.storage.database import Database
 from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement
 
 ROOT = Path(__file__).parents[3]
 ROUNDS = 20
 LEASE_S = 60.0
+BODIES = Bodies(100, str)
 
 
 @pytest.fixture
@@ -75,8 +79,8 @@ async def test_nothing_is_lost_and_nothing_left_open_when_workers_are_killed(
     for _ in range(ROUNDS):
         child = await kill_one(killed, database_url, tmp_path / "spool", moments.randrange(60), way)
         said = {kind: said[kind] | child[kind] for kind in said}
-        interrupted += await ledger.recover()
-        assert await ledger.recover() == 0
+        interrupted += await ledger.recover() or 0
+        assert await ledger.recover() is None
     rows = await everything(database)
     assert said["intent"] <= rows.keys()
     assert {row.state for row in rows.values()} <= {"settled", "interrupted"}
@@ -104,23 +108,43 @@ async def state(database: Database, worker: str) -> str:
 async def test_an_interrupted_completion_counts_as_what_was_held_back(database: Database, tmp_path: Path) -> None:
     await leave_open(database, "dead", tmp_path)
     recovery = Recovery(database, TurnedClock(), "me", LEASE_S, lambda _: False)
-    assert [await recovery.recover(), await recovery.recover()] == [1, 0]
+    assert [await recovery.recover(), await recovery.recover()] == [1, None]
     row = await Rows(database).find("of dead")
     assert row is not None
     assert (row.state, row.status, row.exact) == ("interrupted", "incomplete", False)
     assert (row.total_tokens, row.cost_micros, row.end_time) == (1000, 2000, BEGIN)
 
 
+async def test_a_worker_that_died_with_nothing_open_is_noticed_once(database: Database) -> None:
+    await Recovery(database, TurnedClock(), "dead", LEASE_S).beat()
+    recovery = Recovery(database, TurnedClock(), "me", LEASE_S, lambda _: False)
+    assert [await recovery.recover(), await recovery.recover()] == [0, None]
+
+
+async def test_that_rows_of_a_dead_worker_arrived_is_told_though_none_was_open(database: Database, tmp_path: Path) -> None:
+    told = asyncio.Queue[int]()
+    settings = LedgerSettings(lease_s=0.1)
+    ledger = Ledger(database, TurnedClock(), "me", tmp_path, settings, on_recovered=told.put_nowait)
+    assert await ledger.recover() is None
+    left = Spool(tmp_path, "dead", 1 << 20)
+    whole = intent_row(intent("of dead"), "dead", BODIES) + settlement_row(settlement("of dead"), BODIES)[:-1]
+    left.append(Batch(wholes=[whole]))
+    left.close()
+    assert await asyncio.wait_for(told.get(), 20) == 0
+    assert await state(database, "dead") == "settled"
+    await ledger.close()
+
+
 async def test_a_living_worker_keeps_its_completions(database: Database, tmp_path: Path) -> None:
     await leave_open(database, "alive", tmp_path)
     clock = TurnedClock(BEGIN / 1e6 + 1e6)
-    assert await Recovery(database, clock, "me", LEASE_S, lambda _: True).recover() == 0
+    assert await Recovery(database, clock, "me", LEASE_S, lambda _: True).recover() is None
     assert await state(database, "alive") == "open"
 
 
-@pytest.mark.parametrize(("silent_s", "expected"), [(LEASE_S - 1, 0), (LEASE_S + 1, 1)], ids=["within", "after"])
+@pytest.mark.parametrize(("silent_s", "expected"), [(LEASE_S - 1, None), (LEASE_S + 1, 1)], ids=["within", "after"])
 async def test_another_hosts_worker_is_dead_when_its_lease_is_over(
-    database: Database, tmp_path: Path, silent_s: float, expected: int
+    database: Database, tmp_path: Path, silent_s: float, expected: int | None
 ) -> None:
     await leave_open(database, "far", tmp_path)
     await Recovery(database, TurnedClock(BEGIN / 1e6 + 100), "far", LEASE_S).beat()
