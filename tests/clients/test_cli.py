@@ -54,6 +54,12 @@ async def test_bytes_that_are_no_text_are_replaced(gateway: Gateway) -> None:
     assert (ended.code, ended.out) == (0, "a�b\n")
 
 
+async def test_what_the_output_cannot_have_is_replaced(gateway: Gateway) -> None:
+    ended = await run("chat", "Größe", "--target", gateway.target, env={"PYTHONIOENCODING": "ascii"})
+
+    assert (ended.code, ended.out, ended.err) == (0, "Gr??e\n", "")
+
+
 async def test_options_travel(gateway: Gateway) -> None:
     options = ("--system", "Be brief.", "--temperature", "0.5", "--api-key", "k-1", "--model", "echo")
     await run("chat", "Hi", *options, "--target", gateway.target)

@@ -6,6 +6,7 @@ A part is loaded when it is asked for: whoever wants to chat need not wait for a
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from io import TextIOWrapper
 from typing import cast
 
 import typer
@@ -52,6 +53,8 @@ def _nothing() -> None:
 def main() -> None:
     """Runs the command that the arguments name."""
     asked = [name for name in sys.argv[1:2] if name in (*COMMANDS, *GROUPS)]
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # answers have more letters than some locales
     try:
         build_app(asked or (*COMMANDS, *GROUPS))(prog_name="trunkline")
     except KeyboardInterrupt:
