@@ -1,7 +1,8 @@
 """What single models refuse of a request that their vendor takes from others, told from the model's name: one table.
 
 A model that no row fits gets what was asked for. Sources: the vendors' pages on their models, read in 2026-11:
-https://platform.openai.com/docs/guides/reasoning, https://docs.x.ai/docs/models, https://console.groq.com/docs/reasoning.
+https://platform.openai.com/docs/guides/reasoning, https://docs.x.ai/docs/models, https://console.groq.com/docs/reasoning,
+https://docs.mistral.ai/api.
 """
 
 import re
@@ -84,6 +85,7 @@ def _as_they_are(*efforts: str, **others: str) -> Mapping[str, str]:
 _OPENAI = frozenset({"openai", "azure_openai"})
 _XAI = frozenset({"grok"})
 _GROQ = frozenset({"groq"})
+_MISTRAL = frozenset({"mistral"})
 _NO_EFFORT: Mapping[str, str] = MappingProxyType({})
 _LOW_TO_HIGH = _as_they_are("low", "medium", "high", minimal="low", xhigh="high", max="high")
 
@@ -163,6 +165,13 @@ _ROWS = (
         Capabilities(efforts=_as_they_are("none", "default", **dict.fromkeys(("low", "medium", "high"), "default"))),
     ),
     _Row(_GROQ, re.compile(r""), Capabilities(efforts=_NO_EFFORT)),
+    _Row(
+        _MISTRAL,
+        re.compile(r""),
+        Capabilities(
+            efforts=_as_they_are("none", "high", minimal="none", low="high", medium="high", xhigh="high", max="high")
+        ),
+    ),
 )
 """The first row that fits counts."""
 

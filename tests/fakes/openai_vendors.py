@@ -137,6 +137,8 @@ def _check_mistral(body: JsonObject) -> None:
     unknown = sorted(set(body) - _MISTRAL_KEYS)
     if unknown:
         raise _extra_forbidden(["body", unknown[0]])
+    if body.get("reasoning_effort") not in (None, "none", "high"):
+        raise _mistral("Input should be 'none' or 'high'")
     messages = body["messages"]
     for place, message in enumerate(messages):
         if message["role"] not in _MISTRAL_MESSAGE_KEYS:

@@ -31,7 +31,7 @@ def test_other_models_take_what_was_asked_for(model: str) -> None:
     assert fitted("openai", model, body) == body
 
 
-@pytest.mark.parametrize("vendor", ["openai_compatible", "openrouter", "vllm", "mistral"])
+@pytest.mark.parametrize("vendor", ["openai_compatible", "openrouter", "vllm", "deepseek"])
 def test_a_name_means_something_only_at_its_vendor(vendor: str) -> None:
     body = {**SAMPLING, **PENALTIES, "reasoning_effort": "low"}
     assert fitted(vendor, "gpt-5", body) == body
@@ -61,6 +61,10 @@ def test_a_name_means_something_only_at_its_vendor(vendor: str) -> None:
         ("groq", "qwen/qwen3-32b", "high", "default"),
         ("groq", "llama-3.3-70b-versatile", "low", None),
         ("deepseek", "deepseek-v4-pro", "low", "low"),
+        ("mistral", "mistral-small-latest", "none", "none"),
+        ("mistral", "mistral-small-latest", "minimal", "none"),
+        ("mistral", "mistral-small-latest", "medium", "high"),
+        ("mistral", "magistral-medium-latest", "xhigh", "high"),
     ],
 )  # fmt: skip
 def test_effort_is_said_in_the_models_words(vendor: str, model: str, effort: str, theirs: str | None) -> None:
