@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import msgspec
 
 from server.providers.base import ListedModel
-from server.providers.errors import Fault, ProviderError
+from server.providers.gemini.errors import error_in
+from server.providers.wire import decoded
 
 Json = dict[str, object]
 
@@ -101,12 +102,11 @@ def listed_models(body: bytes) -> tuple[list[ListedModel], str]:
     """The models of one page of the list, and the token of the next page; empty where there is none.
 
     Raises:
-        ProviderError: PROTOCOL when the body is no such page.
+        ProviderError: PROTOCOL when the body is no such page; what it says, when it is an error.
     """
-    try:
-        page = _PAGE.decode(body)
-    except ValueError:
-        raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a list of models.") from None
+    if error := error_in(body):  # an empty page has no key of its own, so that an error would look like one
+        raise error
+    page = decoded(_PAGE, body, error_in, "The provider's answer is not a list of models.")
     return [_listed(model) for model in page.models], page.next_page_token
 
 

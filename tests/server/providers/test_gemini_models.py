@@ -52,9 +52,10 @@ async def failure(provider: Provider) -> ProviderError:
 
 async def test_a_list_that_is_refused_is_an_error() -> None:
     async with ScriptedVendor() as vendor, context("gemini", base_url=vendor.url, api_key=vendor.key) as given:
-        vendor.add(Status(503), Raw(200, {}, b"oops"), path=PATH)
-        faults = [(await failure(build(given))).fault for _ in range(2)]
-    assert faults == [Fault.OVERLOADED, Fault.PROTOCOL]
+        told = b'{"error": {"code": 403, "message": "No.", "status": "PERMISSION_DENIED"}}'
+        vendor.add(Status(503), Raw(200, {}, b"oops"), Raw(200, {}, told), path=PATH)
+        faults = [(await failure(build(given))).fault for _ in range(3)]
+    assert faults == [Fault.OVERLOADED, Fault.PROTOCOL, Fault.AUTHENTICATION]
 
 
 async def test_the_check_asks_for_one_model_alone() -> None:
