@@ -107,9 +107,6 @@ class Counters(Protocol):
         None: it is a window, or a counter that is gone, or was seeded since: what it holds is in doubt.
         """
 
-    async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
-        """Adds to a plain counter, which begins at nothing where it is absent."""
-
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None
     ) -> bool:

@@ -59,11 +59,6 @@ class MemoryCounters:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
         return tuple([self._change(change) for change in changes])
 
-    async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
-        """Adds to a plain counter, which begins at nothing where it is absent."""
-        now = self._clock.monotonic()
-        self._plain.setdefault(key, _Plain(0, 0, next(self._marks), _end(now, expires_s))).value += delta
-
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None
     ) -> bool:

@@ -82,10 +82,6 @@ class RedisCounters:
         settled = await self._ask(lambda number: ["change", [_change(change, number) for change in changes]])
         return tuple(each if type(each) is int else None for each in settled) if isinstance(settled, list) else ()
 
-    async def adjust(self, key: str, delta: int, expires_s: float | None = None) -> None:
-        """Adds to a plain counter, which begins at nothing where it is absent."""
-        await self._ask(lambda number: ["adjust", number(key), delta, _milliseconds(expires_s), _mark()])
-
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None
     ) -> bool:

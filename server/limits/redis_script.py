@@ -187,19 +187,6 @@ local function seed(ask)
   return true
 end
 
-local function adjust(ask)
-  local key = KEYS[ask[2]]
-  if redis.call('HEXISTS', key, 'v') == 0 then
-    redis.call('DEL', key)
-    redis.call('HSET', key, 'v', '0', 'u', '0', 'g', text(ask[5]))
-    if ask[4] >= 0 then
-      redis.call('PEXPIRE', key, text(math.max(1, ask[4])))
-    end
-  end
-  redis.call('HINCRBY', key, 'v', text(ask[3]))
-  return true
-end
-
 local function value(ask)
   return tonumber(redis.call('HGET', KEYS[ask[2]], 'v')) or false
 end
@@ -211,7 +198,7 @@ local function drop(ask)
   return true
 end
 
-local does = {take = take, change = change, seed = seed, adjust = adjust, value = value, drop = drop}
+local does = {take = take, change = change, seed = seed, value = value, drop = drop}
 local answers = {}
 for index, ask in ipairs(cmsgpack.unpack(ARGV[4])) do
   answers[index] = does[ask[1]](ask)

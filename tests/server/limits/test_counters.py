@@ -44,7 +44,7 @@ async def test_what_has_no_limit_is_counted(counters: Counters) -> None:
 
 
 async def test_nothing_always_fits(counters: Counters) -> None:
-    await counters.adjust("a", 11)
+    await counters.seed("a", 11)
     assert await refused_at(counters, [Claim("a", 0, 10), window(0, 1)]) is None
 
 

@@ -165,7 +165,7 @@ async def test_counters_and_rows_agree_when_all_is_done(four: list[Limits], sqli
 
 
 async def test_a_caller_that_leaves_keeps_nothing(redis_counters: RedisCounters) -> None:
-    await redis_counters.adjust("a", 0)
+    await redis_counters.seed("a", 0)
     leaving = asyncio.ensure_future(refused_at(redis_counters, [Claim("a", 7, 10), Claim("w", 7, 10, window_s=60)]))
     await asyncio.sleep(0)
     leaving.cancel()
