@@ -4,6 +4,7 @@ Names and defaults of `config.yaml` in its nested shape. Optional sections are N
 section that is present are the section's own. Secrets are `SecretStr`; of callers' keys only digests exist.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
@@ -34,6 +35,15 @@ from server.config.fields import (
 from server.config.frozen_map import FrozenMap
 from server.config.provider_settings import HttpClientSettings, ProviderSettings
 from server.config.section import Section
+
+LIMITED_PATHS: Mapping[str, str] = {
+    "chat": "/v1/chat/completions",
+    "text": "/v1/completions",
+    "embeddings": "/v1/embeddings",
+    "images": "/v1/images/generations",
+    "videos": "/v1/videos/generations",
+}
+"""The operations that `rate_limit.endpoints` may name, and the path by which each comes in, unless it comes by gRPC."""
 
 Role = Literal["completion", "models:read", "metrics:read", "admin"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.config.notice import Notice
 from server.config.paths import show_path
-from server.config.schema import Settings
+from server.config.schema import LIMITED_PATHS, Settings
 from server.config.tree import Node, Pattern
 
 
@@ -46,6 +46,19 @@ def unbuilt_notices(root: Node, settings: Settings) -> Iterator[Notice]:
         if first is not None:
             path = show_path(first.path)
             yield Notice(feature.code, path, first.key_place.line, f"`{path}` is read, but nothing acts on it yet")
+    yield from _endpoint_notices(root, settings)
+
+
+def _endpoint_notices(root: Node, settings: Settings) -> Iterator[Notice]:
+    """Makes one notice for each limit of an endpoint that nothing is counted for, mistyped or not built."""
+    if settings.rate_limit is None or not settings.rate_limit.enabled:
+        return
+    known = (*LIMITED_PATHS.values(), *LIMITED_PATHS)
+    for name in settings.rate_limit.endpoints:
+        if name not in known:
+            node = root.entries["rate_limit"].entries["endpoints"].entries[name]
+            message = f"`{show_path(node.path)}` limits nothing; what can be limited: {', '.join(known)}"
+            yield Notice("endpoint_limit", show_path(node.path), node.key_place.line, message)
 
 
 def _asked(node: Node, value: object, pattern: Pattern, harmless: tuple[object, ...]) -> Iterator[Node]:

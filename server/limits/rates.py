@@ -6,21 +6,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from server.config.provider_settings import ProviderSettings
-from server.config.schema import RateLimitSettings, ScopeLimitSettings
+from server.config.schema import LIMITED_PATHS, RateLimitSettings, ScopeLimitSettings
 from server.errors import GatewayError
 from server.limits.counters import Claim, Taken
 from server.limits.request import Request
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _PROVIDERS_WINDOW_S = 60.0
-_PATHS = {
-    "chat": "/v1/chat/completions",
-    "text": "/v1/completions",
-    "embeddings": "/v1/embeddings",
-    "images": "/v1/images/generations",
-    "videos": "/v1/videos/generations",
-}
-"""Where an operation would have come in by, had it not come by gRPC."""
 
 Headers = tuple[int, int, int]
 """A window's limit, what is left of it, and the epoch second at which all of it is there again."""
@@ -90,7 +82,7 @@ class Rates:
         return claims if claim is None else [*claims, claim]
 
     def _endpoint(self, request: Request) -> Rate | None:
-        path = request.endpoint or _PATHS.get(request.operation, "")
+        path = request.endpoint or LIMITED_PATHS.get(request.operation, "")
         return self._endpoints.get(path) or self._endpoints.get(request.operation)
 
 

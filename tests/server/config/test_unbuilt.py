@@ -58,3 +58,10 @@ def test_a_feature_of_several_settings_is_said_at_the_first(load_text):
     loaded = load_text("health_check:\n  interval: 5\n  memory: true\n  cache: true\n")
     told = [(notice.path, notice.line) for notice in loaded.notices if notice.code == "health_check"]
     assert told == [("health_check.memory", 3)]
+
+
+def test_a_limit_of_an_endpoint_that_has_none_is_remarked_where_it_stands(load_text):
+    loaded = load_text("rate_limit:\n  endpoints:\n    /v1/embeddings: 5\n    images: 5\n    /v1/models: 5\n    chats: 5\n")
+    told = [(notice.path, notice.line) for notice in loaded.notices if notice.code == "endpoint_limit"]
+    assert told == [("rate_limit.endpoints./v1/models", 5), ("rate_limit.endpoints.chats", 6)]
+    assert codes(load_text("rate_limit: {enabled: false, endpoints: {chats: 5}}")) == []
