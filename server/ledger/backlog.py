@@ -66,7 +66,8 @@ class Backlog:
                 self._arrived(len(self._kept.popleft()))
             return
         try:
-            read = await asyncio.to_thread(self._spool.read, _ROWS)
+            async with self._turn:  # else it may read what the disk does not take after all
+                read = await asyncio.to_thread(self._spool.read, _ROWS)
         except LineError as error:
             raise StorageError(str(error)) from error
         if read.damaged:
