@@ -1,10 +1,13 @@
 """The tool calls of one choice as they arrive: gives each piece its index, its id and its type, where the vendor did not.
 
 Mistral leaves out index and type, some servers give every call the index 0, others repeat id and name on each piece: SDKs
-would join those, or lose a call.
+would join those, or lose a call. Some write the arguments as an object, which SDKs would not read.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
+
+import orjson
 
 Json = dict[str, object]
 
@@ -45,6 +48,7 @@ class Calls:
         id = _text(piece.get("id"))
         name = _text(function.get("name"))
         index = piece["index"] = self._last = self._index(piece.get("index"), id, name)
+        _write_arguments(function)
         if self.begins(index):
             self._ids[index] = piece["id"] = id or f"call_{self._seed}_{index}"
             if not _text(piece.get("type")):
@@ -53,8 +57,11 @@ class Calls:
             return
         piece.pop("id", None)
         piece.pop("type", None)
-        if not name or name == self._names.get(index):
+        known = self._names.get(index, "")
+        if not name or name == known:
             function.pop("name", None)
+        else:
+            self._names[index] = known + name
 
     def _index(self, given: object, id: str, name: str) -> int:
         """Which call a piece belongs to: the one with its id, else its index, else the last one."""
@@ -82,7 +89,17 @@ def complete_calls(calls: object, seed: str) -> bool:
                 call["id"] = f"call_{seed}_{place}"
             if not _text(call.get("type")):
                 call["type"] = "function"
+            function = call.get("function")
+            if isinstance(function, dict):
+                _write_arguments(function)
     return bool(calls)
+
+
+def _write_arguments(function: Json) -> None:
+    arguments = function.get("arguments")
+    if isinstance(arguments, dict):
+        with suppress(orjson.JSONEncodeError):  # nested too deeply, which is told where the answer is typed
+            function["arguments"] = orjson.dumps(arguments).decode()
 
 
 def _text(value: object) -> str:

@@ -68,10 +68,11 @@ class UsageLook(msgspec.Struct):
         }
 
 
-class CallNameLook(msgspec.Struct, gc=False):
-    """What must be known of a called function."""
+class FunctionLook(msgspec.Struct, gc=False):
+    """What must be known of a called function; arguments that are no text have to be mended."""
 
     name: str | None = None
+    arguments: str | None = None
 
 
 class CallLook(msgspec.Struct, gc=False):
@@ -80,7 +81,7 @@ class CallLook(msgspec.Struct, gc=False):
     index: Annotated[int, msgspec.Meta(ge=0)]
     id: str | None = None
     type: str | None = None
-    function: CallNameLook | None = None
+    function: FunctionLook | None = None
 
 
 class DeltaLook(msgspec.Struct):
@@ -142,6 +143,7 @@ class WholeCallLook(msgspec.Struct):
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     type: str
+    function: FunctionLook | None = None
 
 
 class MessageLook(msgspec.Struct):

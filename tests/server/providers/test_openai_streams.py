@@ -223,15 +223,34 @@ def call(**fields: object) -> JsonObject:
                      id="emptied"),
         pytest.param([[call(index=0, id="a", name="f", arguments="{")], [call(id="a", arguments="}")]], id="id alone"),
         pytest.param([[call(index=None, id="a", name="f", arguments="{}")]], id="a null index"),
+        pytest.param([[call(index=0, id="a", type="function", name="f", arguments={})]], id="arguments that are no text"),
+        pytest.param([[call(index=0, id="a", name="")], [call(index=0, name="f", arguments="{")],
+                      [call(index=0, name="f", arguments="}")]], id="the name late and repeated"),
     ],
 )  # fmt: skip
 async def test_a_call_in_odd_pieces_is_one_call(vendor: ScriptedVendor, pieces: list[list[JsonObject]], json: bool) -> None:
     events = [*(event(piece({"tool_calls": calls})) for calls in pieces), event(piece({}, "stop")), DONE]
     ask = replace(chat_ask({}, streamed=True), as_json=json)
-    [choice] = fold_chat(all_chunks(await streamed(vendor, events, ask=ask))).choices
+    chunks = all_chunks(await streamed(vendor, events, ask=ask))
+    [choice] = fold_chat(chunks).choices
     [one] = choice.message.tool_calls
     assert (one.id, one.type, one.function.name, one.function.arguments) == ("a", "function", "f", "{}")
     assert choice.finish_reason == "tool_calls"
+    found = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls]
+    assert "".join(call.function.name for call in found) == "f"  # SDKs join them
+
+
+@both_forms
+async def test_the_arguments_of_a_whole_call_are_text(vendor: ScriptedVendor, json: bool) -> None:
+    message = {"role": "assistant", "content": None, "refusal": None}
+    called = call(id="a", type="function", name="f", arguments={"city": "Köln"})
+    choice = {"index": 0, "message": {**message, "tool_calls": [called]}, "logprobs": None, "finish_reason": "tool_calls"}
+    body = {"id": "c", "object": "chat.completion", "created": 1790000000, "model": "m", "choices": [choice]}
+    vendor.add(Raw(200, {"content-type": "application/json"}, orjson.dumps(body)))
+    async with context("openai_compatible", base_url=f"{vendor.url}/v1", api_key=vendor.key) as given:
+        [batch] = await chat_batches(build(given), replace(chat_ask({}), as_json=json))
+    [one] = batch.chunks[0].choices[0].delta.tool_calls
+    assert one.function.arguments == '{"city":"Köln"}'
 
 
 @both_forms
