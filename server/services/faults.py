@@ -1,12 +1,14 @@
 """Faults made on purpose: the contract's form of them <-> the settings' form."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
 from server.config.schema import FaultSettings
 from server.errors import GatewayError, invalid_request
 from server.policies.chaos import Fault as KnownFault
+from server.services.admin_fields import time
 from server.services.times import duration_to_ms, timestamp_to_ms
 from server.tenancy.who import check_id
 from trunkline.v1.admin_service_pb2 import CreateFaultRequest, Fault, FaultMatch, FaultSeverity, FaultType
@@ -18,6 +20,7 @@ _TYPE, _SEVERITY = "FAULT_TYPE_", "FAULT_SEVERITY_"
 _FIELDS = {"duration_ms": "duration"}
 """Settings that the contract calls otherwise."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INPUT = ("probability", "error_code", "error_message", "after_chunks")
 _NAMES = ("provider", "model", "key")
 
@@ -48,7 +51,8 @@ def read_fault(request: CreateFaultRequest) -> FaultSettings:
     if fault.HasField("expire_after"):
         asked["expire_after"] = fault.expire_after.ToMicroseconds() / 1e6
     if fault.HasField("expire_time"):
-        asked["expire_time"] = fault.expire_time.ToMicroseconds() / 1e6
+        milliseconds = time(fault.expire_time, "expire_time") // 1000
+        asked["expire_time"] = _EPOCH + timedelta(milliseconds=milliseconds)
     try:
         return FaultSettings.model_validate(asked)
     except ValidationError as error:

@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.gateway_http.serving import KEY, Answer, Running, call, running
 from trunkline.v1.admin_service_pb2 import (
@@ -115,6 +116,19 @@ async def test_a_fault_has_defaults_and_a_name_of_its_own(gateway: Running) -> N
     made = (await create(gateway, {"type": "rate_limit"})).json()
     assert (made["name"], made["severity"], made["probability"]) == ("faults/rate-limit-1", "low", 0.1)
     assert "expire_time" not in made
+
+
+async def test_a_fault_may_end_as_late_as_time_goes(gateway: Running) -> None:
+    for time in ("2700-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"):
+        assert (await create(gateway, {"type": "reset", "expire_time": time})).json()["expire_time"] == time
+    assert (await create(gateway, {"type": "reset", "expire_time": "9999-12-31T23:59:59.999999999Z"})).status == 200
+
+
+@pytest.mark.parametrize("seconds", [-(2**63), 253_402_300_800, 2**63 - 1])
+async def test_a_time_that_is_none_is_refused(client: AsyncClient, seconds: int) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        await client.admin.create_fault(Fault(type=FAULT_TYPE_STALL, expire_time=Timestamp(seconds=seconds)))
+    assert raised.value.metadata["param"] == "expire_time"
 
 
 async def test_an_id_is_taken_once(gateway: Running) -> None:
