@@ -78,7 +78,8 @@ def estimate(request: Request, max_output_tokens: int | None = None, usual_outpu
         limit = min(told, _MOST if max_output_tokens is None else max_output_tokens)
         tokens, prompt_count = _input_tokens(request.prompt)
         return Estimate(
-            tokens + text_tokens(len(request.suffix)), max(limit, 0) * prompt_count * max(request.n, request.best_of, 1)
+            tokens + text_tokens(len(request.suffix.encode())),
+            max(limit, 0) * prompt_count * max(request.n, request.best_of, 1),
         )
     if isinstance(request, EmbeddingRequest):
         return Estimate(_input_tokens(request.input)[0], 0)
@@ -133,7 +134,7 @@ def _chat_tokens(request: ChatCompletionRequest) -> int:
         if message.content_parts:
             tokens += _MESSAGE + _part_tokens(message.content_parts)
             byte_count += sum(call.ByteSize() for call in message.tool_calls)
-            byte_count += len(message.reasoning_content) + len(message.reasoning)
+            byte_count += len(message.reasoning_content.encode()) + len(message.reasoning.encode())
             byte_count += sum(block.ByteSize() for block in message.thinking_blocks)
         else:
             tokens += _MESSAGE

@@ -68,6 +68,12 @@ def test_a_prompt_is_estimated_by_its_length(request_: ChatCompletionRequest, le
     assert least <= estimate(request_).input_tokens <= most
 
 
+def test_text_beside_a_prompt_is_estimated_by_its_bytes() -> None:
+    thought = Message(content_parts=[ContentPart(type="text", text="a")], reasoning_content="\u6f22" * 400)
+    assert estimate(said(thought)).input_tokens >= 300
+    assert estimate(TextCompletionRequest(suffix="\u6f22" * 400)).input_tokens >= 300
+
+
 def test_tools_count_as_text() -> None:
     tool = Tool(type="function", function=FunctionDefinition(name="f", parameters_json="{" + " " * 398 + "}"))
     with_tool = ChatCompletionRequest(messages=[Message(content="a")], tools=[tool])
