@@ -15,7 +15,6 @@ import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 
 from server.clock import Clock
@@ -217,8 +216,8 @@ def build_redis(settings: RedisSettings) -> Redis:
         settings.url.get_secret_value(),
         max_connections=_CONNECTIONS,
         timeout=None,
-        # A connection that was closed while nobody used it. Never after a timeout: what was asked may have been done.
-        retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
+        # What was asked may have been done. The pool sees by itself which connections were closed while nobody used them.
+        retry=Retry(NoBackoff(), 0),
         socket_connect_timeout=None,
         socket_timeout=None,
         protocol=2,

@@ -138,6 +138,47 @@ async def test_in_any_minute_four_workers_pass_nearly_the_limit_and_never_more(
     assert all(sum(passed[begin : begin + 240]) <= 1000 for begin in range(len(passed) - 239))
 
 
+async def test_a_claim_whose_answer_is_lost_is_not_made_again(
+    redis_url: str, redis_counters: RedisCounters, clock: TurnedClock, tmp_path: Path
+) -> None:
+    lost = asyncio.Event()
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, back = await asyncio.open_unix_connection(redis_url.removeprefix("unix://"))
+        while asked := await reader.read(65536):
+            back.write(asked)
+            answer = await theirs.read(65536)
+            if lost.is_set():
+                lost.clear()
+                break
+            writer.write(answer)
+        for each in (back, writer):
+            each.close()
+            await each.wait_closed()
+
+    async with await asyncio.start_unix_server(hand_on, tmp_path / "socket"):
+        counters = connect(f"unix://{tmp_path / 'socket'}", clock)
+        assert await counters.seed("a", 0)
+        lost.set()
+        with pytest.raises(CountersError):
+            await refused_at(counters, [Claim("a", 7, 100)])
+        assert await redis_counters.value("a") == 7
+        clock.time += 1.5
+        assert await counters.value("a") == 7
+        await counters.close()
+
+
+async def test_a_connection_that_was_closed_while_nobody_used_it_is_no_trouble(
+    redis_url: str, redis_counters: RedisCounters
+) -> None:
+    await redis_counters.value("a")
+    async with build_redis(RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S})) as other:
+        await other.client_kill_filter(_type="normal", skipme=True)
+        await other.ping()
+    assert await redis_counters.value("a") is None
+    assert redis_counters.failures == 0
+
+
 async def test_windows_go_by_the_servers_clock(redis_url: str, clock: TurnedClock) -> None:
     settings = RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S})
     counters = [RedisCounters(build_redis(settings), clock, PATIENT_S) for _ in range(2)]
