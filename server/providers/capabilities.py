@@ -2,7 +2,7 @@
 
 A model that no row fits gets what was asked for. Sources: the vendors' pages on their models, read in 2026-11:
 https://platform.openai.com/docs/guides/reasoning, https://docs.x.ai/docs/models, https://console.groq.com/docs/reasoning,
-https://docs.mistral.ai/api.
+https://docs.mistral.ai/api, https://docs.perplexity.ai/api-reference.
 """
 
 import re
@@ -85,6 +85,7 @@ def _as_they_are(*efforts: str, **others: str) -> Mapping[str, str]:
 _OPENAI = frozenset({"openai", "azure_openai"})
 _XAI = frozenset({"grok"})
 _GROQ = frozenset({"groq"})
+_PERPLEXITY = frozenset({"perplexity"})
 _MISTRAL = frozenset({"mistral"})
 _NO_EFFORT: Mapping[str, str] = MappingProxyType({})
 _LOW_TO_HIGH = _as_they_are("low", "medium", "high", minimal="low", xhigh="high", max="high")
@@ -165,6 +166,11 @@ _ROWS = (
         Capabilities(efforts=_as_they_are("none", "default", **dict.fromkeys(("low", "medium", "high"), "default"))),
     ),
     _Row(_GROQ, re.compile(r""), Capabilities(efforts=_NO_EFFORT)),
+    _Row(
+        _PERPLEXITY,
+        re.compile(r""),
+        Capabilities(efforts=_as_they_are("minimal", "low", "medium", "high", none="minimal", xhigh="high", max="high")),
+    ),
     _Row(
         _MISTRAL,
         re.compile(r""),
