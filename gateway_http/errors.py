@@ -137,18 +137,10 @@ def from_client(error: TrunklineError) -> HttpError:
     reason = error.reason if error.reason in KINDS else _REASONS_BY_CODE.get(error.code, "internal")
     metadata = error.metadata
     limits = {name: metadata[name] for name in _LIMITS if name in metadata} if reason == "rate_limited" else None
-    return HttpError(KINDS[reason], error.message, metadata.get("param"), error.retry_after_s, _details(metadata), limits)
+    return HttpError(KINDS[reason], error.message, metadata.get("param"), error.retry_after_s, _details(error), limits)
 
 
-def _details(metadata: Mapping[str, str]) -> Mapping[str, object] | None:
+def _details(error: TrunklineError) -> Mapping[str, object] | None:
     """Who was asked, and how each of them failed; of a stream that broke, what its provider had made and refused."""
-    if "errors" not in metadata:
-        return {key: metadata[key] for key in ("failed_generation",) if key in metadata} or None
-    try:
-        return {
-            "attempts": int(metadata["attempts"]),
-            "providers_tried": metadata["providers_tried"].split(","),
-            "errors": orjson.loads(metadata["errors"]),
-        }
-    except (KeyError, ValueError):
-        return None
+    refused = error.metadata.get("failed_generation")
+    return error.details or ({"failed_generation": refused} if refused else None)
