@@ -17,6 +17,7 @@ from sanic.response import HTTPResponse
 
 from gateway_http.errors import invalid
 from gateway_http.exchange import App, Exchange, Handler
+from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
 from gateway_http.transcoding.json_rules import Json, JsonFaultError, field_json, from_text, merge, to_json
 from gateway_http.transcoding.templates import Template, template
@@ -128,11 +129,7 @@ def _handler(route: Route, client: Callable[[], AsyncClient], settings: HttpSett
         response = await client().call(
             path, message, response_type, timeout_s=exchange.timeout_s, metadata=exchange.metadata
         )
-        return HTTPResponse(
-            body=orjson.dumps(_answer(response, answer_field, view)),
-            content_type="application/json",
-            headers={"x-request-id": exchange.request_id},
-        )
+        return JsonResponse(orjson.dumps(_answer(response, answer_field, view)), {"x-request-id": exchange.request_id})
 
     return handler
 
