@@ -1,6 +1,7 @@
 """`trunkline tenants`, `users`, `keys`, `quotas`, `budgets`, `prices` and `audit` administer a gateway."""
 
 import json
+import os
 import re
 from typing import cast
 
@@ -93,7 +94,7 @@ async def test_a_key_is_disabled_and_enabled(gateway: Gateway) -> None:
         ("quotas", "create", "--subject", "users/ada", "--tokens", "1", "--period", "hourly"),
         *(("quotas", "update", "q"), ("budgets", "update", "b"), ("audit", "--most", "-1")),
         *(("audit", "--most", MORE), ("completions", "list", "--most", MORE), ("quotas", "update", "q", "--tokens", MORE)),
-        ("budgets", "update", "b", "--threshold", MORE),
+        *(("budgets", "update", "b", "--threshold", MORE), ("tenants", "create", "--name", os.fsdecode(b"\xff"))),
         *(("budgets", "update", "b", "--usd", each) for each in ("much", "-1", "NaN", "0.0000001")),
         *(("prices", "set", "--model", "m", "--other", each) for each in ("input", "over=1", "rates=1")),
         *(("prices", "set", "--model", "m", "--tier", each) for each in ("input=1", "5:request=1", "5", "-1:input=1")),
