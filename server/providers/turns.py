@@ -58,6 +58,20 @@ class Turns:
         """The turns, each with who speaks."""
         return self._spoken
 
+    def calls_open(self, is_result: Callable[[Json], bool]) -> list[Json]:
+        """What the assistant said and called since the user last spoke, where the conversation ends with results of tools.
+
+        Args:
+            is_result: whether a part is such a result.
+        """
+        said: list[Json] = []
+        for place in range(len(self._spoken) - 1, 0, -2):
+            role, parts = self._spoken[place]
+            if role != "user" or not any(map(is_result, parts)):
+                break
+            said.extend(self._spoken[place - 1][1])
+        return said
+
     def strip_end(self) -> None:
         """Takes the blanks from the end of the assistant's last words, where vendors refuse them."""
         last = self._spoken[-1][1][-1]

@@ -50,6 +50,12 @@ def turns_of(messages: Iterable[Message], prefix: str = "") -> Turns:
     return turns
 
 
+def lost_thoughts(turns: Turns) -> bool:
+    """Whether calls of tools, which the model is to go on from, come back without what it thought of them."""
+    said = turns.calls_open(lambda block: block["type"] == "tool_result")
+    return bool(said) and not any(block["type"] in ("thinking", "redacted_thinking") for block in said)
+
+
 def vendor_messages(turns: Turns) -> list[Json]:
     """The turns as the vendor wants them; results of tools stand before anything else in theirs."""
     return [{"role": role, "content": sorted(blocks, key=_after_results)} for role, blocks in turns.spoken()]

@@ -36,6 +36,7 @@ class ModelTraits:
         sampling: whether it takes temperature, top_p and top_k at all.
         both_samplings: whether it takes temperature and top_p together.
         thinking: how it is told to think: by effort, by a budget of tokens, or not at all.
+        needs_thoughts: whether it refuses to think on after calls of tools that come back without its thoughts.
         thinking_off: the `thinking.type` that turns thinking off; None where nothing does.
         highest_effort: whether effort knows `xhigh`.
         forced_tools: whether a tool call can be forced.
@@ -48,6 +49,7 @@ class ModelTraits:
     sampling: bool
     both_samplings: bool
     thinking: Literal["adaptive", "budget", "none"]
+    needs_thoughts: bool
     thinking_off: Literal["disabled", "between_tools"] | None
     highest_effort: bool
     forced_tools: bool
@@ -61,6 +63,7 @@ _FOREIGN = ModelTraits(
     sampling=True,
     both_samplings=True,
     thinking="budget",
+    needs_thoughts=False,
     thinking_off="disabled",
     highest_effort=False,
     forced_tools=True,
@@ -83,6 +86,7 @@ def model_traits(model: str) -> ModelTraits:
         sampling=version < (4, 7) and not largest,
         both_samplings=version < (4, 1),
         thinking="none" if version < (3, 7) else "budget" if version < (4, 6) else "adaptive",
+        needs_thoughts=version < (4, 6),
         thinking_off=None if never_off else "between_tools" if between_tools else "disabled",
         highest_effort=version >= (4, 7),
         forced_tools=not (never_off or between_tools),
@@ -109,7 +113,7 @@ def add_thinking(fields: Json, effort: str, traits: ModelTraits, forced: bool, l
         fields: the request's fields that are the model's own, `thinking` and `output_config` among them; added to.
         effort: `none`, or one of `EFFORTS` for a model that thinks.
         traits: the model's ways.
-        forced: whether a tool call is forced, which excludes thinking.
+        forced: whether a tool call is forced, or comes back without the thoughts that it needs; both exclude thinking.
         limit: the most tokens of the answer.
         limited: whether the caller set that limit.
 

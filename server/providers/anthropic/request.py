@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from server.config.provider_settings import ProviderSettings
-from server.providers.anthropic.messages import turns_of, vendor_messages
+from server.providers.anthropic.messages import lost_thoughts, turns_of, vendor_messages
 from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, keep_one_sampling, model_traits
 from server.providers.anthropic.schema import closed_schema
 from server.providers.anthropic.tools import add_tools
@@ -81,7 +81,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     if ask.prefix:
         _allow_prefix(body)
     else:
-        _add_thinking(body, request, extras, traits, gate)
+        _add_thinking(body, request, extras, traits, gate, thoughtless=traits.needs_thoughts and lost_thoughts(turns))
     version = _add_sampling(body, request, extras, settings, traits, gate)
     _add_origin(body, request)
     names = _EXTRAS + (_BETA_EXTRAS if "anthropic-beta" in map(str.lower, settings.custom_headers) else ())
@@ -130,7 +130,9 @@ def _add_output_config(body: Json, request: ChatCompletionRequest, extras: Json,
         body["output_config"] = config
 
 
-def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, traits: ModelTraits, gate: Gate) -> None:
+def _add_thinking(
+    body: Json, request: ChatCompletionRequest, extras: Json, traits: ModelTraits, gate: Gate, thoughtless: bool
+) -> None:
     """Reasoning effort as thinking; thinking that the caller wrote in the vendor's form goes first."""
     own = extras.get("thinking")
     if own is not None:
@@ -140,7 +142,7 @@ def _add_thinking(body: Json, request: ChatCompletionRequest, extras: Json, trai
         gate.meet("reasoning_effort")
     elif effort:
         limit, limited = cast(int, body["max_tokens"]), limited_by_caller(request)
-        body["max_tokens"] = add_thinking(body, effort, traits, _forced(body), limit, limited)
+        body["max_tokens"] = add_thinking(body, effort, traits, thoughtless or _forced(body), limit, limited)
 
 
 def _allow_prefix(body: Json) -> None:

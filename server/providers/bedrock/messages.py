@@ -49,6 +49,11 @@ class Conversation:
         self.turns.settle(text_block, prefix)
         self.turns.strip_end()
 
+    def lost_thoughts(self) -> bool:
+        """Whether calls of tools, which the model is to go on from, come back without what it thought of them."""
+        said = self.turns.calls_open(lambda block: "toolResult" in block)
+        return bool(said) and not any("reasoningContent" in block for block in said)
+
     def messages(self) -> list[Json]:
         """The turns as the vendor wants them: results of tools stand first in theirs, calls last."""
         return [{"role": role, "content": self._content_of(blocks)} for role, blocks in self.turns.spoken()]

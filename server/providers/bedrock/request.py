@@ -91,7 +91,8 @@ class _Body:
             self._own.pop("thinking", None)
         else:
             self._add_format()
-            self._add_reasoning(forced=_forced(body))
+            thoughtless = traits.needs_thoughts and conversation.lost_thoughts()
+            self._add_reasoning(forced=thoughtless or _forced(body))
         self._add_sampling()
         self._add_system(body, conversation.turns.system)
         body.update((name, self._extras[name]) for name in _EXTRAS if name in self._extras)

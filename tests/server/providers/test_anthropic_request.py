@@ -1,6 +1,7 @@
 """OpenAI's parameters in Anthropic's form, each checked by the scripted vendor's rules too."""
 
 import json
+from typing import cast
 
 import pytest
 
@@ -154,6 +155,35 @@ def test_reasoning_effort_is_thinking(model: str, given: dict[str, object], thin
     body, _ = written(given, model)
     assert body.get("thinking") == thinking
     assert body.get("output_config") == config
+
+
+def loop(*assistant: dict[str, object]) -> dict[str, object]:
+    """A conversation whose assistant has called tools so, each time with a result."""
+    messages: list[object] = [USER]
+    for number, said in enumerate(assistant):
+        call = {"id": f"c{number}", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        messages.append({"role": "assistant", **said, "tool_calls": [call]})
+        messages.append({"role": "tool", "tool_call_id": f"c{number}", "content": "1"})
+    return {"messages": messages, "tools": TOOLS, "reasoning_effort": "low", "temperature": 0.5}
+
+
+THOUGHT: dict[str, object] = {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "s"}]}
+
+
+def test_calls_that_come_back_without_their_thoughts_are_gone_on_from_without_thinking() -> None:
+    for lost in (loop({}), loop({}, {}), loop({"reasoning_content": "Hm."})):
+        body, version = written(lost, OLDER)
+        assert ("thinking" in body, body["temperature"], version) == (False, 0.5, SAMPLING_VERSION)
+    for kept in (loop(THOUGHT), loop(THOUGHT, {})):
+        assert "thinking" in written(kept, OLDER)[0]
+    ended = [*cast(list[object], loop({})["messages"]), {"role": "assistant", "content": "1."}, USER]
+    later = {**loop({}), "messages": ended}
+    assert "thinking" in written(later, OLDER)[0]
+
+
+@pytest.mark.parametrize("model", [NEWER, "glm-5"])
+def test_models_that_do_not_mind_think_on_without_their_thoughts(model: str) -> None:
+    assert "thinking" in written(loop({}), model)[0]
 
 
 def test_a_budget_is_added_to_a_limit_that_nobody_set() -> None:

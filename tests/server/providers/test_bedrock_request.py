@@ -291,6 +291,16 @@ def test_forced_calls_exclude_thinking() -> None:
     assert "additionalModelRequestFields" not in body
 
 
+def test_a_claude_goes_on_from_calls_without_their_thoughts_without_thinking() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    thoughts = [{"type": "thinking", "thinking": "Hm.", "signature": "s"}]
+    for thought, thinks in (({}, False), ({"thinking_blocks": thoughts}, True)):
+        said = {"role": "assistant", **thought, "tool_calls": [call]}
+        messages = [{"role": "user", "content": "Hi"}, said, {"role": "tool", "tool_call_id": "c", "content": "1"}]
+        body = written({"reasoning_effort": "low", "tools": TOOLS, "messages": messages})
+        assert ("additionalModelRequestFields" in body) is thinks
+
+
 def test_a_schema_is_kept_to_or_told_of() -> None:
     form = written({"response_format": FORMAT})["outputConfig"]["textFormat"]
     assert form["type"] == "json_schema"
