@@ -50,6 +50,7 @@ def _closing(handler: Handler) -> Handler:
                 await context.write(message)
         except BaseException:
             await asyncio.shield(messages.aclose())  # in a task of its own: that of the call may be cancelled yet
+            del messages, context  # see `_Around` in chain.py
             raise
 
     behaviour = cast(Callable[[Message, Context], Awaitable[None]], write)
