@@ -18,7 +18,7 @@ from server.dispatch.attempt import Attempt
 from server.dispatch.bodies import answer_text, request_text, told_text
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
-from server.dispatch.row_values import find_finish_reason, find_parameters, tell_attempts
+from server.dispatch.row_values import find_finish_reason, find_parameters, find_service_tier, tell_attempts
 from server.dispatch.told import Told
 from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
@@ -26,6 +26,7 @@ from server.ledger.cost import cost_micros
 from server.ledger.entry import Intent, Settlement, Status
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
+from server.ledger.price import Price
 from server.ledger.prices import Prices
 from server.limits.limits import Limits, Reservation
 from server.limits.request import Request
@@ -79,8 +80,7 @@ class Accounts:
             return Account(self, ask, call, failures, told, None, begin_time)
         expected = estimate(ask.request)
         tokens = expected.tokens
-        price = self._prices.price(target.settings, target.model, begin_time)
-        micros = estimate_micros(expected, price) or 0
+        micros = estimate_micros(expected, self.price(target, begin_time, _wanted_tier(ask))) or 0
         request = Request(call.caller, ask.operation, "", ask.model, tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
         account = Account(self, ask, call, failures, told, reservation, begin_time)
@@ -103,11 +103,9 @@ class Accounts:
         """Microseconds since the epoch."""
         return int(self._clock.now() * _MICROS)
 
-    def cost(self, target: Target, usage: Usage, at: int, seconds: float, image_count: int) -> int | None:
-        """What a completion cost, in millionths of a US dollar; None: the price is not known."""
-        price = self._prices.price(target.settings, target.model, at)
-        by_hour = price is not None and price.hour
-        return cost_micros(usage, price, Decimal(repr(seconds)) if by_hour else 0, image_count)
+    def price(self, target: Target, at: int, tier: str) -> Price | None:
+        """What a target costs at a time, served in a tier; None: not known."""
+        return self._prices.price(target.settings, target.model, at, tier)
 
     def later(self, closing: Coroutine[object, object, None]) -> None:
         """Closes an account whose caller does not wait for it."""
@@ -153,6 +151,7 @@ class Account:
         "_open",
         "_read_to_end",
         "_reservation",
+        "_tier",
         "_told",
         "_usage",
     )
@@ -180,6 +179,7 @@ class Account:
         self._images = 0
         self._body: str | None = None
         self._finish_reason = ""
+        self._tier = _wanted_tier(ask)
         self._open = True
         self._read_to_end = False
 
@@ -227,8 +227,13 @@ class Account:
             self._body = answer_text(batch)
         if usage is not None:
             self._usage = usage
-        if self._accounts.ledger is not None and getattr(batch, "finishing", False):
-            self._finish_reason = find_finish_reason(batch) or self._finish_reason
+        elif not self._ask.streamed:  # what it said is what it is charged for, then
+            self._told = Told()
+            self._told.add(batch)
+        if getattr(batch, "finishing", False):
+            self._tier = find_service_tier(batch) or self._tier
+            if self._accounts.ledger is not None:
+                self._finish_reason = find_finish_reason(batch) or self._finish_reason
         if isinstance(batch, CreateImagesResponse):
             self._images = len(batch.images.data)
             self._usage = Usage(
@@ -279,8 +284,7 @@ class Account:
         usage, exact = self._used(status, attempt)
         cost: int | None = 0
         if usage is not None and attempt is not None:
-            seconds = (end_time - self._begin_time) / _MICROS
-            cost = self._accounts.cost(attempt.target, usage, end_time, seconds, self._images)
+            cost = self._cost(attempt, usage, end_time)
         if cost is not None and usage is not None:
             self._call.trailers.append(("trunkline-cost-usd-micros", str(cost)))
             self._call.notes["cost_usd_micros"] = cost
@@ -298,6 +302,12 @@ class Account:
         finally:
             if self._reservation is not None:
                 await self._reservation.settle(tokens, cost or 0)
+
+    def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
+        """What the answer cost, in millionths of a US dollar; None: the price is not known."""
+        price = self._accounts.price(attempt.target, at, self._tier)
+        by_hour = price is not None and price.hour
+        return cost_micros(usage, price, Decimal(repr(attempt.latency_s)) if by_hour else 0, self._images)
 
     def _settlement(
         self,
@@ -326,7 +336,7 @@ class Account:
         )
 
     def _answer_body(self) -> str | None:
-        answer = self._told.answer() if self._told is not None else None
+        answer = self._told.answer() if self._told is not None and self._body is None else None
         return self._body if answer is None else told_text(answer)
 
     def _used(self, status: Status, attempt: Attempt | None) -> tuple[Usage | None, bool]:
@@ -344,3 +354,8 @@ class Account:
         if status is Status.COMPLETED:  # a provider that tells no usage
             return broken_usage(Billing.ESTIMATE, None, told_bytes, input_tokens)
         return broken_usage(policy, self._usage, told_bytes, input_tokens)
+
+
+def _wanted_tier(ask: Ask) -> str:
+    """The tier that a request asks for, which serves it unless the provider says otherwise."""
+    return ask.request.service_tier if isinstance(ask.request, ChatCompletionRequest) else ""

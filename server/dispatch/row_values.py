@@ -15,7 +15,7 @@ _PARAMETERS = frozenset(
         *("seed", "reasoning_effort", "dimensions", "size", "quality"),
     }
 )
-_FINISH_REASON = re.compile(rb'"finish_reason"\s*:\s*"(\w+)"')
+_WORD = re.compile(rb'\s*:\s*"(\w+)"')
 
 
 def find_parameters(request: Message) -> dict[str, object]:
@@ -29,16 +29,33 @@ def find_parameters(request: Message) -> dict[str, object]:
 
 def find_finish_reason(batch: object) -> str:
     """The last finish reason of a batch; empty where it has none."""
+    told = _last_told(batch, b'"finish_reason"')
+    if not told:
+        for chunk in reversed(getattr(batch, "chunks", ())):
+            for choice in chunk.choices:
+                if choice.finish_reason:
+                    return str(choice.finish_reason)
+    return told
+
+
+def find_service_tier(batch: object) -> str:
+    """The tier that served, as a batch tells it; empty where it does not."""
+    told = _last_told(batch, b'"service_tier"')
+    if not told:
+        for chunk in reversed(getattr(batch, "chunks", ())):
+            if tier := getattr(chunk, "service_tier", ""):
+                return str(tier)
+    return told
+
+
+def _last_told(batch: object, name: bytes) -> str:
+    """What the last member of that name is in a batch's JSON texts, where that is a word; empty where there is none."""
     for text in reversed(getattr(batch, "chunks_json", ())):
         end = len(text)
-        while (at := text.rfind(b'"finish_reason"', 0, end)) >= 0:
-            if found := _FINISH_REASON.match(text, at):
+        while (at := text.rfind(name, 0, end)) >= 0:
+            if found := _WORD.match(text, at + len(name)):
                 return str(found[1].decode())
             end = at
-    for chunk in reversed(getattr(batch, "chunks", ())):
-        for choice in chunk.choices:
-            if choice.finish_reason:
-                return str(choice.finish_reason)
     return ""
 
 

@@ -40,6 +40,8 @@ _TOLD = {
     "openrouter": Told.COST,
     "perplexity": Told.TOTAL_COST,
 }
+_TIERS = frozenset({"fast", "flex", "priority"})
+"""Tiers whose tokens have a price of their own; callers may name any others."""
 _KEPT = 4096
 """How many models' prices are kept at hand."""
 
@@ -106,6 +108,7 @@ class Prices:
             at: the time of the completion, microseconds since the epoch.
             tier: the tier that served it, by OpenAI's names; empty: the usual one.
         """
+        tier = tier if tier in _TIERS else ""
         key = (settings.name, model, tier)
         known = self._known.get(key)
         if known is None or known.settings is not settings:

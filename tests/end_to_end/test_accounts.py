@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import aiohttp
+import orjson
 import pytest
 from sqlalchemy import select
 
 from server.storage.tables import BUDGET_EVENTS, COMPLETIONS
 from tests.end_to_end.running import KEY, Running, config, row, run_gateway
-from tests.fakes.answers import Scripted, Status, Text, Usage
+from tests.fakes.answers import Scripted, Status, Text, Usage, whole
 from tests.fakes.faults import Cut, Stall
 from tests.fakes.vendor import ScriptedVendor
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
@@ -174,6 +176,52 @@ async def test_an_unknown_price_is_no_price(vendor: ScriptedVendor, tmp_path: Pa
             await response.read()
         [written] = await rows(gateway)
     assert (written["cost_micros"], written["input_tokens"]) == (None, 1000)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(("served", "cost"), [("default", 450), ("priority", 810)])
+async def test_the_tier_that_served_is_the_one_that_is_paid_for(
+    vendor: ScriptedVendor, tmp_path: Path, streamed: bool, served: str, cost: int
+) -> None:
+    vendor.add(replace(whole(ANSWER), extra={"service_tier": served}))
+    provider = row("first", vendor, ["gpt-5-mini"])
+    async with run_gateway(tmp_path, config([provider]), "whole") as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed, "gpt-5-mini", service_tier="priority")) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    assert written["cost_micros"] == cost
+
+
+async def test_what_a_dearer_tier_may_cost_is_held_back(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    provider = row("first", vendor, ["gpt-5-mini"])
+    async with run_gateway(tmp_path, config([provider]), "whole") as gateway, calling(gateway) as session:
+        for tier in ("default", "priority", "scale"):
+            async with session.post(CHAT, json=body(model="gpt-5-mini", service_tier=tier)) as response:
+                await response.read()
+        usual, priority, others = [cast(int, written["reserved_micros"]) for written in await rows(gateway)]
+    assert usual == others < priority
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_an_answer_without_usage_is_estimated(vendor: ScriptedVendor, tmp_path: Path, streamed: bool) -> None:
+    vendor.add(replace(whole(ANSWER), extra={"usage": None}))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed)) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    assert (written["status"], written["output_tokens"], written["exact"]) == ("completed", 6, False)
+
+
+async def test_electricity_is_paid_for_the_attempt_that_answered(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with ScriptedVendor(default=lambda _: ANSWER.with_fault(Stall())) as silent:
+        rate = {"cost_per_1k_input_tokens": 0, "cost_per_1k_output_tokens": 0, "electricity_cost_per_hour": 3600}
+        providers = [row("silent", silent, ["m"], priority=1, timeout=0.5), row("first", vendor, ["m"], priority=2, **rate)]
+        async with run_gateway(tmp_path, config(providers), "whole") as gateway, calling(gateway) as session:
+            async with session.post(CHAT, json=body(model="m")) as response:
+                await response.read()
+            [written] = await rows(gateway)
+    tried = cast(list[Mapping[str, float]], orjson.loads(cast(str, written["attempts"])))
+    assert [round(each["latency_s"] * 1e6) for each in tried[1:]] == [written["cost_micros"]]
 
 
 async def test_bodies_are_kept_where_that_is_asked_for(vendor: ScriptedVendor, tmp_path: Path) -> None:

@@ -23,15 +23,14 @@ from trunkline_json import CHAT_CHUNK, EMBEDDING_LIST, TEXT_COMPLETION
 def whole_chat_unread(body: bytes) -> StreamChatCompletionResponse | None:
     """An unstreamed chat completion as the vendor wrote it; None where it must be read to be mended or refused."""
     look = look_at_whole(body)
-    if look is None or not look.choices or (look.usage is not None and not look.usage.sound):
+    if look is None or not look.choices or look.usage is None or not look.usage.sound:
         return None
     for choice in look.choices:
         if choice.finish_reason in ("stop", "tool_calls"):
             ended = "tool_calls" if choice.message.tool_calls else "stop"
             if choice.finish_reason != ended:
                 return None
-    usage = None if look.usage is None else look.usage.keywords()
-    return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=usage)
+    return StreamChatCompletionResponse(chunks_json=[body], finishing=True, usage=look.usage.keywords())
 
 
 def whole_chat(answer: Json, ask: Ask, vendor: Vendor, now: int) -> StreamChatCompletionResponse:
