@@ -77,9 +77,14 @@ class _Connection(aiosqlite.Connection):
         await asyncio.wait([self._closing], timeout=self._close_timeout_s)
 
     async def _end(self) -> None:
-        """Rolls back first: SQLite keeps a closed connection, locks and all, for as long as there is a cursor of it."""
+        """Rolls back first: SQLite keeps a closed connection, locks and all, for as long as there is a cursor of it.
+
+        Then runs a statement: until one does, the interruption stands, and the last one to close would not bring
+        what is in the log into the file.
+        """
         try:
             await self.rollback()
+            await self.execute_fetchall("SELECT 1")
         finally:
             await super().close()
 

@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
 from server.storage.database import Database
-from tests.server.storage.tenants import names
+from tests.server.storage.tenants import add, names
 
 _ROOT = Path(__file__).parents[3]
 _ENOUGH = 10
@@ -33,3 +33,14 @@ async def test_what_processes_told_of_is_there_after_they_were_killed(database_u
     await database.close()
     assert len(told) >= _ENOUGH * len(writers)
     assert {line.decode().strip() for line in told} <= set(there)
+
+
+async def test_a_database_that_was_closed_is_one_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.db"
+    database = await Database.open(f"sqlite:///{file}", None)
+    await add(database, "a")
+    await database.close()
+    moved = file.rename(tmp_path / "elsewhere.db")
+    again = await Database.open(f"sqlite:///{moved}", None)
+    assert await names(again) == ["a"]
+    await again.close()
