@@ -115,10 +115,10 @@ class Governance:
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
         governance = cls(limits, ledger, accounts, PriceRows(database, prices), sharing)
         try:
-            recovered = 0 if ledger is None else await ledger.recover()
+            recovered = None if ledger is None else await ledger.recover()
             await limits.start()
             await governance.prices.refresh(None)
-            if recovered:
+            if recovered is not None:
                 limits.recount()
         except BaseException:
             await governance.close()

@@ -10,9 +10,17 @@ from typing import cast
 import aiohttp
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from server.storage.tables import BUDGET_EVENTS, COMPLETIONS
+from server.caller import Caller
+from server.clock import SystemClock
+from server.config.schema import RedisSettings
+from server.limits.choice import build_counters
+from server.limits.limits import Limits
+from server.limits.request import Request
+from server.storage.database import Database
+from server.storage.tables import BUDGET_EVENTS, COMPLETIONS, QUOTAS, WORKERS
+from tests.end_to_end.holders import TIMES, add_holder
 from tests.end_to_end.running import KEY, Running, config, row, run_gateway
 from tests.fakes.answers import Scripted, Status, Text, Usage, whole
 from tests.fakes.faults import Cut, Stall
@@ -373,3 +381,27 @@ async def test_a_budget_is_never_exceeded_by_a_race(vendor: ScriptedVendor, tmp_
     assert statuses.count(200) == len(dear.requests) == len(written)
     assert set(statuses) == {200, 403}
     assert sorted(cast(int, event["threshold"]) for event in events)[:2] == [50, 80]
+
+
+async def test_what_a_killed_worker_held_back_in_redis_is_free_again(
+    vendor: ScriptedVendor, tmp_path: Path, redis_url: str
+) -> None:
+    url, everything = f"sqlite:///{tmp_path / 'gateway.db'}", 1_000_000
+    database, clock = await Database.open(url, None), SystemClock()
+    quota = {"id": "q", "scope": "key", "scope_id": "acme", "token_limit": everything, "period": "total", **TIMES}
+    async with database.begin() as connection:
+        await add_holder(connection, "acme", "llm_acme")
+        await connection.execute(insert(QUOTAS), quota)
+        await connection.execute(insert(WORKERS), {"id": "killed", "beat_time": 1})
+    limits = Limits(None, build_counters(RedisSettings(url=redis_url), clock), database, clock)
+    await limits.start()
+    await limits.reserve(Request(Caller("", frozenset(), "acme", "acme", "acme"), "chat", "", "gpt-4o", everything))
+    await limits.close()
+    await database.close()
+    stores = {"storage": {"url": url}, "redis": {"url": redis_url}}
+    async with (
+        running(tmp_path, vendor, **stores) as gateway,
+        calling(gateway, "llm_acme") as session,
+        session.post(CHAT, json=body()) as response,
+    ):
+        assert response.status == 200, await response.text()
