@@ -10,6 +10,7 @@ from typing import cast
 import aiohttp
 import orjson
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert, select
 
 from server.caller import Caller
@@ -393,7 +394,7 @@ async def test_what_a_killed_worker_held_back_in_redis_is_free_again(
         await add_holder(connection, "acme", "llm_acme")
         await connection.execute(insert(QUOTAS), quota)
         await connection.execute(insert(WORKERS), {"id": "killed", "beat_time": 1})
-    limits = Limits(None, build_counters(RedisSettings(url=redis_url), clock), database, clock)
+    limits = Limits(None, build_counters(RedisSettings(url=SecretStr(redis_url)), clock), database, clock)
     await limits.start()
     await limits.reserve(Request(Caller("", frozenset(), "acme", "acme", "acme"), "chat", "", "gpt-4o", everything))
     await limits.close()
