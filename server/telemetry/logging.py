@@ -11,6 +11,7 @@ import re
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -51,7 +52,7 @@ class Sink:
         self.redaction = redaction
         self._stream = stream
         self._owned = owned
-        self._waiting: list[str] = []
+        self._waiting: deque[str] = deque()
         atexit.register(self.flush)
 
     def line(self, text: str, urgent: bool = True) -> None:
@@ -77,12 +78,14 @@ class Sink:
 
     def flush(self) -> None:
         """Writes the lines that wait; a log that cannot be written must not end a request."""
-        if not self._waiting:
+        lines: list[str] = []
+        with contextlib.suppress(IndexError):
+            while True:  # one by one, as other threads add and take lines, too
+                lines.append(self._waiting.popleft())
+        if not lines:
             return
-        text = "\n".join(self._waiting)
-        self._waiting.clear()
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(self.redaction.text(text) + "\n")
+            self._stream.write(self.redaction.text("\n".join(lines)) + "\n")
             self._stream.flush()
 
     def close(self) -> None:

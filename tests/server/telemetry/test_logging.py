@@ -7,6 +7,8 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -200,6 +202,27 @@ def test_a_log_that_cannot_be_written_is_silent() -> None:
     sink = Sink(Redaction(), stream)
     stream.close()
     sink.line("x")
+
+
+def test_lines_of_many_threads_are_each_written_once() -> None:
+    stream = io.StringIO()
+    sink = Sink(Redaction(), stream)
+    written = [[f"{writer} {number}" for number in range(3000)] for writer in range(8)]
+
+    def write(lines: list[str]) -> None:
+        for line in lines:
+            sink.line(line)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(written)) as threads:
+            for lines in written:
+                threads.submit(write, lines)
+    finally:
+        sys.setswitchinterval(interval)
+    sink.flush()
+    assert sorted(stream.getvalue().splitlines()) == sorted(chain.from_iterable(written))
 
 
 def test_a_file_that_cannot_be_opened_is_an_error_and_changes_nothing(file: Path, lines: Lines, tmp_path: Path) -> None:
