@@ -1,17 +1,33 @@
-"""What the ledger forgets: the oldest completions, by age and by size, and bodies before the rest. Never an open one."""
+"""What the ledger forgets: the oldest completions, by age and by size, and bodies before the rest. Never an open one.
+
+What deleted completions used is kept by day, caller and model, so that quotas and budgets still count it.
+"""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, literal, or_, select, update
 
 from server.clock import Clock
+from server.ledger.used import USED_MICROS, USED_TOKENS
 from server.storage.database import Database
-from server.storage.tables import COMPLETIONS
+from server.storage.tables import COMPLETIONS, FORGOTTEN
 
 _DAY_MICROS = 86_400_000_000
 _ROW_BYTES = 1_000
 """A row with its places in the indexes, without bodies, on PostgreSQL."""
+
+_KEYS = ("day", "tenant_id", "user_id", "key_id", "model")
+_SUMS = ("tokens", "micros")
+_USED = (
+    (COMPLETIONS.c.begin_time - COMPLETIONS.c.begin_time % _DAY_MICROS).label("day"),
+    *(COMPLETIONS.c[name] for name in _KEYS[1:]),
+    USED_TOKENS.label("tokens"),
+    USED_MICROS.label("micros"),
+)
+"""A completion as `forgotten` would have it alone."""
 
 _OVER = COMPLETIONS.c.state != "open"
 _BODIES = (COMPLETIONS.c.request_body, COMPLETIONS.c.answer_body)
@@ -89,9 +105,15 @@ class Retention:
         return count - left
 
     async def _delete(self, which: ColumnElement[bool], count: int) -> int:
+        """Deletes some of the oldest, and keeps what they used, in one transaction."""
         oldest = select(COMPLETIONS.c.id).where(_OVER, which).order_by(COMPLETIONS.c.begin_time).limit(count)
+        deletion = delete(COMPLETIONS).where(COMPLETIONS.c.id.in_(oldest)).returning(*_USED)
+        addition = self._database.upsert(FORGOTTEN, _KEYS, (), _SUMS)
         async with self._database.begin() as connection:
-            return (await connection.execute(delete(COMPLETIONS).where(COMPLETIONS.c.id.in_(oldest)))).rowcount
+            gone = (await connection.execute(deletion)).mappings().all()
+            if sums := _sum(gone):
+                await connection.execute(addition, sums)
+        return len(gone)
 
     async def _forget_bodies_before(self, time: int) -> int:
         count = 0
@@ -127,3 +149,14 @@ class Retention:
                 bodies = sum((func.coalesce(func.sum(func.pg_column_size(body)), 0) for body in _BODIES), literal(0))
                 used = count * _ROW_BYTES + int((await connection.execute(select(bodies))).scalar_one())
         return 0 if used <= max_bytes else -(-count * (used - max_bytes) // used)
+
+
+def _sum(gone: Iterable[RowMapping]) -> list[Mapping[str, object]]:
+    """What deleted completions used, in order; else two who add to the same rows could wait for each other for ever."""
+    tokens, micros = Counter[tuple[int, str, str, str, str]](), Counter[tuple[int, str, str, str, str]]()
+    for row in gone:
+        key = row["day"], row["tenant_id"], row["user_id"], row["key_id"], row["model"]
+        tokens[key] += row["tokens"]
+        micros[key] += row["micros"]
+    keys = sorted(key for key in tokens if tokens[key] or micros[key])
+    return [dict(zip((*_KEYS, *_SUMS), (*key, tokens[key], micros[key]), strict=True)) for key in keys]

@@ -1,37 +1,47 @@
-"""What the rows of completions say was used. The one truth that counters are seeded from."""
+"""What the rows of completions say was used, and those of forgotten ones. The one truth that counters are seeded from."""
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import Column, ColumnElement, Table, case, func, select
 
+from server.ledger.used import USED_MICROS, USED_TOKENS
 from server.limits.allowances import Due, Sums, Unit
 from server.storage.connection import AsyncConnection
-from server.storage.tables import COMPLETIONS
+from server.storage.tables import COMPLETIONS, FORGOTTEN
 
-_SCOPES = {
-    "tenant": COMPLETIONS.c.tenant_id,
-    "user": COMPLETIONS.c.user_id,
-    "key": COMPLETIONS.c.key_id,
-    "model": COMPLETIONS.c.model,
-}
+_SCOPES = {"tenant": "tenant_id", "user": "user_id", "key": "key_id", "model": "model"}
 
 
 async def sum_rows(connection: AsyncConnection, due: Due) -> Sums:
-    """Sums the rows of an allowance's period: what the settled ones used, and what the open ones hold back."""
+    """Sums the rows of an allowance's period: what the settled ones used, and what the open ones hold back.
+
+    Args:
+        connection: a `read`'s; a row that is forgotten meanwhile is counted once.
+        due: the allowance in its period.
+    """
     used, reserved = _columns(due.allowance.unit)
     is_open = COMPLETIONS.c.state == "open"
-    query = select(
+    there = select(
         func.coalesce(func.sum(case((is_open, reserved), else_=used)), 0),
         func.coalesce(func.sum(case((is_open, 0), else_=used)), 0),
-    ).where(COMPLETIONS.c.begin_time >= due.span.start)
-    if due.span.end is not None:
-        query = query.where(COMPLETIONS.c.begin_time < due.span.end)
-    if due.allowance.scope in _SCOPES:
-        query = query.where(_SCOPES[due.allowance.scope] == due.allowance.scope_id)
-    value, settled = (await connection.execute(query)).one()
-    return Sums(int(value), int(settled))
+    ).where(*_within(due, COMPLETIONS, COMPLETIONS.c.begin_time))
+    gone = select(func.coalesce(func.sum(FORGOTTEN.c[due.allowance.unit]), 0)).where(
+        *_within(due, FORGOTTEN, FORGOTTEN.c.day)
+    )
+    value, settled = (await connection.execute(there)).one()
+    forgotten = (await connection.execute(gone)).scalar_one()
+    return Sums(int(value + forgotten), int(settled + forgotten))
 
 
 def _columns(unit: Unit) -> tuple[ColumnElement[int], ColumnElement[int]]:
     if unit is Unit.MICROS:
-        return func.coalesce(COMPLETIONS.c.cost_micros, 0), COMPLETIONS.c.reserved_micros
-    tokens = func.coalesce(COMPLETIONS.c.input_tokens, 0) + func.coalesce(COMPLETIONS.c.output_tokens, 0)
-    return tokens, COMPLETIONS.c.reserved_tokens
+        return USED_MICROS, COMPLETIONS.c.reserved_micros
+    return USED_TOKENS, COMPLETIONS.c.reserved_tokens
+
+
+def _within(due: Due, table: Table, time: Column[int]) -> list[ColumnElement[bool]]:
+    """Which rows of a table an allowance counts in its period, which begins and ends with days."""
+    within = [time >= due.span.start]
+    if due.span.end is not None:
+        within.append(time < due.span.end)
+    if due.allowance.scope in _SCOPES:
+        within.append(table.c[_SCOPES[due.allowance.scope]] == due.allowance.scope_id)
+    return within

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self, cast
 
 import structlog
-from sqlalchemy import Insert, Table, text
+from sqlalchemy import ColumnElement, Insert, Table, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -125,7 +125,7 @@ class Database:
         async with self._transaction(self._reading, self._read_turn, timeout_s, read_only=True) as connection:
             yield connection
 
-    def upsert(self, table: Table, keys: Sequence[str], changed: Sequence[str]) -> Insert:
+    def upsert(self, table: Table, keys: Sequence[str], changed: Sequence[str], added: Sequence[str] = ()) -> Insert:
         """A statement that inserts rows, and where one with the same keys is there already changes that one.
 
         Give the rows when it is executed: `await connection.execute(database.upsert(...), rows)`.
@@ -133,12 +133,14 @@ class Database:
         Args:
             table: where to.
             keys: the columns of the primary key or of a unique constraint.
-            changed: the columns that take the new row's values; none: the row that is there stays as it is.
+            changed: the columns that take the new row's values.
+            added: the columns to which the new row's values are added; none of both: the row that is there stays as it is.
         """
         statement = self._insert_into(table)
-        if not changed:
+        new: dict[str, ColumnElement[object]] = {name: statement.excluded[name] for name in changed}
+        new |= {name: table.c[name] + statement.excluded[name] for name in added}
+        if not new:
             return statement.on_conflict_do_nothing(index_elements=keys)
-        new = {name: statement.excluded[name] for name in changed}
         return statement.on_conflict_do_update(index_elements=keys, set_=new)
 
     async def find_neighbours(self) -> Neighbours:

@@ -6,7 +6,7 @@ The same on SQLite and PostgreSQL: names are text, documents are JSON text that 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.sql.schema import UniqueConstraint
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest step in `migrations`, which makes these tables of older ones."""
 
 METADATA = MetaData(
@@ -147,6 +147,18 @@ COMPLETIONS = Table(
     Index("ix_completions_key_id_begin_time", "key_id", "begin_time"),
     Index("ix_completions_model_begin_time", "model", "begin_time"),
     Index("ix_completions_state_worker", "state", "worker"),
+)
+
+FORGOTTEN = Table(  # what completions used that are deleted; quotas and budgets count it
+    "forgotten",
+    METADATA,
+    Column("day", BigInteger, primary_key=True),  # the midnight before they began, in UTC
+    Column("tenant_id", String(64), primary_key=True),
+    Column("user_id", String(64), primary_key=True),
+    Column("key_id", String(64), primary_key=True),
+    Column("model", String(200), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("micros", BigInteger, nullable=False),
 )
 
 WORKERS = Table(

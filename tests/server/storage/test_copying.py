@@ -43,7 +43,7 @@ async def original(sqlite_database: Database) -> Database:
 
 async def contents(database: Database) -> list[list[object]]:
     async with database.read() as connection:
-        results = [await connection.execute(select(table).order_by(table.c.id)) for table in METADATA.sorted_tables]
+        results = [await connection.execute(select(table).order_by(*table.primary_key)) for table in METADATA.sorted_tables]
         return [list(map(tuple, result)) for result in results]
 
 

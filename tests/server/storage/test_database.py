@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from server.storage.database import Database
 from server.storage.errors import StorageError
-from server.storage.tables import PRICES, TENANTS, USERS
+from server.storage.tables import FORGOTTEN, PRICES, TENANTS, USERS
 from tests.server.storage.tenants import add, names
 
 
@@ -91,6 +91,18 @@ async def test_a_row_replaces_the_one_with_its_keys(database: Database) -> None:
         await connection.execute(statement, [{**row, "id": "1", "price": "old"}, {**row, "id": "2", "price": "new"}])
         rows = (await connection.execute(select(PRICES.c.id, PRICES.c.price))).all()
     assert rows == [("1", "new")]
+
+
+async def test_a_row_is_added_to_the_one_with_its_keys(database: Database) -> None:
+    row = {"day": 0, "tenant_id": "t", "user_id": "u", "key_id": "k", "model": "m"}
+    statement = database.upsert(FORGOTTEN, list(row), [], ["tokens", "micros"])
+    async with database.begin() as connection:
+        await connection.execute(statement, [{**row, "tokens": 1, "micros": 20}])
+        await connection.execute(
+            statement, [{**row, "tokens": 3, "micros": 50}, {**row, "day": 1, "tokens": 5, "micros": 6}]
+        )
+        rows = (await connection.execute(select(FORGOTTEN.c.tokens, FORGOTTEN.c.micros).order_by(FORGOTTEN.c.day))).all()
+    assert rows == [(4, 70), (5, 6)]
 
 
 async def test_a_row_leaves_the_one_with_its_keys_as_it_is(database: Database) -> None:
