@@ -23,7 +23,6 @@ from server.dispatch.telling import replace_trailers
 from server.errors import GatewayError
 from server.providers.base import Ask
 from server.providers.errors import Fault, ProviderError
-from server.tenancy.allowances import may_use_provider, require_model, require_provider
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
@@ -372,20 +371,15 @@ def plan(means: Means, ask: Ask, caller: Caller) -> Plan:
     """Whom to ask for a caller's request, as things stand.
 
     Raises:
-        GatewayError: MODEL_NOT_FOUND; NOT_IMPLEMENTED when no target has the operation; INSUFFICIENT_PERMISSIONS when the
-            caller may not use the model, or no provider of it.
+        GatewayError: MODEL_NOT_FOUND; INSUFFICIENT_PERMISSIONS when the caller may not use the model, or no provider of it;
+            NOT_IMPLEMENTED when no target has the operation.
     """
-    route = means.router.route(ask.model)
-    if caller.models:
-        require_model(caller, ask.model, route.model)
+    route = means.router.route(ask.model, caller)
     now = means.clock.monotonic()
     targets = list(means.strategy.order(route.targets, now))
     for fallback in route.fallbacks:
         targets.extend(means.strategy.order(fallback, now))
     targets = able(targets, ask, ask.model)
-    if caller.providers:
-        require_provider(caller, ask.model, [target.settings.name for target in targets])
-        targets = [target for target in targets if may_use_provider(caller, target.settings.name)]
     if len(targets) < 2 or (loop := means.affinity.loop(ask)) is None:
         return Plan(route, targets)
     holder = next((target for target in targets if (target.settings.name, target.model) == loop.holder), None)

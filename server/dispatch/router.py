@@ -1,14 +1,16 @@
 """From the name of a model to the targets that may serve it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from server.caller import ANONYMOUS, Caller
 from server.catalogue.names import provider_name, serves
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import CircuitBreakerSettings, RoutingSettings
 from server.dispatch.standing import TargetState, TargetStates
 from server.errors import GatewayError
 from server.providers.base import Provider
+from server.tenancy.allowances import may_use_provider, require_model, require_provider
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _MOST_ROUTES = 10_000
@@ -112,11 +114,16 @@ class Router:
         changed = self._priority(settings.name)
         return settings.priority if changed is None else changed
 
-    def route(self, model: str) -> Route:
+    def route(self, model: str, caller: Caller = ANONYMOUS) -> Route:
         """Where a model leads.
 
+        Args:
+            model: as asked for.
+            caller: who asks; what this one may not use is left out.
+
         Raises:
-            GatewayError: MODEL_NOT_FOUND when nobody serves it.
+            GatewayError: MODEL_NOT_FOUND when nobody serves it; INSUFFICIENT_PERMISSIONS when the caller may not use it, or
+                no provider of it.
         """
         name = self._settings.aliases.get(model, model)
         route = self._routes.get(name)
@@ -130,15 +137,17 @@ class Router:
                 f"No provider serves the model `{model}`.",
                 metadata={"model": model, "param": "model"},
             )
-        return route
+        if caller.models:
+            require_model(caller, model, route.model)
+        return _allowed(route, model, caller) if caller.providers else route
 
-    def targets(self, model: str) -> tuple[Target, ...]:
+    def targets(self, model: str, caller: Caller = ANONYMOUS) -> tuple[Target, ...]:
         """The targets of a model, the first choice first; those of its first fallback where it has none itself.
 
         Raises:
-            GatewayError: MODEL_NOT_FOUND when nobody serves it.
+            GatewayError: as `route`.
         """
-        route = self.route(model)
+        route = self.route(model, caller)
         return route.targets or route.fallbacks[0]
 
     def _route(self, model: str) -> Route:
@@ -161,3 +170,22 @@ class Router:
     def _target(self, row: Row, asked: str) -> Target:
         model = self._name(row.settings, asked)
         return Target(row.provider, row.settings, model, self._states.of(row.settings.name, model))
+
+
+def _allowed(route: Route, model: str, caller: Caller) -> Route:
+    """A route without the providers that may not be asked for a caller.
+
+    Raises:
+        GatewayError: INSUFFICIENT_PERMISSIONS when none is left.
+    """
+
+    groups = (route.targets, *route.fallbacks)
+    require_provider(caller, model, [target.settings.name for group in groups for target in group])
+
+    def of(targets: Sequence[Target]) -> tuple[Target, ...]:
+        return tuple(target for target in targets if may_use_provider(caller, target.settings.name))
+
+    def lists(groups: Sequence[Sequence[Target]]) -> tuple[tuple[Target, ...], ...]:
+        return tuple(targets for group in groups if (targets := of(group)))
+
+    return replace(route, targets=of(route.targets), fallbacks=lists(route.fallbacks), larger=lists(route.larger))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from server.call import Call
+from server.caller import ANONYMOUS
 from server.config.schema import CircuitBreakerSettings
 from server.dispatch.breaker import Try
 from server.dispatch.dispatcher import Dispatcher
@@ -210,6 +211,14 @@ async def test_a_larger_model_without_the_operation_is_not_asked() -> None:
     given = [*rows(fails(Fault.CONTEXT_LENGTH)), Row(row("vectors", "large"), vectors)]
     await refusal(means(given, {"context_window_fallbacks": {"m": ["large"]}}))
     assert vectors.asks == []
+
+
+async def test_a_larger_model_of_a_provider_that_the_caller_may_not_use_is_not_asked() -> None:
+    big, made = Scripted(ANSWER), call()
+    given = [*rows(fails(Fault.CONTEXT_LENGTH)), Row(row("big", "large"), big)]
+    made.caller = replace(ANONYMOUS, providers=("a",))
+    error = await refusal(means(given, {"context_window_fallbacks": {"m": ["large"]}}), made)
+    assert (error.reason, big.asks) == (ErrorReason.ERROR_REASON_CONTEXT_LENGTH_EXCEEDED, [])
 
 
 async def test_a_target_too_slow_for_the_time_that_is_left_is_passed_by() -> None:

@@ -1,10 +1,13 @@
 """Which targets a model has, and in which order they are tried."""
 
+from dataclasses import replace
+
 import pytest
 
+from server.caller import ANONYMOUS, Caller
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import RoutingSettings
-from server.dispatch.router import Router, Row
+from server.dispatch.router import Route, Router, Row
 from server.errors import GatewayError
 from tests.server.dispatch.scripted_provider import Scripted, row
 from trunkline.v1.error_reason_pb2 import ErrorReason
@@ -91,3 +94,45 @@ def test_a_model_that_nobody_serves_is_not_found(model: str) -> None:
 def test_nobody_serves_anything_where_there_are_no_providers() -> None:
     with pytest.raises(GatewayError):
         targets("m")
+
+
+# Who asks
+
+
+def routed(model: str, caller: Caller) -> Route:
+    """A caller's route where `a` and `b` serve `m`, and `x` and `y` its fallbacks."""
+    rows = row("a", "m"), row("b", "m"), row("x", "x"), row("y", "y")
+    lists = {"m": ("x", "y")}
+    settings = RoutingSettings(aliases={"fast": "m"}, fallbacks=lists, context_window_fallbacks=lists)
+    return Router([Row(one, Scripted()) for one in rows], settings).route(model, caller)
+
+
+@pytest.mark.parametrize(
+    ("providers", "own", "others"),
+    [
+        ((), ["a", "b"], [["x"], ["y"]]),
+        (("b", "y"), ["b"], [["y"]]),
+        (("a",), ["a"], []),
+        (("x",), [], [["x"]]),
+    ],
+)
+def test_a_route_keeps_whom_a_caller_may_use(providers: tuple[str, ...], own: list[str], others: list[list[str]]) -> None:
+    route = routed("m", replace(ANONYMOUS, providers=providers))
+    assert [target.settings.name for target in route.targets] == own
+    for groups in (route.fallbacks, route.larger):
+        assert [[target.settings.name for target in group] for group in groups] == others
+
+
+@pytest.mark.parametrize("pattern", ["fast", "m"])
+def test_a_model_is_allowed_by_its_alias_too(pattern: str) -> None:
+    assert routed("fast", replace(ANONYMOUS, models=(pattern,))).model == "m"
+
+
+@pytest.mark.parametrize(
+    "caller", [replace(ANONYMOUS, models=("x", "fast")), replace(ANONYMOUS, providers=("c",))], ids=["model", "provider"]
+)
+def test_a_route_of_which_a_caller_may_use_nothing_is_refused(caller: Caller) -> None:
+    with pytest.raises(GatewayError) as raised:
+        routed("m", caller)
+    assert raised.value.reason == ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS
+    assert raised.value.metadata == {"permission": "completion", "model": "m"}
