@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from server.providers.errors import Fault, ProviderError
+from server.telemetry.redaction import cut
 
 BY_STATUS: Mapping[int, Fault] = MappingProxyType(
     {
@@ -19,7 +20,7 @@ BY_STATUS: Mapping[int, Fault] = MappingProxyType(
 )
 """What these mean everywhere; dialects add what their vendor means by others."""
 
-_LONGEST_MESSAGE = 2000
+_LONGEST_TEXT = 2000
 
 
 def by_class(status: int | None) -> Fault:
@@ -35,7 +36,12 @@ def no_answer(status: int) -> ProviderError:
 def said(message: str | None, status: int | None = None) -> str:
     """What the vendor said, its beginning where it is long; where it said nothing, a sentence that tells as much."""
     silent = "The provider told of an error." if status is None else f"The provider answered with status {status}."
-    return (message or "")[:_LONGEST_MESSAGE] or silent
+    return beginning(message or "") or silent
+
+
+def beginning(text: str) -> str:
+    """A text of the vendor, its beginning where it is long."""
+    return cut(text, _LONGEST_TEXT)
 
 
 def ended_in_error() -> ProviderError:

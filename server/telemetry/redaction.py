@@ -2,10 +2,13 @@
 
 import json
 import re
+import string
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 MASK = "[redacted]"
+_MORE = "..."
+"""What stands in the place of what was cut off."""
 _SHORTEST = 6
 """Shorter secrets would mask ordinary text."""
 
@@ -41,6 +44,21 @@ _KEYS = (
 
 _KEY_HINTS = ("sk-", *_PREFIXES, "aiza")
 """As `_LABEL_HINTS`."""
+
+
+_IN_WORDS = "".join(set(string.ascii_letters + string.digits + string.punctuation) - set("\"'`"))
+"""What a secret is made of. A quote ends it, and so does a letter of languages that write no spaces."""
+
+
+def cut(text: str, longest: int) -> str:
+    """The beginning of a text that may have secrets in it, with what shows that more came.
+
+    The word that the cut goes through is left out: nobody would know the beginning of a secret.
+    """
+    if len(text) <= longest:
+        return text
+    kept = text[: longest - len(_MORE)].rstrip(_IN_WORDS).rstrip()
+    return f"{kept}{_MORE}" if kept else ""
 
 
 class Redaction:

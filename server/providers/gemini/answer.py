@@ -24,6 +24,7 @@ from server.providers.gemini.wire import (
     WireUsage,
     read_answer,
 )
+from server.providers.refusals import beginning
 from server.providers.sse import Event
 from server.providers.wire import arguments_text, take_over
 from trunkline.v1.chat_pb2 import (
@@ -223,7 +224,7 @@ def _finish_reason(reason: str, message: str, called: bool) -> str:
         ProviderError: SERVER when it did not end but fail.
     """
     if reason in _FAILED:
-        told = f": {message[:2000]}" if message else "."
+        told = f": {beginning(message)}" if message else "."
         raise ProviderError(Fault.SERVER, f"The provider gave up on its answer ({reason}){told}")
     if reason in _LENGTH:
         return "length"

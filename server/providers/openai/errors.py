@@ -7,7 +7,7 @@ from typing import cast
 import orjson
 
 from server.providers.errors import Fault, ProviderError
-from server.providers.refusals import BY_STATUS, by_class, no_answer
+from server.providers.refusals import BY_STATUS, beginning, by_class, no_answer
 from server.providers.retry_after import retry_after_s
 
 _BY_STATUS = {
@@ -61,7 +61,6 @@ _WRAPPED = re.compile(r"^(?:litellm\.)?[A-Z]\w+(?:Error|Exception): (?:\w+Except
 """What Blackbox's own gateway puts before the message of a vendor behind it."""
 
 _SMALLEST_STATUS = 400
-_LONGEST_MESSAGE = 2000
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> ProviderError:
@@ -138,12 +137,12 @@ def _message(fields: Mapping[str, object]) -> tuple[str, str]:
         place = details[0].get("loc")
         steps = [str(step) for step in place if step != "body"] if isinstance(place, list) else []
         named = named or ".".join(steps)
-        return f"{'.'.join(steps)}: {details[0]['msg']}"[:_LONGEST_MESSAGE] if steps else _text(details[0]["msg"]), named
+        return beginning(": ".join(filter(None, (".".join(steps), details[0]["msg"])))), named
     message = _WRAPPED.sub("", _text(said))
     metadata = fields.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     if isinstance(raw, str) and raw:
-        message = f"{message}: {raw}"[:_LONGEST_MESSAGE]
+        message = beginning(f"{message}: {raw}")
     return message, named
 
 
@@ -156,5 +155,5 @@ def _json(body: bytes) -> object:
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        return value[:_LONGEST_MESSAGE]
-    return orjson.dumps(value).decode()[:_LONGEST_MESSAGE] if value else ""
+        return beginning(value)
+    return beginning(orjson.dumps(value).decode()) if value else ""

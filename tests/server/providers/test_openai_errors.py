@@ -7,6 +7,8 @@ from server.providers.errors import Fault
 from server.providers.openai.errors import refusal, told
 
 NOW = 1_794_000_000.0
+CANARY = "canary-0123456789"
+LONG = f"{CANARY} " * 1000
 
 
 def body(message: str = "Why.", **fields: object) -> bytes:
@@ -137,8 +139,24 @@ def test_every_form_of_a_body_says_its_message(said: bytes, message: str) -> Non
     assert refusal(418, {}, said, NOW).message == message
 
 
-def test_a_long_message_is_cut() -> None:
-    assert len(refusal(400, {}, body("x" * 100_000), NOW).message) == 2000
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": LONG},
+        {"message": {"detail": [{"loc": ["body", "n"], "msg": LONG}]}},
+        {"message": {"detail": [{"loc": ["body"], "msg": LONG}]}},
+        {"message": {"said": LONG}},
+        {"message": "Provider returned error", "metadata": {"raw": LONG}},
+        {"message": "Why.", "failed_generation": LONG},
+    ],
+    ids=["a text", "of a field", "of no field", "an object", "of the vendor behind", "a generation"],
+)
+def test_a_long_text_is_cut_between_two_words(error: dict[str, object]) -> None:
+    told = refusal(400, {}, orjson.dumps({"error": error}), NOW)
+    for text in (told.message, told.failed_generation):
+        assert len(text) <= 2000
+        assert "c" not in text.replace(CANARY, "")
+    assert CANARY in told.message + told.failed_generation
 
 
 def test_the_field_at_fault_and_the_time_to_come_back_are_kept() -> None:
