@@ -178,7 +178,6 @@ def _allowed(route: Route, model: str, caller: Caller) -> Route:
     Raises:
         GatewayError: INSUFFICIENT_PERMISSIONS when none is left.
     """
-
     groups = (route.targets, *route.fallbacks)
     require_provider(caller, model, [target.settings.name for group in groups for target in group])
 

@@ -1,11 +1,12 @@
 """ModelsService: which models there are, who serves them, and what is selected of them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
 from server.call import Call
+from server.caller import Caller
 from server.catalogue.catalogue import Entry
 from server.catalogue.names import provider_name
 from server.catalogue.selection_file import SelectionFile
@@ -18,7 +19,6 @@ from server.services.model_messages import model_list, model_message, selection_
 from server.services.model_selection import refuse_locked, selected
 from server.services.requests import check_model, page
 from server.services.route_messages import explained
-from server.tenancy.allowances import may_use
 from trunkline.v1.error_reason_pb2 import ErrorReason
 from trunkline.v1.models_service_pb2 import (
     DeleteModelSelectionRequest,
@@ -65,13 +65,14 @@ class ModelsService:
         """Lists the models that can be asked for by name: what rows name and their providers list, and aliases."""
         page([], request.page_size, request.page_token, _PAGE)  # before anybody is asked
         runtime = self._runtime()
-        models = [model_message(entry, runtime.rows[entry.provider]) for entry in await runtime.catalogue.models()]
-        for alias, model in runtime.loaded.settings.routing.aliases.items():
-            target = _first_target(runtime, alias)
-            if target is not None:
-                models.append(_model(runtime, target, alias, alias_of=model))
-        if call.caller.models:
-            models = [model for model in models if may_use(call.caller, model.id)]
+        entries = await runtime.catalogue.models()
+        shown = _allowed(runtime, entries, call.caller)
+        models = [model_message(entry, runtime.rows[entry.provider]) for entry in shown]
+        left_out = {entry.name for entry in entries} - {entry.name for entry in shown}
+        for name in runtime.router.aliases.keys() | left_out:  # a fallback may be allowed where the model's own are not
+            targets = _targets(runtime, name, call.caller)
+            if targets:
+                models.append(_model(runtime, targets[0], name))
         models.sort(key=lambda model: model.id)
         models_of_page, token = page(models, request.page_size, request.page_token, _PAGE)
         return ListModelsResponse(models=models_of_page, next_page_token=token)
@@ -83,11 +84,10 @@ class ModelsService:
         model = request.name.removeprefix(_MODELS)
         check_model(model, "name")
         runtime = self._runtime()
-        target = _first_target(runtime, model)
-        if target is None:
+        targets = _targets(runtime, model, call.caller)
+        if not targets:
             _no_model(model)
-        alias_of = runtime.loaded.settings.routing.aliases.get(model, "")
-        return GetModelResponse(model=_model(runtime, target, model, alias_of))
+        return GetModelResponse(model=_model(runtime, targets[0], model))
 
     async def ListProviderModels(self, request: ListProviderModelsRequest, call: Call) -> ListProviderModelsResponse:
         """Lists all models of one provider."""
@@ -95,6 +95,7 @@ class ModelsService:
         row = _row(runtime, request.parent, "parent", "")
         page([], request.page_size, request.page_token, _PAGE)
         entries, listing = await runtime.catalogue.provider_models(row.settings.name)
+        entries = _allowed(runtime, entries, call.caller)
         of_page, token = page(entries, request.page_size, request.page_token, _PAGE)
         return ListProviderModelsResponse(
             models=[model_message(entry, row) for entry in of_page],
@@ -111,7 +112,7 @@ class ModelsService:
         row = _row(runtime, f"{_PROVIDERS}{provider}", "name", "")
         check_model(model, "name")
         entry = await runtime.catalogue.find(row.settings.name, model)
-        if entry is None:
+        if entry is None or not _allowed(runtime, [entry], call.caller):
             _no_model(model)
         return GetProviderModelResponse(model=model_message(entry, row))
 
@@ -162,22 +163,33 @@ class ModelsService:
     async def ExplainRoute(self, request: ExplainRouteRequest, call: Call) -> ExplainRouteResponse:
         """Tells where a request would go."""
         check_model(request.model)
-        return explained(self._runtime(), request.model, request.operation)
+        return explained(self._runtime(), request.model, request.operation, call.caller)
 
 
-def _first_target(runtime: Runtime, model: str) -> Target | None:
-    """Who would be asked first for a model; None: nobody serves it."""
+def _targets(runtime: Runtime, model: str, caller: Caller) -> Sequence[Target]:
+    """Who would be asked for a model for a caller, the first choice first; nobody where it may not ask for it."""
     try:
-        return next(iter(runtime.router.targets(model)), None)
+        return runtime.router.targets(model, caller)
     except GatewayError:
-        return None
+        return ()
 
 
-def _model(runtime: Runtime, target: Target, name: str, alias_of: str) -> Model:
+def _allowed(runtime: Runtime, entries: Sequence[Entry], caller: Caller) -> Sequence[Entry]:
+    """Of models of providers, those that a caller may ask for, so that this provider is asked."""
+    if not caller.models and not caller.providers:
+        return entries
+    return [
+        entry
+        for entry in entries
+        if any(target.settings.name == entry.provider for target in _targets(runtime, entry.name, caller))
+    ]
+
+
+def _model(runtime: Runtime, target: Target, name: str) -> Model:
     """A model of that name, as a target serves it."""
     row = runtime.rows[target.settings.name]
     entry: Entry = runtime.catalogue.describe(target.settings.name, target.model, name)
-    return model_message(entry, row, alias_of)
+    return model_message(entry, row, runtime.router.aliases.get(name, ""))
 
 
 def _row(runtime: Runtime, name: str, param: str, suffix: str) -> ProviderRow:

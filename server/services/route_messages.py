@@ -1,9 +1,11 @@
 """A route as the contract tells it."""
 
+from server.caller import Caller
 from server.dispatch.explain import Step, explain
 from server.providers.base import Operation
 from server.runtime import Runtime
 from server.services.times import duration_to_ms
+from server.tenancy.allowances import may_use_provider
 from trunkline.v1 import models_service_pb2
 from trunkline.v1.models_service_pb2 import ExplainRouteResponse, RouteStep
 
@@ -17,15 +19,15 @@ _OPERATIONS = {
 }
 
 
-def explained(runtime: Runtime, model: str, operation: models_service_pb2.Operation) -> ExplainRouteResponse:
-    """Where a request for a model would go.
+def explained(runtime: Runtime, model: str, operation: models_service_pb2.Operation, caller: Caller) -> ExplainRouteResponse:
+    """Where a caller's request for a model would go; providers that this one may not use are left out.
 
     Raises:
-        GatewayError: MODEL_NOT_FOUND.
+        GatewayError: as `Router.route`.
     """
     means = runtime.means
-    route = means.router.route(model)
-    rows = {name: row.settings for name, row in runtime.rows.items()}
+    route = means.router.route(model, caller)
+    rows = {name: row.settings for name, row in runtime.rows.items() if may_use_provider(caller, name)}
     keyless = frozenset(name for name, row in runtime.rows.items() if row.lacks_key)
     steps = explain(means, rows, keyless, route, _OPERATIONS.get(operation, Operation.CHAT))
     now = means.clock.monotonic()

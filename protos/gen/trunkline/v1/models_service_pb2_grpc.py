@@ -87,7 +87,7 @@ class ModelsServiceServicer:
     """
 
     def ListModels(self, request, context):
-        """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
+        """Lists the models that the key may ask for, by name; a model that several providers serve comes once for each.
 
         They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
         aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
@@ -102,7 +102,7 @@ class ModelsServiceServicer:
         """Gets one model, as the provider that would be asked first serves it.
 
         Needs a key with the permission `models:read` or `completion`.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        Errors: NOT_FOUND (MODEL_NOT_FOUND), also where the key may not ask for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,7 +112,8 @@ class ModelsServiceServicer:
         """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
         names.
 
-        The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+        Those that the key may not ask for are left out. The provider's list is kept for five minutes, and longer where the
+        provider fails to give a new one.
         Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
         """
@@ -124,8 +125,8 @@ class ModelsServiceServicer:
         """Gets one model of one provider.
 
         Needs a key with the permission `models:read` or `completion`.
-        Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
-        (INVALID_REQUEST).
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider; MODEL_NOT_FOUND for the model, also where the key may not ask
+        for it); INVALID_ARGUMENT (INVALID_REQUEST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,10 +177,12 @@ class ModelsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExplainRoute(self, request, context):
-        """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+        """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked. Providers that
+        the key may not use are left out.
 
         Needs a key with the permission `models:read` or `completion`.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) where the key may not ask for the
+        model; INVALID_ARGUMENT (INVALID_REQUEST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class ModelsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelsServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ListModelsRequest, _models_service_pb2.ListModelsResponse]
-    """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
+    """Lists the models that the key may ask for, by name; a model that several providers serve comes once for each.
 
     They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
     aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
@@ -45,13 +45,14 @@ class ModelsServiceStub:
     """Gets one model, as the provider that would be asked first serves it.
 
     Needs a key with the permission `models:read` or `completion`.
-    Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    Errors: NOT_FOUND (MODEL_NOT_FOUND), also where the key may not ask for it.
     """
     ListProviderModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ListProviderModelsRequest, _models_service_pb2.ListProviderModelsResponse]
     """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
     names.
 
-    The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+    Those that the key may not ask for are left out. The provider's list is kept for five minutes, and longer where the
+    provider fails to give a new one.
     Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
     """
@@ -59,8 +60,8 @@ class ModelsServiceStub:
     """Gets one model of one provider.
 
     Needs a key with the permission `models:read` or `completion`.
-    Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
-    (INVALID_REQUEST).
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider; MODEL_NOT_FOUND for the model, also where the key may not ask
+    for it); INVALID_ARGUMENT (INVALID_REQUEST).
     """
     RefreshProviderModels: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.RefreshProviderModelsRequest, _models_service_pb2.RefreshProviderModelsResponse]
     """Asks a provider for its models anew. Requests that come while it is being asked join.
@@ -91,10 +92,12 @@ class ModelsServiceStub:
     the selection is locked.
     """
     ExplainRoute: _grpc.UnaryUnaryMultiCallable[_models_service_pb2.ExplainRouteRequest, _models_service_pb2.ExplainRouteResponse]
-    """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+    """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked. Providers that
+    the key may not use are left out.
 
     Needs a key with the permission `models:read` or `completion`.
-    Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) where the key may not ask for the
+    model; INVALID_ARGUMENT (INVALID_REQUEST).
     """
 
 @_typing.type_check_only
@@ -103,7 +106,7 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ListModelsRequest, _models_service_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
+    """Lists the models that the key may ask for, by name; a model that several providers serve comes once for each.
 
     They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
     aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
@@ -114,13 +117,14 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     """Gets one model, as the provider that would be asked first serves it.
 
     Needs a key with the permission `models:read` or `completion`.
-    Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    Errors: NOT_FOUND (MODEL_NOT_FOUND), also where the key may not ask for it.
     """
     ListProviderModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ListProviderModelsRequest, _models_service_pb2.ListProviderModelsResponse]  # type: ignore[assignment]
     """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
     names.
 
-    The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+    Those that the key may not ask for are left out. The provider's list is kept for five minutes, and longer where the
+    provider fails to give a new one.
     Needs a key with the permission `models:read` or `completion`.
     Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
     """
@@ -128,8 +132,8 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     """Gets one model of one provider.
 
     Needs a key with the permission `models:read` or `completion`.
-    Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
-    (INVALID_REQUEST).
+    Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider; MODEL_NOT_FOUND for the model, also where the key may not ask
+    for it); INVALID_ARGUMENT (INVALID_REQUEST).
     """
     RefreshProviderModels: _aio.UnaryUnaryMultiCallable[_models_service_pb2.RefreshProviderModelsRequest, _models_service_pb2.RefreshProviderModelsResponse]  # type: ignore[assignment]
     """Asks a provider for its models anew. Requests that come while it is being asked join.
@@ -160,10 +164,12 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     the selection is locked.
     """
     ExplainRoute: _aio.UnaryUnaryMultiCallable[_models_service_pb2.ExplainRouteRequest, _models_service_pb2.ExplainRouteResponse]  # type: ignore[assignment]
-    """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+    """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked. Providers that
+    the key may not use are left out.
 
     Needs a key with the permission `models:read` or `completion`.
-    Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
+    Errors: NOT_FOUND (MODEL_NOT_FOUND); PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) where the key may not ask for the
+    model; INVALID_ARGUMENT (INVALID_REQUEST).
     """
 
 class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -175,7 +181,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_service_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_service_pb2.ListModelsResponse, _abc.Awaitable[_models_service_pb2.ListModelsResponse]]:
-        """Lists the models that can be asked for, by name; a model that several providers serve comes once for each.
+        """Lists the models that the key may ask for, by name; a model that several providers serve comes once for each.
 
         They are the models that the configuration names, those of the providers' own lists that its patterns match, and its
         aliases. A provider that is slow to tell its models, or fails to, holds up nobody: what it told last is listed.
@@ -192,7 +198,7 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets one model, as the provider that would be asked first serves it.
 
         Needs a key with the permission `models:read` or `completion`.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        Errors: NOT_FOUND (MODEL_NOT_FOUND), also where the key may not ask for it.
         """
 
     @_abc_1.abstractmethod
@@ -204,7 +210,8 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the models of one provider, by the provider's names: all that it lists itself, and those that the configuration
         names.
 
-        The provider's list is kept for five minutes, and longer where the provider fails to give a new one.
+        Those that the key may not ask for are left out. The provider's list is kept for five minutes, and longer where the
+        provider fails to give a new one.
         Needs a key with the permission `models:read` or `completion`.
         Errors: NOT_FOUND (RESOURCE_NOT_FOUND) for a provider that there is not; INVALID_ARGUMENT (INVALID_REQUEST).
         """
@@ -218,8 +225,8 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets one model of one provider.
 
         Needs a key with the permission `models:read` or `completion`.
-        Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider, MODEL_NOT_FOUND for the model); INVALID_ARGUMENT
-        (INVALID_REQUEST).
+        Errors: NOT_FOUND (RESOURCE_NOT_FOUND for the provider; MODEL_NOT_FOUND for the model, also where the key may not ask
+        for it); INVALID_ARGUMENT (INVALID_REQUEST).
         """
 
     @_abc_1.abstractmethod
@@ -280,10 +287,12 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _models_service_pb2.ExplainRouteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_models_service_pb2.ExplainRouteResponse, _abc.Awaitable[_models_service_pb2.ExplainRouteResponse]]:
-        """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked.
+        """Tells where a request for a model would go now, in which order, and why not elsewhere. Nobody is asked. Providers that
+        the key may not use are left out.
 
         Needs a key with the permission `models:read` or `completion`.
-        Errors: NOT_FOUND (MODEL_NOT_FOUND); INVALID_ARGUMENT (INVALID_REQUEST).
+        Errors: NOT_FOUND (MODEL_NOT_FOUND); PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) where the key may not ask for the
+        model; INVALID_ARGUMENT (INVALID_REQUEST).
         """
 
 def add_ModelsServiceServicer_to_server(servicer: ModelsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
