@@ -345,6 +345,7 @@ class RedisSettings(Section):
     """The Redis or Valkey that workers share.
 
     While it does not answer within `timeout` seconds, limits let everything pass (`fail_open`) or nothing (`fail_closed`).
+    The wait for a turn counts, so `timeout` has to be more than twice what one answer takes.
     """
 
     url: SecretUrl

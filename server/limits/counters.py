@@ -88,11 +88,13 @@ class Counters(Protocol):
         on_trouble: called with True when they are out of reach, with False when they are back.
         failures: how often they did not answer.
         troubled: whether they are out of reach now.
+        remote: whether answers have to be waited for. What is asked for first is done first, all the same.
     """
 
     on_trouble: Callable[[bool], None]
     failures: int
     troubled: bool
+    remote: bool
 
     async def take(self, claims: Sequence[Claim]) -> Taken:
         """Claims all or nothing, atomically. No two claims may be of one counter.

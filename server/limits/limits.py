@@ -1,7 +1,7 @@
 """Limits: rates, quotas and budgets in one question before a request, and one answer after it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
 import structlog
@@ -63,7 +63,7 @@ class Limits:
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()
         self._unwritten: list[BudgetEvent] = []
-        self._recording: set[asyncio.Task[None]] = set()
+        self._later: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("trunkline.limits")
 
     async def start(self) -> None:
@@ -102,9 +102,14 @@ class Limits:
         """Whether nothing is limited now."""
         return not self._rates and not self._book.allowances
 
+    async def finish(self) -> None:
+        """Returns when all is done that nobody waits for: corrections, and events."""
+        while self._later:
+            await asyncio.wait(self._later)
+
     async def close(self) -> None:
         """Ends what is under way, and closes the counters."""
-        await asyncio.gather(*self._recording)
+        await self.finish()
         await self._book.close()
         await self._counters.close()
 
@@ -159,8 +164,25 @@ class Limits:
         found = [(due.allowance.id, await self._counters.value(due.key)) for due in dues]
         return {allowance: value for allowance, value in found if value is not None}
 
-    async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
-        """Makes what a reservation holds what was used. For reservations."""
+    def correct(self, reservation: "Reservation", tokens: int, micros: int) -> Awaitable[None]:
+        """Makes what a reservation holds what was used. For reservations.
+
+        Returns:
+            What ends when it is done; where counters are remote, when it is in line before all that is asked after it.
+        """
+        correcting = self._correct(reservation, tokens, micros)
+        return self._line_up(correcting) if self._counters.remote else correcting
+
+    async def _line_up(self, correcting: Coroutine[object, object, None]) -> None:
+        self._do_later(correcting)
+        await asyncio.sleep(0)  # so it has begun
+
+    def _do_later(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         self._under_way -= 1
         request, changes = reservation.request, reservation.changes(tokens, micros)
         bounds = reservation.bounds
@@ -229,9 +251,7 @@ class Limits:
                 self._raise(event)
 
     def _raise(self, event: BudgetEvent) -> None:
-        task = asyncio.ensure_future(self._record(event))
-        self._recording.add(task)
-        task.add_done_callback(self._recording.discard)
+        self._do_later(self._record(event))
 
     async def _record(self, event: BudgetEvent) -> None:
         assert self._database is not None  # the budget is from there

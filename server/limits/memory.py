@@ -23,6 +23,7 @@ class MemoryCounters:
         self.on_trouble: Callable[[bool], None] = lambda troubled: None
         self.failures = 0
         self.troubled = False
+        self.remote = False
         self._clock = clock
         self._plain: dict[str, _Plain] = {}
         self._windows: dict[str, _Window] = {}

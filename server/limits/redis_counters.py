@@ -1,7 +1,8 @@
 """Counters in Redis or Valkey, which workers and hosts share.
 
 What is asked for while a message is under way goes out together in the next one, so that a thousand callers at once need a
-few messages, not a thousand. A Redis that is slow or gone costs nobody more than the timeout, and only one caller a second.
+few messages, not a thousand. A Redis that is slow or gone costs nobody more than the timeout, waiting behind other messages
+included; and one that is gone only one caller a second.
 """
 
 import asyncio
@@ -37,20 +38,25 @@ Ask = list[object]
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """One caller's ask."""
+    """One caller's ask.
+
+    Attributes:
+        waited_s: what had been waited for Redis, in all, when it was asked.
+    """
 
     ask: Callable[[Callable[[str], int]], Ask]
     answer: "asyncio.Future[object]"
+    waited_s: float
     claims: Sequence[Claim] = ()
 
 
 class RedisCounters:
-    """Counters in Redis.
+    """Counters in Redis. What is asked for is in line when a method first waits.
 
     Args:
         client: its own from now on.
         clock: tells when to try a Redis again that failed.
-        timeout_s: how long one message may take.
+        timeout_s: how long each ask may take.
         now: the time in microseconds that windows go by; None: the Redis server's, which all its callers share.
     """
 
@@ -58,10 +64,13 @@ class RedisCounters:
         self.on_trouble: Callable[[bool], None] = lambda troubled: None
         self.failures = 0
         self.troubled = False
+        self.remote = True
         self._client = client
         self._script = client.register_script(SCRIPT)
         self._clock = clock
+        self._timeout_s = timeout_s
         self._slice_s = timeout_s / _SLICES
+        self._waited_s = 0.0
         self._now = now or (lambda: _SERVERS_TIME)
         self._again = 0.0
         self._pending: list[_Pending] = []
@@ -109,7 +118,7 @@ class RedisCounters:
         if self.troubled and (self._runner is not None or self._clock.monotonic() < self._again):
             raise CountersError("the counters are out of reach")
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._add(_Pending(ask, answer, claims))
+        self._add(_Pending(ask, answer, self._waited_s, claims))
         try:
             return await answer
         except asyncio.CancelledError:
@@ -156,24 +165,30 @@ class RedisCounters:
             self._script(keys=list(numbers), args=[self._now(), SLOTS, longest_seed, asked], client=self._client)
         )
         try:
-            await self._wait(call)
+            await self._wait(call, batch[0].waited_s + self._timeout_s)
             return msgspec.msgpack.decode(call.result(), type=list[object])
         finally:
             call.cancel()
 
-    async def _wait(self, call: "asyncio.Future[object]") -> None:
+    async def _wait(self, call: "asyncio.Future[object]", until_s: float) -> None:
         """Waits a slice at a time: a loop that is busy is not a Redis that is slow, so slices that it stretched count not.
+
+        Args:
+            call: a message.
+            until_s: what may have been waited in all: so long the first of its asks has patience, and all others longer.
 
         Raises:
             TimeoutError: it took too long.
         """
         loop = asyncio.get_running_loop()
-        slices, end = _SLICES, loop.time() + max(_STRETCHED_S, 2 * _SLICES * self._slice_s)
-        while slices and (begin := loop.time()) < end:
-            await asyncio.wait({call}, timeout=self._slice_s)
+        end = loop.time() + max(_STRETCHED_S, 2 * self._timeout_s)
+        while (left_s := until_s - self._waited_s) > 0 and (begin := loop.time()) < end:
+            await asyncio.wait({call}, timeout=min(self._slice_s, left_s))
+            took_s = loop.time() - begin
+            if took_s < 2 * self._slice_s:
+                self._waited_s += took_s
             if call.done():
                 return
-            slices -= loop.time() - begin < 2 * self._slice_s
         raise TimeoutError
 
     def _give_back(self, claims: Sequence[Claim], answer: object) -> None:
@@ -187,7 +202,7 @@ class RedisCounters:
         ]
         nobody: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         nobody.cancel()
-        self._add(_Pending(lambda number: ["change", [_change(change, number) for change in back]], nobody))
+        self._add(_Pending(lambda number: ["change", [_change(change, number) for change in back]], nobody, self._waited_s))
 
     def _tell(self, troubled: bool, error: str = "") -> None:
         if troubled == self.troubled:

@@ -244,6 +244,7 @@ async def test_a_row_that_is_newer_than_a_request_counts_it_all_the_same(limits:
     assert await refusal(limits, ask(micros=50)) is not None
     await settle_row(sqlite_database, row, 0, 20)
     await reservation.settle(0, 20)
+    await limits.finish()
     assert await refusal(limits, ask(micros=50)) is None
     assert await held(limits, ask()) == [70]
 
@@ -278,6 +279,7 @@ async def test_rows_that_come_amid_requests_count_exactly_in_the_end(limits: Lim
         await reservation.settle(0, number)
 
     await asyncio.gather(*(one(number) for number in range(50)))
+    await limits.finish()
     assert await refusal(limits, ask()) is None
     assert await held(limits, ask()) == [sum(range(50))] * 2
 
@@ -329,14 +331,13 @@ async def test_an_event_that_could_not_be_written_is_raised_when_the_database_is
     reservation = await limits.reserve(ask(micros=100))
     async with sqlite_database.begin() as connection:
         await connection.run_sync(BUDGET_EVENTS.drop)
-    before = asyncio.all_tasks()
     await reservation.settle(0, 100)
-    await asyncio.gather(*(asyncio.all_tasks() - before))
+    await limits.finish()
     async with sqlite_database.begin() as connection:
         await connection.run_sync(BUDGET_EVENTS.create)
     for _ in range(2):
         await limits.refresh()
-        await asyncio.gather(*(asyncio.all_tasks() - before))
+        await limits.finish()
     assert [(event.threshold, event.spent_micros) for event in told] == [(100, 100)]
 
 

@@ -117,6 +117,7 @@ async def test_what_a_worker_settled_before_it_knew_a_budget_is_given_back(
     await settle_row(sqlite_database, row, 0, 5)
     await reservation.settle(0, 5)
     await late.refresh()
+    await late.finish()
     assert await refusal(early, ask(micros=95)) is None
     assert await early.counted(ask()) == {budget: 100}
 
@@ -201,6 +202,8 @@ async def test_counters_and_rows_agree_when_all_is_done(four: list[Limits], sqli
         await reservation.settle(number, 0)
 
     await asyncio.gather(*(one(number) for number in range(60)))
+    for limits in four:
+        await limits.finish()
     assert await refusal(four[0], ask()) is None
     assert await four[1].counted(ask()) == {quota: sum(range(60))}
 
@@ -250,6 +253,7 @@ async def test_a_caller_that_leaves_as_it_is_settled_keeps_nothing(
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     await other.release()
+    await limits.finish()
     clock.time += 60
     assert await refusal(limits, ask(micros=95)) is None
     assert await limits.counted(ask()) == {budget: 100}
