@@ -3,7 +3,9 @@
 In comes whatever went wrong with a name; out goes a `google.rpc.Status`. Knows nothing of HTTP.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2, message
@@ -12,6 +14,19 @@ from google.rpc import error_details_pb2, status_pb2
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 DOMAIN = "trunkline"
+
+_LONGEST_MESSAGE = 1000
+_LONGEST_DESCRIPTION = 500
+_LONGEST_NAME = 200
+_LARGEST_DETAILS = 4200
+"""In bytes. With more than 8 KB of metadata gRPC's clients tell their caller of that alone: there stand the message, which
+is percent-encoded, and all the details in base64, the message among them, beside what else goes out at the end."""
+
+_PAIR_BYTES = 12
+"""What a pair of the metadata takes besides its text."""
+
+_MORE = "..."
+"""What stands in the place of what was cut off."""
 
 _CODES: Mapping[ErrorReason, grpc.StatusCode] = {
     ErrorReason.ERROR_REASON_INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
@@ -91,29 +106,60 @@ def invalid_request(message: str, param: str = "") -> GatewayError:
 
 
 def to_status(error: GatewayError) -> status_pb2.Status:
-    """The status on the wire: one `ErrorInfo`; `RetryInfo`, `QuotaFailure` and `BadRequest` where there is one to tell."""
-    details: list[message.Message] = [
-        error_details_pb2.ErrorInfo(
-            reason=ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_"), domain=DOMAIN, metadata=error.metadata
-        )
-    ]
+    """The status on the wire: one `ErrorInfo`; `RetryInfo`, `QuotaFailure` and `BadRequest` where there is one to tell.
+
+    It fits into gRPC's metadata: long texts are cut, and the longest values of the `ErrorInfo` are left out.
+    """
+    text = _cut(error.message, _LONGEST_MESSAGE)
+    info = error_details_pb2.ErrorInfo(reason=ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_"), domain=DOMAIN)
+    details: list[message.Message] = [info]
     if error.retry_after_s is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_s * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.violations:
         used_up = [
-            error_details_pb2.QuotaFailure.Violation(subject=subject, description=description)
+            error_details_pb2.QuotaFailure.Violation(
+                subject=_cut(subject, _LONGEST_NAME), description=_cut(description, _LONGEST_DESCRIPTION)
+            )
             for subject, description in error.violations
         ]
         details.append(error_details_pb2.QuotaFailure(violations=used_up))
     if error.fields:
         violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
+            error_details_pb2.BadRequest.FieldViolation(
+                field=_cut(field, _LONGEST_NAME), description=_cut(description, _LONGEST_DESCRIPTION)
+            )
             for field, description in error.fields
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
-    return status_pb2.Status(code=error.code.value[0], message=error.message, details=[_pack(detail) for detail in details])
+    room = _LARGEST_DETAILS - len(text.encode()) - sum(detail.ByteSize() for detail in details)
+    info.metadata.update(_shortest(error.metadata, room))
+    return status_pb2.Status(code=error.code.value[0], message=text, details=[_pack(detail) for detail in details])
+
+
+def _cut(text: str, longest: int) -> str:
+    """The text, its beginning where it is longer than this as gRPC encodes it."""
+    sizes = list(accumulate(map(_encoded_bytes, text[: longest + 1])))
+    if not sizes or sizes[-1] <= longest:
+        return text
+    return text[: bisect_right(sizes, longest - len(_MORE))] + _MORE
+
+
+def _encoded_bytes(letter: str) -> int:
+    """How long a letter is in a message that gRPC percent-encodes."""
+    return 1 if " " <= letter <= "~" and letter != "%" else 3 * len(letter.encode())
+
+
+def _shortest(metadata: Mapping[str, str], room: int) -> dict[str, str]:
+    """The metadata, without its longest values where there is not room for all."""
+    kept: dict[str, str] = {}
+    for key, value in sorted(metadata.items(), key=lambda pair: len(pair[1])):
+        room -= _PAIR_BYTES + len(key) + len(value.encode())
+        if room < 0:
+            break
+        kept[key] = value
+    return kept
 
 
 def _pack(detail: message.Message) -> any_pb2.Any:

@@ -10,6 +10,7 @@ from server.dispatch.router import Target
 from server.errors import GatewayError
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
+from server.telemetry.redaction import cut
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _REASONS = {
@@ -26,6 +27,10 @@ _REASONS = {
 _BUSY = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED})
 _BUSY_S = 1.0
 """When to come back to providers that were too busy and did not say when."""
+
+_LARGEST_ERRORS = 2000
+_LONGEST_TEXTS = (1000, 300, 150, 75)
+"""For how the attempts failed: the whole in bytes, and each text, of which the longest that fit are taken."""
 
 _OPERATION_NAMES = {
     "chat": "chat completions",
@@ -75,7 +80,7 @@ def failed(failures: Sequence[Failure], model: str) -> GatewayError:
         "provider": last.target.settings.name,
         "attempts": str(len(failures)),
         "providers_tried": ",".join(dict.fromkeys(failure.target.settings.name for failure in failures)),
-        "errors": orjson.dumps([_told(failure) for failure in failures]).decode(),
+        "errors": _errors(failures),
     }
     waits = [failure.error.retry_after_s for failure in failures if failure.error.retry_after_s is not None]
     retry_after_s = min(waits, default=_BUSY_S if last.error.fault in _BUSY else None)
@@ -95,10 +100,24 @@ def failed(failures: Sequence[Failure], model: str) -> GatewayError:
     return GatewayError(reason, last.error.message, metadata, retry_after_s, fields)
 
 
-def _told(failure: Failure) -> dict[str, str]:
+def _errors(failures: Sequence[Failure]) -> str:
+    """How each attempt failed, as JSON that a status has room for: with shorter texts, then without those in the midst."""
+    for longest in _LONGEST_TEXTS:
+        told = [_told(failure, longest) for failure in failures]
+        errors = orjson.dumps(told)
+        if len(errors) <= _LARGEST_ERRORS:
+            break
+    while len(errors) > _LARGEST_ERRORS and len(told) > 2:
+        del told[len(told) // 2]
+        errors = orjson.dumps(told)
+    return errors.decode()
+
+
+def _told(failure: Failure, longest: int) -> dict[str, str]:
     error = failure.error
-    told = {"provider": failure.target.settings.name, "error_type": error.fault.error_type, "message": error.message}
-    return {**told, "failed_generation": error.failed_generation} if error.failed_generation else told
+    message = cut(error.message, longest)
+    told = {"provider": failure.target.settings.name, "error_type": error.fault.error_type, "message": message}
+    return {**told, "failed_generation": cut(error.failed_generation, longest)} if error.failed_generation else told
 
 
 def broken(target: Target, error: ProviderError) -> GatewayError:

@@ -3,12 +3,15 @@
 import asyncio
 from pathlib import Path
 
+import aiohttp
 import grpc
+import orjson
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from tests.end_to_end.running import COMPLETION_KEY, KEY, Running, config, row, run_gateway
-from tests.fakes.answers import Text, ToolCall, Usage
+from tests.end_to_end.refused import NOBODY, check
+from tests.end_to_end.running import COMPLETION_KEY, KEY, Running, Topology, config, row, run_gateway
+from tests.fakes.answers import Status, Text, ToolCall, Usage
 from tests.fakes.faults import Batch, Stall
 from tests.fakes.openai_answers import TINY_PNG, vector_of
 from tests.fakes.vendor import ScriptedVendor
@@ -28,7 +31,7 @@ from trunkline.v1.completion_service_pb2 import (
 )
 from trunkline.v1.completion_service_pb2_grpc import CompletionServiceStub
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput
-from trunkline_client import AsyncClient, Client, PermissionDeniedError, open_channel
+from trunkline_client import AsyncClient, Client, PermissionDeniedError, UnavailableError, open_channel
 
 CHAT = ChatCompletionRequest(model="gpt-4o", messages=[Message(role="user", content="Hello")])
 AUTHORIZATION = ("authorization", f"Bearer {KEY}")
@@ -197,6 +200,31 @@ async def test_an_error_carries_its_reason_fields_and_request_id(gateway: Runnin
     assert (info.reason, info.domain) == ("INVALID_REQUEST", "trunkline")
     assert dict(info.metadata) == {"param": "messages", "request_id": "mine"}
     assert fault.field_violations[0].field == "messages"
+
+
+@pytest.mark.parametrize("topology", ["whole", "split"])
+@pytest.mark.parametrize("text", ["No capacity. " * 100, "容量不足。" * 300], ids=["ASCII", "Chinese"])
+async def test_long_errors_of_many_providers_arrive(
+    vendor: ScriptedVendor, tmp_path: Path, topology: Topology, text: str
+) -> None:
+    vendor.add(*[Status(500, message=text)] * 16)
+    rows = [row(f"provider-{number}", vendor, ["gpt-4o"]) for number in range(8)]
+    async with run_gateway(tmp_path, config(rows), topology) as running:
+        async with open_channel(running.target, retries=None) as channel:
+            with pytest.raises(UnavailableError) as raised:
+                await AsyncClient(channel, api_key=KEY).completions.create_chat_completion(CHAT)
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+        headers = {"Authorization": f"Bearer {KEY}"}
+        async with (
+            aiohttp.ClientSession(running.url, headers=headers) as http,
+            http.post("/v1/chat/completions", json=body) as response,
+        ):
+            error = await check(response, NOBODY)
+    assert (raised.value.reason, raised.value.message) == ("providers_unavailable", error["message"])
+    assert f"could answer: {text[:50]}" in raised.value.message
+    assert raised.value.details == error["details"]
+    told = [one["provider"] for one in orjson.loads(raised.value.metadata["errors"])]
+    assert (told[0], told[-1], raised.value.details["attempts"]) == ("provider-0", "provider-7", 8)
 
 
 async def test_a_unix_socket_joins_front_and_core(vendor: ScriptedVendor, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from contextlib import aclosing
 import grpc
 import orjson
 import pytest
+from google.rpc import error_details_pb2
 
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.failure import Failure, able, broken, failed
 from server.dispatch.router import Row
-from server.errors import GatewayError, reason_name
+from server.errors import GatewayError, reason_name, to_status
 from server.providers.base import Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
@@ -221,6 +222,30 @@ def test_every_try_is_told_in_order() -> None:
     ]
     assert error.metadata == {"model": "m", "provider": "a", "attempts": "3", "providers_tried": "a,b"}
     assert error.retry_after_s == 3
+
+
+@pytest.mark.parametrize("text", ["long " * 400, "長い" * 1000], ids=["ASCII", "Japanese"])
+@pytest.mark.parametrize("tries", [1, 2, 8, 40])
+def test_of_many_and_long_errors_a_status_has_room_for_the_first_and_the_last(tries: int, text: str) -> None:
+    failures = [
+        Failure(target(f"p{number}"), ProviderError(Fault.SERVER, f"{number}: {text}", failed_generation=text))
+        for number in range(tries)
+    ]
+    error = failed(failures, "m")
+    info = error_details_pb2.ErrorInfo()
+    assert to_status(error).details[0].Unpack(info)
+    told = orjson.loads(info.metadata["errors"])
+    assert (told[0]["provider"], told[-1]["provider"]) == ("p0", f"p{tries - 1}")
+    assert all(one["message"].startswith(f"{one['provider'][1:]}: {text[:4]}") for one in told)
+    assert all(one["failed_generation"].startswith(text[:4]) for one in told)
+    assert info.metadata["attempts"] == str(tries)
+
+
+def test_of_long_errors_no_key_is_cut() -> None:
+    error = ProviderError(Fault.SERVER, "The key is zq9+8w/7e=6r.5t. " * 70)
+    told = failed([Failure(target("a"), error)] * 8, "m").metadata["errors"]
+    assert "z" not in told.replace("zq9+8w/7e=6r.5t.", "")
+    assert "..." in told
 
 
 def test_a_model_that_no_provider_has_is_the_fault_of_the_model() -> None:
