@@ -18,6 +18,9 @@ from server.ledger.way import refusal
 from server.ledger.writer import RowError
 from server.storage.errors import StorageError
 
+_NO_ROW = ""
+"""Who waits for this waits for all of a group's rows."""
+
 
 class Direct:
     """Writes rows. `start` begins it, `close` ends it.
@@ -44,6 +47,7 @@ class Direct:
         self._settings = settings
         self._refuse = refuse
         self._group = Awaited()
+        self._placing: Awaited | None = None
         self._room = asyncio.Event()
         self._idle: asyncio.Future[None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -82,7 +86,13 @@ class Direct:
         await self._wait(id)
 
     async def flush(self) -> None:
-        """See `Way`: what returned is written."""
+        """See `Way`. Groups go one after another, so that the last one is waited for."""
+        group = self._group if self._group.waiters else self._placing
+        if group is None or self._troubled:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        group.waiters.append((waiter, _NO_ROW))
+        await waiter
 
     async def close(self) -> bool:
         """See `Way`."""
@@ -122,11 +132,13 @@ class Direct:
             group, self._group = self._group, Awaited()
             self._room.set()
             if group.waiters:
+                self._placing = group
                 try:
                     await self._place(group)
                 except Exception as error:  # the ledger goes on whatever comes
                     structlog.get_logger("trunkline.ledger").exception("ledger_failed")
                     group.fail(error)
+                self._placing = None
 
     async def _place(self, group: Awaited) -> None:
         """Brings a group's rows to where they are safe, and tells who waits."""

@@ -93,6 +93,7 @@ class Journalled:
 
     async def flush(self) -> None:
         """See `Way`."""
+        await self._direct.flush()
         if self._troubled or self._journal.empty or self._closing.is_set():
             return
         waiter = self._loop.create_future()

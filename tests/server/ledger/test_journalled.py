@@ -200,6 +200,15 @@ async def test_what_the_files_do_not_take_goes_to_the_database(opened: Open, sql
     assert [row.cost_micros for row in rows] == [1234] * 10
 
 
+async def test_what_goes_to_the_database_is_there_after_a_flush(opened: Open, sqlite_database: Database) -> None:
+    async with opened(max_spool_bytes=1) as ledger:
+        telling = asyncio.create_task(ledger.intent(intent("a")))
+        await asyncio.sleep(0)  # it tells the ledger
+        await ledger.flush()
+        assert telling.done()
+        assert await states(sqlite_database) == {"a": "open"}
+
+
 async def test_that_the_files_are_full_is_said_once(opened: Open) -> None:
     with capture_logs() as lines:
         async with opened(max_spool_bytes=700) as ledger:

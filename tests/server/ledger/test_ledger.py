@@ -95,6 +95,37 @@ async def test_what_comes_during_a_transaction_is_the_next_one(ledger: Ledger, s
     assert sizes == [1, 16]
 
 
+async def test_what_was_told_before_a_flush_is_there_when_it_returns(ledger: Ledger, database: Database) -> None:
+    told = [asyncio.create_task(ledger.intent(intent("first")))]
+    await asyncio.sleep(0)  # it tells the ledger
+    await ledger.flush()
+    assert (await find(database, "first")).state == "open"
+    told.append(asyncio.create_task(ledger.intent(intent("second"))))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # which writes now
+    await ledger.flush()
+    assert (await find(database, "second")).state == "open"
+    told.append(asyncio.create_task(ledger.intent(intent("third"))))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    told.append(asyncio.create_task(ledger.settle(settlement("first"))))
+    await asyncio.sleep(0)  # this is the next transaction's
+    await ledger.flush()
+    assert [(await find(database, id)).state for id in ("third", "first")] == ["open", "settled"]
+    await asyncio.gather(*told)
+
+
+async def test_a_flush_that_is_left_leaves_the_rest_alone(ledger: Ledger, database: Database) -> None:
+    telling = asyncio.create_task(ledger.intent(intent("a")))
+    await asyncio.sleep(0)
+    flushes = [asyncio.create_task(ledger.flush()) for _ in range(2)]
+    await asyncio.sleep(0)
+    flushes[0].cancel()
+    await flushes[1]
+    await telling
+    assert (await find(database, "a")).state == "open"
+
+
 async def test_a_caller_that_leaves_loses_no_row(ledger: Ledger, database: Database) -> None:
     task = asyncio.create_task(ledger.intent(intent("a")))
     await asyncio.sleep(0)

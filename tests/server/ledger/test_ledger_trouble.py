@@ -155,6 +155,19 @@ async def test_rows_wait_and_arrive_later(store: Store) -> None:
     assert list(store.folder.iterdir()) == []
 
 
+async def test_a_flush_returns_when_the_database_fails(store: Store) -> None:
+    ledger = await store.open()
+    async with store.fault():
+        telling = asyncio.create_task(ledger.intent(intent("a", request_body="x" * 50_000)))
+        await asyncio.sleep(0)
+        await ledger.flush()
+        assert await soon(store.troubles.get())
+        await telling
+        await ledger.flush()
+    assert not await soon(store.troubles.get())
+    await ledger.close()
+
+
 async def test_requests_are_refused_where_that_is_the_setting(store: Store) -> None:
     ledger = await store.open(settings=LedgerSettings("refuse", DEADLINE_S))
     await ledger.intent(intent("before"))

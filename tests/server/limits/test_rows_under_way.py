@@ -21,19 +21,33 @@ RESERVED = 2000
 """What an intent of the tests holds back."""
 
 
+@pytest.fixture(params=["sqlite journalled", "sqlite direct", "postgresql direct"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Where rows go, and how."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def ledger(sqlite_database: Database, clock: TurnedClock, tmp_path: Path) -> AsyncIterator[Ledger]:
-    """A ledger whose rows go to the database when that is asked for, and not by themselves."""
+def database(way: str, request: pytest.FixtureRequest) -> Database:
+    """A database with tables and nothing in them."""
+    opened = request.getfixturevalue(f"{way.split()[0]}_database")
+    assert isinstance(opened, Database)
+    return opened
+
+
+@pytest.fixture
+async def ledger(database: Database, clock: TurnedClock, tmp_path: Path, way: str) -> AsyncIterator[Ledger]:
+    """A ledger whose rows go to the database at once, or when that is asked for and not by themselves."""
     never = LedgerSettings(journal_s=3600.0, journal_rows=10**9)
-    made = Ledger(sqlite_database, clock, "me", tmp_path / "spool", never, alone=True)
+    made = Ledger(database, clock, "me", tmp_path / "spool", never, alone="journalled" in way)
     await made.recover()
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def limits(sqlite_database: Database, clock: TurnedClock, ledger: Ledger) -> AsyncIterator[Limits]:
-    made = Limits(None, MemoryCounters(clock), sqlite_database, clock, flush=ledger.flush)
+async def limits(database: Database, clock: TurnedClock, ledger: Ledger) -> AsyncIterator[Limits]:
+    made = Limits(None, MemoryCounters(clock), database, clock, flush=ledger.flush)
     await made.start()
     yield made
     await made.close()
@@ -44,22 +58,35 @@ async def held(limits: Limits) -> list[int]:
     return sorted((await limits.counted(ask())).values())
 
 
-async def test_what_runs_and_what_is_over_is_in_the_sum(limits: Limits, ledger: Ledger, sqlite_database: Database) -> None:
+async def test_what_runs_and_what_is_over_is_in_the_sum(limits: Limits, ledger: Ledger, database: Database) -> None:
     await ledger.intent(intent("open"))
     await ledger.intent(intent("over"))
     await ledger.settle(settlement("over", cost_micros=77))
-    await add_budget(sqlite_database, 10**9)
+    await add_budget(database, 10**9)
     await limits.refresh()
     assert await refusal(limits, ask()) is None
     assert await held(limits) == [RESERVED + 77]
 
 
+async def test_a_budget_that_is_counted_anew_knows_what_is_being_written(
+    limits: Limits, ledger: Ledger, database: Database
+) -> None:
+    await add_budget(database, RESERVED)
+    await limits.refresh()
+    await limits.reserve(ask(micros=RESERVED))
+    writing = asyncio.create_task(ledger.intent(intent("a")))
+    await asyncio.sleep(0)  # it tells the ledger
+    limits.recount()
+    assert await refusal(limits, ask(micros=RESERVED)) is not None
+    await writing
+
+
 async def test_a_budget_that_comes_while_a_request_runs_counts_what_it_used(
-    limits: Limits, ledger: Ledger, sqlite_database: Database
+    limits: Limits, ledger: Ledger, database: Database
 ) -> None:
     reservation = await limits.reserve(ask(micros=RESERVED))
     await ledger.intent(intent("a"))
-    await add_budget(sqlite_database, RESERVED + 50)
+    await add_budget(database, RESERVED + 50)
     await limits.refresh()
     assert await refusal(limits, ask(micros=51)) is not None
     await ledger.settle(settlement("a", cost_micros=20))
@@ -69,7 +96,7 @@ async def test_a_budget_that_comes_while_a_request_runs_counts_what_it_used(
 
 
 async def test_a_request_that_passed_uncounted_counts_what_it_used(
-    ledger: Ledger, sqlite_database: Database, clock: TurnedClock
+    ledger: Ledger, database: Database, clock: TurnedClock
 ) -> None:
     fails = True
 
@@ -78,8 +105,8 @@ async def test_a_request_that_passed_uncounted_counts_what_it_used(
             raise TimeoutError
         await ledger.flush()
 
-    limits = Limits(None, MemoryCounters(clock), sqlite_database, clock, flush=flush)
-    await add_budget(sqlite_database, 10**9)
+    limits = Limits(None, MemoryCounters(clock), database, clock, flush=flush)
+    await add_budget(database, 10**9)
     await limits.start()
     reservation = await limits.reserve(ask(micros=RESERVED))
     await ledger.intent(intent("a"))
@@ -95,7 +122,7 @@ async def test_a_request_that_passed_uncounted_counts_what_it_used(
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_counters_seeded_amid_requests_are_exact_in_the_end(
-    limits: Limits, ledger: Ledger, sqlite_database: Database, seed: int
+    limits: Limits, ledger: Ledger, database: Database, seed: int
 ) -> None:
     chance = Random(seed)
 
@@ -105,7 +132,7 @@ async def test_counters_seeded_amid_requests_are_exact_in_the_end(
 
     async def one(number: int) -> None:
         if number in (10, 30):
-            await add_budget(sqlite_database, 10**9, "global" if number == 10 else "tenant", "" if number == 10 else "acme")
+            await add_budget(database, 10**9, "global" if number == 10 else "tenant", "" if number == 10 else "acme")
             await limits.refresh()
         if number % 20 == 19:
             limits.recount()
