@@ -32,6 +32,8 @@ _STRETCHED_S = 1.0
 _SERVERS_TIME = -1
 _CONNECTIONS = 4
 _PREFIX = "{trunkline}:limits:"  # the braces keep all keys on one node of a cluster
+_LARGEST = 1 << 53
+"""Redis counts in floating point, exactly up to here. No sum comes so far."""
 
 Ask = list[object]
 
@@ -242,7 +244,7 @@ def build_redis(settings: RedisSettings) -> Redis:
 
 def _claim(claim: Claim, number: Callable[[str], int]) -> Ask:
     expires, width = _milliseconds(claim.expires_s), round(claim.window_s * 1_000_000)
-    return [number(claim.key), claim.amount, claim.limit, expires, width, claim.burst, claim.seeded]
+    return [number(claim.key), claim.amount, min(claim.limit, _LARGEST), expires, width, claim.burst, claim.seeded]
 
 
 def _change(change: Change, number: Callable[[str], int]) -> Ask:

@@ -43,6 +43,11 @@ async def test_what_has_no_limit_is_counted(counters: Counters) -> None:
     assert await counters.value("a") == 10**15
 
 
+async def test_a_limit_may_be_as_large_as_it_gets(counters: Counters) -> None:
+    assert await refused_at(counters, [Claim("a", 5, 2**63 - 1), window(5, 2**63 - 1)]) is None
+    assert await counters.value("a") == 5
+
+
 async def test_nothing_always_fits(counters: Counters) -> None:
     await counters.seed("a", 11)
     assert await refused_at(counters, [Claim("a", 0, 10), window(0, 1)]) is None
