@@ -17,7 +17,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
 from gateway_http.cors import add_cors
-from gateway_http.errors import KINDS, HttpError, Kind, from_client
+from gateway_http.errors import KINDS, HttpError, Kind, from_client, out_of_reach
 from gateway_http.exchange import App, FrontRequest, request_id_of
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
@@ -101,6 +101,9 @@ class _Errors(ErrorHandler):
         request_id = request_id_of(request) if request is not None else ""
         if error.kind.status == 500 and not isinstance(exception, TrunklineError):  # the server has logged its own
             structlog.get_logger("trunkline.http").error("internal_error", request_id=request_id, exc_info=exception)
+        if isinstance(exception, TrunklineError) and out_of_reach(exception):
+            log = structlog.get_logger("trunkline.http")
+            log.warning("core_out_of_reach", request_id=request_id, error=exception.message)
         headers = {"x-request-id": request_id, **error.headers(), **_allowed(exception)}
         return JsonResponse(error.body(request_id), headers, error.kind.status)
 

@@ -67,6 +67,10 @@ _TURNED_AWAY = frozenset({"overloaded", "rate_limited"})
 """Codes of requests for which nobody was asked yet, unless the error has details of who was."""
 
 
+OUT_OF_REACH = "The gateway's core is out of reach or stopping."
+"""What a caller is told then. gRPC's own words have the core's address in them."""
+
+
 class HttpError(Exception):
     """A request fails in the front, before any RPC, or because an RPC failed.
 
@@ -137,7 +141,13 @@ def from_client(error: TrunklineError) -> HttpError:
     reason = error.reason if error.reason in KINDS else _REASONS_BY_CODE.get(error.code, "internal")
     metadata = error.metadata
     limits = {name: metadata[name] for name in _LIMITS if name in metadata} if reason == "rate_limited" else None
-    return HttpError(KINDS[reason], error.message, metadata.get("param"), error.retry_after_s, _details(error), limits)
+    message = OUT_OF_REACH if out_of_reach(error) else error.message
+    return HttpError(KINDS[reason], message, metadata.get("param"), error.retry_after_s, _details(error), limits)
+
+
+def out_of_reach(error: TrunklineError) -> bool:
+    """Whether gRPC itself says that there is nobody to answer; the core would give a reason."""
+    return error.code is grpc.StatusCode.UNAVAILABLE and error.reason == "unspecified"
 
 
 def _details(error: TrunklineError) -> Mapping[str, object] | None:
