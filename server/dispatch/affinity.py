@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from server.providers.base import Ask, Batch, Operation
+from server.providers.extra_fields import is_json_object
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
@@ -170,7 +171,7 @@ def _bound(message: Message) -> bool:
 
 
 def _without(extra_json: str) -> str:
-    if not extra_json:
-        return ""
+    if not is_json_object(extra_json):
+        return extra_json  # whoever is asked refuses it
     extra = {key: value for key, value in orjson.loads(extra_json).items() if key not in _BOUND}
     return orjson.dumps(extra).decode() if extra else ""

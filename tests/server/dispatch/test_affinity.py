@@ -226,3 +226,15 @@ def test_what_nobody_signed_is_left_as_it_is() -> None:
     assert loop.unreadable("b") == []
     assert isinstance(asked.request, ChatCompletionRequest)
     assert without(asked.request, ()) is asked.request
+
+
+@pytest.mark.parametrize("extra_json", ['["signature"]', '"signature"', '{"signature": torn'])
+async def test_what_is_no_json_object_is_left_for_the_provider_to_refuse(extra_json: str) -> None:
+    holder = Scripted(turns=[Scripted(calls("1"))], error=ProviderError(Fault.SERVER, "No."))
+    other = Scripted(ANSWER)
+    given = means(rows(holder, other))
+    await ask(given, turn(QUESTION))
+    odd = thought("1")
+    odd.extra_json = extra_json
+    await ask(given, turn(QUESTION, odd, found("1")))
+    assert asked_of(other).messages[1].extra_json == extra_json
