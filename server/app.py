@@ -28,6 +28,7 @@ from server.catalogue.selection_file import SelectionFile
 from server.clock import Clock, SystemClock
 from server.config import Loaded, Settings
 from server.config.schema import CircuitBreakerSettings, TlsSettings
+from server.config.secret_headers import is_secret
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.gate import Gate
 from server.dispatch.health import Health, ProviderHealth, watch_health
@@ -376,7 +377,8 @@ def secrets_of(settings: Settings) -> Iterable[str]:
         if provider.api_key is not None:
             yield provider.api_key.get_secret_value()
         for name, value in provider.custom_headers.items():
-            yield value
+            if is_secret(name, value):
+                yield value
             if name.lower().endswith("authorization"):
                 yield value.rpartition(" ")[2]  # without `Bearer`
     for section in (settings.storage, settings.redis):
