@@ -10,6 +10,9 @@ from server.providers.errors import Fault, ProviderError
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 """A number of tokens."""
 
+UNREADABLE = (ValueError, RecursionError)
+"""What msgspec's decoders raise: also where JSON is nested too deeply."""
+
 T = TypeVar("T")
 
 
@@ -29,7 +32,7 @@ def decoded(
     """
     try:
         return decoder.decode(body)
-    except ValueError:
+    except UNREADABLE:
         raise error_in(body) or ProviderError(Fault.PROTOCOL, wrong) from None
 
 

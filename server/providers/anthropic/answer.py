@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from server.providers.anthropic.errors import error_in
 from server.providers.anthropic.seam import Seam
 from server.providers.errors import Fault, ProviderError
-from server.providers.wire import Count, arguments_text
+from server.providers.wire import UNREADABLE, Count, arguments_text
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -114,7 +114,7 @@ def whole_message(body: bytes, now: int, seam: Seam) -> StreamChatCompletionResp
     try:
         message = _MESSAGE.decode(body)
         delta = _delta(message.content)
-    except ValueError:
+    except UNREADABLE:
         raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer is not a message.") from None
     if message.stop_reason is None:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer has no stop reason.")

@@ -12,6 +12,7 @@ import msgspec
 from server.providers.errors import Fault, ProviderError
 from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
+from server.providers.wire import UNREADABLE
 
 _BY_STATUS = {
     **BY_STATUS,
@@ -71,7 +72,7 @@ def error_in(body: bytes) -> ProviderError | None:
 def _read(body: bytes) -> _Error | None:
     try:
         return _ERROR_BODY.decode(body).error
-    except ValueError:
+    except UNREADABLE:
         return None
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from server.providers.anthropic.errors import error_in
 from server.providers.base import ListedModel
-from server.providers.wire import decoded
+from server.providers.wire import UNREADABLE, decoded
 
 _EVERY_MODEL = frozenset({"chat", "tools"})
 _CAPABILITIES = {"image_input": "vision", "thinking": "reasoning", "structured_outputs": "json_schema"}
@@ -68,5 +68,5 @@ def _told(capabilities: Mapping[str, msgspec.Raw]) -> frozenset[str]:
 def _has(told: msgspec.Raw) -> bool:
     try:
         return _SUPPORT.decode(told).supported
-    except ValueError:
+    except UNREADABLE:
         return False

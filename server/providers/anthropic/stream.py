@@ -22,7 +22,7 @@ from server.providers.anthropic.seam import Seam
 from server.providers.chunks import ChunkWriter, OpenCall, broken
 from server.providers.refusals import ended_in_error
 from server.providers.sse import Event
-from server.providers.wire import arguments_text, take_over
+from server.providers.wire import UNREADABLE, arguments_text, take_over
 from trunkline.v1.chat_pb2 import Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
@@ -132,7 +132,7 @@ class MessageStream:
                     self._end()
                 case "error":
                     raise error_in(event.data) or ended_in_error()
-        except ValueError:
+        except UNREADABLE:
             raise broken(f"has a malformed `{event.name}`") from None
 
     def _begin(self, message: WireMessage) -> None:

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.anthropic.seam import Seam
 from server.providers.errors import Fault, ProviderError
-from server.providers.wire import Count, arguments_text
+from server.providers.wire import UNREADABLE, Count, arguments_text
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -127,7 +127,7 @@ def whole_answer(body: bytes, id: str, model: str, now: int, seam: Seam) -> Stre
         answer = _ANSWER.decode(body)
         delta = _delta(answer.output.message.content)
         apart = extra(trace=answer.trace, additionalModelResponseFields=answer.additional_model_response_fields)
-    except ValueError:
+    except UNREADABLE:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a message.") from None
     seam.close_message(delta)
     reason = finish_reason(answer.stop_reason, called=bool(delta.tool_calls))

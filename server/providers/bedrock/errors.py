@@ -12,6 +12,7 @@ import msgspec
 from server.providers.errors import Fault, ProviderError
 from server.providers.refusals import BY_STATUS, by_class, ended_in_error, no_answer, said
 from server.providers.retry_after import retry_after_s
+from server.providers.wire import UNREADABLE
 
 _BY_NAME = {
     "accessdeniedexception": Fault.AUTHENTICATION,
@@ -82,6 +83,6 @@ def _by_text(fault: Fault, message: str) -> Fault:
 def _message(body: bytes) -> str:
     try:
         told = _TOLD.decode(body)
-    except ValueError:
+    except UNREADABLE:
         return ""
     return told.message or told.Message or ""

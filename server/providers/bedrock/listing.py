@@ -12,6 +12,7 @@ import msgspec
 
 from server.providers.base import ListedModel
 from server.providers.errors import Fault, ProviderError
+from server.providers.wire import UNREADABLE
 
 _RUNTIME = re.compile(r"//bedrock-runtime((?:-fips)?\.[a-z0-9-]+\.)")
 _OUTPUTS = {"TEXT": "chat", "EMBEDDING": "embeddings", "IMAGE": "images", "VIDEO": "videos"}
@@ -62,7 +63,7 @@ def read_page(body: bytes) -> Page:
     """
     try:
         page = _PAGE.decode(body)
-    except ValueError:
+    except UNREADABLE:
         page = Page()
     if page.model_summaries is None and page.inference_profile_summaries is None:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer is no list of models.")

@@ -15,6 +15,7 @@ from server.providers.bedrock.errors import exception
 from server.providers.bedrock.eventstream import Frame
 from server.providers.chunks import ChunkWriter, OpenCall, broken
 from server.providers.extra_fields import NO_CHOICES
+from server.providers.wire import UNREADABLE
 from trunkline.v1.chat_pb2 import Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
@@ -141,7 +142,7 @@ class ConverseStream:
                     self._end(_METADATA.decode(frame.payload))
                 case _ if name.lower().endswith("exception"):
                     raise exception(name, frame.payload)
-        except ValueError:
+        except UNREADABLE:
             raise broken(f"has a malformed `{name}`") from None
 
     def _begin(self) -> None:

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.cohere.errors import error_in, failure
 from server.providers.errors import Fault, ProviderError
+from server.providers.wire import UNREADABLE
 from trunkline.v1.chat_pb2 import (
     ChatChunkChoice,
     ChatCompletionChunk,
@@ -111,7 +112,7 @@ def whole_answer(body: bytes, model: str, now: int) -> StreamChatCompletionRespo
     try:
         answer = _ANSWER.decode(body)
         usage = None if answer.usage is None else answer.usage.typed()
-    except ValueError:
+    except UNREADABLE:
         raise error_in(body) or ProviderError(Fault.PROTOCOL, "The provider's answer is not a chat answer.") from None
     failed = failure(answer.finish_reason, None)
     if failed is not None:

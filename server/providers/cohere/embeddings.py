@@ -16,6 +16,7 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import extra_of
 from server.providers.parameters import body_bytes
 from server.providers.vectors import input_texts
+from server.providers.wire import UNREADABLE
 from trunkline.v1.chat_pb2 import Usage
 from trunkline.v1.text_pb2 import Embedding, EmbeddingList, EmbeddingRequest
 
@@ -75,7 +76,7 @@ def embedding_list(answers: Sequence[bytes], ask: Ask, request: EmbeddingRequest
     for body in answers:
         try:
             answer = _EMBEDDINGS.decode(body)
-        except ValueError:
+        except UNREADABLE:
             raise error_in(body) or _none() from None
         first = len(data)
         if encoding == "base64":

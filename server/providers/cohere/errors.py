@@ -11,6 +11,7 @@ import msgspec
 from server.providers.errors import Fault, ProviderError
 from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
+from server.providers.wire import UNREADABLE
 
 _BY_STATUS = {
     **BY_STATUS,
@@ -65,5 +66,5 @@ def failure(finish_reason: str | None, message: str | None) -> ProviderError | N
 def _message(body: bytes) -> str:
     try:
         return _ERROR_BODY.decode(body).message
-    except ValueError:
+    except UNREADABLE:
         return ""

@@ -4,6 +4,7 @@ import msgspec
 
 from server.providers.base import ListedModel
 from server.providers.errors import Fault, ProviderError
+from server.providers.wire import UNREADABLE
 
 PAGE_SIZE = 1000
 """The most models that the vendor puts on a page."""
@@ -40,7 +41,7 @@ def listed_models(body: bytes) -> tuple[list[ListedModel], str]:
     """
     try:
         page = _PAGE.decode(body)
-    except ValueError:
+    except UNREADABLE:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer is not a list of models.") from None
     return [_listed(model) for model in page.models], page.next_page_token or ""
 
@@ -53,7 +54,7 @@ def refuse_bad_key(body: bytes) -> None:
     """
     try:
         check = _CHECK.decode(body)
-    except ValueError:
+    except UNREADABLE:
         raise ProviderError(Fault.PROTOCOL, "The provider's answer says nothing about the key.") from None
     if not check.valid:
         raise ProviderError(Fault.AUTHENTICATION, "The provider says that the key is not valid.")

@@ -22,6 +22,7 @@ from server.providers.cohere.answer import (
 from server.providers.cohere.errors import error_in, failure
 from server.providers.refusals import ended_in_error
 from server.providers.sse import Event
+from server.providers.wire import UNREADABLE
 from trunkline.v1.chat_pb2 import Message
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
@@ -121,7 +122,7 @@ class ChatStream:
                 raise broken("does not begin with its start")
             else:
                 self._take_piece(name, _EVENT.decode(sent.data))
-        except ValueError:
+        except UNREADABLE:
             raise broken(f"has a malformed `{name}`") from None
 
     def _begin(self, id: str) -> None:
@@ -193,5 +194,5 @@ def _type_of(data: bytes) -> str:
         raise broken("ends without its last event")
     try:
         return _TYPE.decode(data).type
-    except ValueError:
+    except UNREADABLE:
         raise error_in(data) or broken("has an event that cannot be read") from None

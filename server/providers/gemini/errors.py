@@ -13,6 +13,7 @@ import msgspec
 from server.providers.errors import Fault, ProviderError
 from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
+from server.providers.wire import UNREADABLE
 
 _BY_HTTP_STATUS = {
     **BY_STATUS,
@@ -97,7 +98,7 @@ def _read(body: bytes) -> _Error | None:
             bodies = _ERROR_BODIES.decode(body)
             return bodies[0].error if bodies else None
         return _ERROR_BODY.decode(body).error
-    except ValueError:
+    except UNREADABLE:
         return None
 
 
@@ -120,7 +121,7 @@ def _told(error: _Error, status: int | None, said_retry_after_s: float | None) -
 def _details(error: _Error) -> list[_Detail]:
     try:
         return _DETAILS.decode(error.details)
-    except ValueError:
+    except UNREADABLE:
         return []
 
 

@@ -14,6 +14,7 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.json_lines import LineParser
 from server.providers.legacy.answer import Piece, finish_reason
 from server.providers.legacy.prompt import Plain, lines
+from server.providers.wire import UNREADABLE
 from trunkline.v1.chat_pb2 import Usage
 
 Json = dict[str, object]
@@ -81,7 +82,7 @@ class CohereGenerate:
         try:
             wire = _RESPONSE.decode(body)
             usage = wire.usage()
-        except ValueError:
+        except UNREADABLE:
             raise error_in(body) or _no_generation() from None
         if not wire.generations:
             raise _no_generation()
@@ -122,7 +123,7 @@ class GenerationStream:
         try:
             line = _LINE.decode(text)
             usage = None if line.response is None else line.response.usage()
-        except ValueError:
+        except UNREADABLE:
             raise error_in(text) or ProviderError(Fault.PROTOCOL, "The provider's stream has a malformed line.") from None
         match line.event_type:
             case "text-generation":

@@ -66,8 +66,7 @@ class _PlainForm:
             raise self.error_in(body) or ProviderError(Fault.PROTOCOL, _NO_TEXT)
         usage = None if wire.usage is None else wire.usage.typed()
         said = wire.finish_reason or wire.stop_reason or (choice.finish_reason if choice else None)
-        sources = wire.perplexity_sources
-        extra_json = "" if sources is None else orjson.dumps({"perplexity_sources": sources}).decode()
+        extra_json = _sources_json(wire.perplexity_sources)
         return Piece(text, finish_reason(said, usage, plain.max_tokens), usage, wire.id, wire.model, extra_json)
 
     def stream(self) -> PieceStream:
@@ -115,3 +114,10 @@ class GrokComplete(_PlainForm):
     def body(self, plain: Plain, model: str) -> Json:
         """See `Form.body`."""
         return {"model": model, "prompt": lines(plain, "\n"), "max_tokens": plain.max_tokens}
+
+
+def _sources_json(sources: list[dict[str, object]] | None) -> str:
+    try:
+        return "" if sources is None else orjson.dumps({"perplexity_sources": sources}).decode()
+    except orjson.JSONEncodeError:
+        raise ProviderError(Fault.PROTOCOL, "The provider's sources are nested too deeply.") from None

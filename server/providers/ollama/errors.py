@@ -12,6 +12,7 @@ import msgspec
 from server.providers.errors import Fault, ProviderError
 from server.providers.refusals import BY_STATUS, by_class, no_answer, said
 from server.providers.retry_after import retry_after_s
+from server.providers.wire import UNREADABLE
 
 _OVERFLOW = re.compile(r"exceeded max context length|exceeds the (?:available )?context (?:length|size)")
 _LACKING = re.compile(r"does not support (?:tools|thinking|insert|chat|generate|embeddings|images|vision)")
@@ -54,6 +55,6 @@ def _by_text(fault: Fault, message: str) -> Fault:
 def _message(body: bytes) -> str:
     try:
         told = _TOLD.decode(body).error
-    except ValueError:
+    except UNREADABLE:
         return ""
     return told if isinstance(told, str) else told.message

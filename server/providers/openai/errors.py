@@ -156,4 +156,7 @@ def _json(body: bytes) -> object:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return beginning(value)
-    return beginning(orjson.dumps(value).decode()) if value else ""
+    try:
+        return beginning(orjson.dumps(value).decode()) if value else ""
+    except orjson.JSONEncodeError:  # nested too deeply
+        return ""

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from server.providers.wire import UNREADABLE
+
 Json = dict[str, object]
 L = TypeVar("L")
 
@@ -197,7 +199,7 @@ def look_at_whole(body: bytes) -> WholeLook | None:
     try:
         body.decode()
         return _LOOK_WHOLE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -209,6 +211,6 @@ def _decode(decoder: msgspec.json.Decoder[L], lines: bytes, count: int) -> list[
     try:
         lines.decode()
         decoded = decoder.decode_lines(lines)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return decoded if len(decoded) == count else None

@@ -16,7 +16,8 @@ from server.config.provider_settings import ProviderSettings
 from server.providers.base import Operation, Provider
 from server.providers.errors import Fault
 from server.providers.loader import build_provider, provider_kinds
-from tests.fakes.answers import Status, Text
+from tests.fakes.answers import Raw, Status, Text
+from tests.fakes.bedrock_frames import event
 from tests.fakes.faults import BlankLines, Stall
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import chat_ask, chat_batches, completion, context, failure
@@ -122,6 +123,34 @@ async def test_blank_lines_before_an_unstreamed_answer_are_nothing(vendor: Scrip
     async with speaking(vendor, kind) as provider:
         answer = await completion(provider, chat_ask({}, model="some-model"))
     assert answer.choices[0].message.content == "Hello"
+
+
+@every_wired_kind
+@pytest.mark.parametrize("depth", [300, 5000])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_json_that_is_nested_too_deeply_is_a_provider_error(
+    vendor: ScriptedVendor, kind: ProviderKind, status: int, depth: int
+) -> None:
+    body = b'{"error":{"message":%b},"a":%b}' % ((b'{"a":' * depth + b"{}" + b"}" * depth,) * 2)
+    vendor.add(Raw(status, {"content-type": "application/json"}, body))
+    async with speaking(vendor, kind) as provider:
+        error = await failure(provider, chat_ask({}, model="some-model"))
+    assert error.fault in ((Fault.INVALID_REQUEST,) if status == 400 else (Fault.PROTOCOL, Fault.SERVER))
+
+
+@every_wired_kind
+async def test_a_stream_of_json_that_is_nested_too_deeply_is_a_provider_error(
+    vendor: ScriptedVendor, kind: ProviderKind
+) -> None:
+    deep = b'{"type":"message_start","a":%b}' % (b"[" * 5000 + b"]" * 5000)
+    sse = "text/event-stream", b"event: message_start\ndata: " + deep + b"\n\n"
+    form, read = {
+        "bedrock": ("application/vnd.amazon.eventstream", event("messageStart", deep)),
+        "ollama": ("application/x-ndjson", deep + b"\n"),
+    }.get(kind.type, sse)
+    vendor.add(Raw(200, {"content-type": form}, (read,)))
+    async with speaking(vendor, kind) as provider:
+        assert (await failure(provider, chat_ask({}, "some-model", streamed=True))).fault is Fault.PROTOCOL
 
 
 @every_wired_kind

@@ -13,7 +13,7 @@ from server.providers.errors import Fault, ProviderError
 from server.providers.legacy.kinds import LEGACY
 from server.providers.legacy.provider import Legacy
 from server.providers.loader import build_provider, provider_kinds
-from tests.fakes.answers import Status, Text, Usage
+from tests.fakes.answers import Raw, Status, Text, Usage
 from tests.fakes.faults import BadJson, Cut, ErrorInStream, ErrorOn200, HtmlOk, Malformed, NoDone, SplitBytes, Stall
 from tests.fakes.faults import Fault as WireFault
 from tests.fakes.http1_request import Request
@@ -377,6 +377,12 @@ async def test_a_broken_stream_is_an_error(vendor: ScriptedVendor, name: str, fa
 async def test_a_malformed_event_is_an_error(vendor: ScriptedVendor) -> None:
     vendor.add(Text("Hello there").with_fault(Malformed(after_events=2)))
     assert (await failure(vendor, "anthropic", streamed=True)).fault is Fault.PROTOCOL
+
+
+async def test_sources_that_are_nested_too_deeply_are_an_error(vendor: ScriptedVendor) -> None:
+    deep = b'{"answer":"Hi.","perplexity_sources":[%b]}' % (b'{"a":' * 300 + b"1" + b"}" * 300)
+    vendor.add(Raw(200, {"content-type": "application/json"}, deep))
+    assert (await failure(vendor, "perplexity", streamed=False)).fault is Fault.PROTOCOL
 
 
 @every_stream

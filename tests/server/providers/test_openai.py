@@ -136,6 +136,7 @@ async def test_a_broken_answer_is_a_fault(
         b'{"error":{"message":{"a":1}}}',
         b'{"choices":[{"index":0,"delta":{"content":"\xff"},"message":{"content":"\xff"}}]}',
         b"[" * 5000,
+        b'{"id":"i","a":%b}' % (b"[" * 5000 + b"]" * 5000),
         b'{"id":' + b'{"a":' * 300 + b"1" + b"}" * 301,
         b'{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":%b}}]},"message":{"tool_calls":[{"function":'
         b'{"arguments":%b}}]}}]}' % ((b'{"a":' * 300 + b"1" + b"}" * 300,) * 2),
