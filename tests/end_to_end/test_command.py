@@ -1,11 +1,15 @@
 """`trunkline serve` from its first line to its exit code."""
 
 import asyncio
+import contextlib
+import os
 import shlex
+import signal
 import socket
 from pathlib import Path
 
 import aiohttp
+import psutil  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import insert
 
@@ -87,6 +91,31 @@ async def test_the_core_may_listen_elsewhere_than_the_front(tmp_path: Path) -> N
         assert await command.ended() == 0
 
 
+async def _all_listening(command: Command) -> set[int]:
+    """The ids of two workers, once both listen."""
+    port = int(command.url.rpartition(":")[2])
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            listening = set()
+            for worker in psutil.Process(command.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                    if any(each.laddr.port == port and each.status == "LISTEN" for each in worker.net_connections("tcp")):
+                        listening.add(worker.pid)
+            if len(listening) == 2:
+                return listening
+            await asyncio.sleep(0.05)
+
+
+async def _tells(stream: asyncio.StreamReader | None, words: bytes) -> bool:
+    """Whether a line with these words comes; returns with it."""
+    assert stream is not None
+    async with asyncio.timeout(LIMIT_S):
+        async for line in stream:
+            if words in line:
+                return True
+    return False
+
+
 async def test_front_and_core_run_apart(vendor: ScriptedVendor, tmp_path: Path) -> None:
     vendor.add(Text("Hello there"), Text("Hello again"))
     path = write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])]))
@@ -140,6 +169,22 @@ async def test_workers_end_when_the_process_above_them_is_gone(tmp_path: Path) -
         async with asyncio.timeout(LIMIT_S):
             # Its end comes when the last process that could write there is gone.
             assert await command.process.stdout.read() == b""
+
+
+async def test_a_worker_whose_successor_cannot_start_yet_takes_no_other_with_it(tmp_path: Path) -> None:
+    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
+    async with run(tmp_path, "--workers", "2", *ports) as command:
+        dies, stays = await _all_listening(command)
+        selections = tmp_path / "data" / "model_selections.json"
+        selections.write_text("damaged")
+        os.kill(dies, signal.SIGKILL)
+        assert await _tells(command.process.stderr, b"ended with code 3; starting another")
+        selections.unlink()
+        after = await _all_listening(command)
+        assert stays in after
+        assert dies not in after
+        command.signal()
+        assert await command.ended() == 0
 
 
 @pytest.mark.parametrize("option", ["--port", "--grpc-port", "--metrics-port"])

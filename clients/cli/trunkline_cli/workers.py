@@ -10,7 +10,7 @@ WORKER_VARIABLE = "TRUNKLINE_WORKER"
 """Set in the environment of each worker, to its number from 1."""
 
 CANNOT_START = 3
-"""The exit code of a worker that never began to serve, and whose successor could not either."""
+"""The exit code of a worker that could not begin to serve. One of the first is not tried again."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,7 +38,7 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
         announce: says where they will listen, once a signal can stop them.
 
     Returns:
-        The exit code: 0 when all ended well after a signal; 1 when a worker could not start.
+        The exit code: 0 when all ended well after a signal; 1 when one of the first workers could not start.
     """
     loop = asyncio.get_running_loop()
     running: dict[int, asyncio.subprocess.Process] = {}
@@ -55,6 +55,7 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
     announce()
 
     async def keep(worker: int) -> int:
+        successor = False
         while True:
             environment = {**os.environ, WORKER_VARIABLE: str(worker)}
             command = (sys.executable, "-P", "-m", "trunkline_cli.main", *arguments)
@@ -65,11 +66,12 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
             if stopping.is_set():  # the signal came before there was a process to forward it to
                 process.send_signal(signal.SIGTERM)
             code = await process.wait()
-            if code == CANNOT_START:  # others may have found the same at the same moment
+            if code == CANNOT_START and not successor:  # others may have found the same at the same moment
                 forward(signal.SIGTERM)
                 return 1
             if stopping.is_set():
                 return 0 if -code in _SIGNALS else code  # a worker that still starts ends by the signal itself
+            successor = True  # what keeps it from starting may pass, and the others serve meanwhile
             print(f"worker {worker} ended with code {code}; starting another", file=sys.stderr, flush=True)
             try:
                 await asyncio.wait_for(stopping.wait(), _PAUSE_S)
