@@ -33,7 +33,7 @@ _TELLING = (
     ("realtime", None),
     ("rerank", None),
 )
-"""Parts of names, and what models with such a name do; None: nothing that this gateway offers."""
+"""Parts of names in lower case, and what models with such a name do; None: nothing that this gateway offers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,5 +226,6 @@ def _configured_prices(settings: ProviderSettings) -> ModelFacts:
 
 def _guess(model: str, operations: frozenset[Operation]) -> frozenset[str]:
     """What a model of that name does, where nobody says: names of models that do not chat tell what they do instead."""
-    told = next((operation for word, operation in _TELLING if word in model), Operation.CHAT)
+    lowered = model.lower()
+    told = next((operation for word, operation in _TELLING if word in lowered), Operation.CHAT)
     return frozenset({told.value}) if told is not None and told in operations else frozenset()

@@ -101,7 +101,13 @@ async def test_facts_come_from_row_list_and_table_in_this_order() -> None:
 
 @pytest.mark.parametrize(
     ("model", "capabilities"),
-    [("my-own", {"chat"}), ("nomic-embed-text", {"embeddings"}), ("my-image", set()), ("whisper-1", set())],
+    [
+        ("my-own", {"chat"}),
+        ("nomic-embed-text", {"embeddings"}),
+        ("Qwen/Qwen3-Embedding-8B", {"embeddings"}),
+        ("my-image", set()),
+        ("whisper-1", set()),
+    ],
 )
 async def test_what_nobody_tells_is_guessed_from_the_name(model: str, capabilities: set[str]) -> None:
     (entry,) = await catalogue((row("first", model), None)).models()
