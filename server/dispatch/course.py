@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -214,7 +215,7 @@ class Course:
         Raises:
             ProviderError: the attempt's, where neither begins to answer.
         """
-        ended = await race(attempt, delay_s, self._hedge)
+        ended = await race(attempt, delay_s, partial(self._hedge, attempt))
         for failed_one, error in ended.failures:
             if failed_one is not attempt or ended.winner is not None:
                 self.note(failed_one, error)
@@ -224,13 +225,17 @@ class Course:
             raise next(error for failed_one, error in ended.failures if failed_one is attempt)
         return ended.winner
 
-    async def _hedge(self) -> Attempt | None:
+    async def _hedge(self, first: Attempt) -> Attempt | None:
         """The second attempt of a race, where another target, its rate, the deadline and the budget allow one."""
         if not self._others() or not self._means.budget.take():
             return None
         target = self._next()
         assert target is not None
         if not await self._may_extra(target):
+            return None
+        if first.batch is not None:  # it began while the rate was asked for
+            self._means.budget.give_back()
+            self.allow(target)
             return None
         try:
             return self._extra(target)

@@ -14,6 +14,7 @@ from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetState, TargetStates
 from server.dispatch.strategies import Strategy
 from server.ledger.prices import Prices
+from server.limits.counters import Counters
 from server.limits.limits import Limits
 from server.limits.memory import MemoryCounters
 from server.policies.chaos import Chaos
@@ -100,9 +101,9 @@ def means(
     return Means(router, settings, strategy, clock or SystemClock(), chance, chaos=chaos)
 
 
-def rated(given: Means) -> Means:
+def rated(given: Means, counters: Counters | None = None) -> Means:
     """The same, and the providers' own rates hold."""
-    limits = Limits(None, MemoryCounters(given.clock), None, given.clock)
+    limits = Limits(None, counters or MemoryCounters(given.clock), None, given.clock)
     return replace(given, accounts=Accounts(limits, None, Prices(), given.clock))
 
 

@@ -18,6 +18,8 @@ from server.dispatch.means import Means
 from server.dispatch.router import Row
 from server.dispatch.standing import Standing
 from server.errors import GatewayError, reason_name
+from server.limits.counters import Claim, Taken
+from server.limits.memory import MemoryCounters
 from server.providers.base import Ask, Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
@@ -366,6 +368,27 @@ async def test_a_race_does_not_exceed_the_providers_own_rate() -> None:
     assert (len(late.asks), len(other.asks)) == (2, 1)
     assert [given.budget.take() for _ in range(4)] == [True, True, True, False]
     assert error.metadata["errors"].count("rate_limit_error") == 1
+
+
+async def test_a_late_target_that_begins_while_the_rate_of_the_other_one_is_asked_for_has_no_rival() -> None:
+    asked = asyncio.Event()
+
+    class Late(Scripted):
+        async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
+            await asked.wait()
+            yield ANSWER[0]
+
+    class Slow(MemoryCounters):
+        async def take(self, claims: Sequence[Claim]) -> Taken:
+            asked.set()
+            for _ in range(5):  # rounds of the loop, in which the late one begins
+                await asyncio.sleep(0)
+            return await super().take(claims)
+
+    given, made = means([*rows(Late()), Row(row("b", "m", rate_limit=5), Scripted(ANSWER))], HEDGING), call()
+    assert await answer(rated(given, Slow(given.clock)), made) == ANSWER[:1]
+    assert (made.notes["attempts"], made.notes.get("hedge_lost")) == (1, None)
+    assert [given.budget.take() for _ in range(4)] == [True, True, True, False]
 
 
 async def test_leaving_a_race_closes_both() -> None:
