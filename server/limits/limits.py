@@ -201,9 +201,6 @@ class Limits:
         except CountersError:
             self._book.forget([due.key for due in (*dues, *counted)])
             return
-        except asyncio.CancelledError:  # they may be changed, or not
-            self._book.doubt([due.key for due in (*dues, *counted)])
-            raise
         if dues is counted:  # whose changes come last
             spents = settled[len(settled) - len(dues) :]
         else:
@@ -229,7 +226,11 @@ class Limits:
         for _ in range(_SEEDINGS):
             if self._book.stale:
                 await self._book.drop_stale()
-            taken = await self._counters.take(claims)
+            try:
+                taken = await self._counters.take(claims)
+            except asyncio.CancelledError:  # it may have been granted, and counters that fail give nothing back
+                self._book.doubt([due.key for due in bounds.dues])
+                raise
             if not taken.absent:
                 return taken
             for index in taken.absent:

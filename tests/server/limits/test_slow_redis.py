@@ -113,6 +113,30 @@ async def test_what_a_settlement_could_not_give_back_is_counted_anew(
     await limits.close()
 
 
+async def test_who_leaves_a_question_that_is_never_answered_holds_nothing_back(
+    held: HeldRedis, sqlite_database: Database, clock: TurnedClock
+) -> None:
+    budget = await add_budget(sqlite_database, 100)
+    counters = connect(held.url, clock, TIMEOUT_S)
+    await warm(counters, clock)
+    limits = Limits(None, counters, sqlite_database, clock)
+    await limits.start()
+    await (await limits.reserve(ask())).release()
+    await limits.finish()
+    held.hold()
+    leaving = asyncio.ensure_future(limits.reserve(ask(micros=100)))
+    await held.waiting()  # it is granted, and nobody knows
+    leaving.cancel()
+    with pytest.raises(CountersError):
+        await counters.value("a")
+    held.let_go()
+    clock.time += 1.5
+    await limits.refresh()
+    assert await refusal(limits, ask(micros=95)) is None
+    assert await limits.counted(ask()) == {budget: 95}
+    await limits.close()
+
+
 async def test_in_memory_a_settlement_is_done_when_it_returns(clock: TurnedClock) -> None:
     limits = Limits(TOKENS, MemoryCounters(clock), None, clock)
     reservation, tasks = await limits.reserve(ask(tokens=10)), asyncio.all_tasks()
