@@ -108,7 +108,7 @@ class ProviderList:
     def _since(self, before: Listing) -> Listing:
         """What is known now, and whether it is what was known before."""
         now = self._known
-        return replace(now, cached=now.refresh_time is not None and now.models is before.models)
+        return replace(now, cached=now.refresh_time is not None and now.refresh_time == before.refresh_time)
 
     def _begin(self) -> None:
         if self._refresh is None:

@@ -39,6 +39,14 @@ async def test_a_list_is_new_for_five_minutes() -> None:
     assert renewed.refresh_time == clock.now()
 
 
+async def test_a_list_with_nothing_in_it_is_new_like_any_other() -> None:
+    models, clock = listed(Listing())
+    first, second = await models.get_new(PATIENCE_S), await models.get_new(PATIENCE_S)
+    clock.turn(1)
+    third = await models.refresh(PATIENCE_S)
+    assert (first.cached, second.cached, third.cached) == (False, True, False)
+
+
 async def test_an_old_list_is_given_at_once_while_a_new_one_comes() -> None:
     provider = Listing(["m"])
     models, clock = listed(provider)
