@@ -21,6 +21,9 @@ import trustme
 
 from tests.fakes.watch import Watch
 
+FIRST_WINDOW = 65_535
+"""How many bytes of a body may come before the vendor has to open its window."""
+
 _codes = h2.settings.SettingCodes
 
 
@@ -86,7 +89,10 @@ class Line(asyncio.Protocol):
                     self.asked[stream] = Exchange(self, stream, dict(cast(list[tuple[str, str]], headers)))
                 case h2.events.DataReceived(stream_id=stream, data=piece, flow_controlled_length=flow):
                     self.asked[stream].body += piece or b""
-                    self.h2.acknowledge_received_data(flow or 0, stream)
+                    if self.vendor.opens:
+                        self.h2.acknowledge_received_data(flow or 0, stream)
+                    elif len(self.asked[stream].body) == FIRST_WINDOW:
+                        self.vendor.answers.popleft()(self.asked[stream])
                 case h2.events.StreamEnded(stream_id=stream):
                     self.vendor.exchanges.append(self.asked[stream])
                     self.vendor.answers.popleft()(self.asked[stream])
@@ -125,11 +131,15 @@ class Http2Vendor:
         most_streams: how many requests it takes at once on a connection.
         protocols: what it agrees on when TLS begins.
         begins: whether it says anything after that.
+        opens: whether it takes more of a body than its first window; else it answers once that is full.
     """
 
-    def __init__(self, most_streams: int = 100, protocols: tuple[str, ...] = ("h2",), begins: bool = True) -> None:
+    def __init__(
+        self, most_streams: int = 100, protocols: tuple[str, ...] = ("h2",), begins: bool = True, opens: bool = True
+    ) -> None:
         self.most_streams = most_streams
         self.begins = begins
+        self.opens = opens
         self.accepted = 0
         self.answers: deque[Callable[[Exchange], None]] = deque()
         self.exchanges: list[Exchange] = []

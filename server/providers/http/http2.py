@@ -144,8 +144,8 @@ class Http2(Http):
             headers = {**headers, "Content-Length": str(len(body))}
         stream = connection.ask(verb, place, headers, has_body=bool(body))
         try:
-            async with asyncio.timeout(self._idle_timeout_s):
-                await connection.send(stream, body or b"")
+            await connection.send(stream, body or b"")
+            async with asyncio.timeout(self._idle_timeout_s):  # a vendor that has not all of the request need not answer
                 status, fields = await stream.answered()
             if not 200 <= status < 600:
                 raise ProviderError(Fault.PROTOCOL, "The provider's answer has a status that is none.", status)

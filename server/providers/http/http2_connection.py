@@ -197,6 +197,8 @@ class Connection(asyncio.Protocol):
                     stream.take(data or b"", flow or 0)
             case h2.events.ResponseReceived(headers=headers) if stream is not None:
                 stream.begin(cast(list[tuple[str, str]], headers))
+                if not stream.sent:  # the rest of the request need not wait for the vendor's window any more
+                    self._changed()
             case h2.events.StreamEnded() if stream is not None:
                 stream.end()
             case h2.events.StreamReset(error_code=code) if stream is not None:

@@ -212,6 +212,15 @@ async def test_a_silent_vendor_runs_into_the_timeout(vendor: Http2Vendor) -> Non
     assert raised.value.fault is Fault.TIMEOUT
 
 
+@pytest.mark.parametrize("idle_timeout_s", [20, 0])
+async def test_an_answer_may_come_before_the_whole_request_and_until_then_nobody_is_silent(idle_timeout_s: float) -> None:
+    async with Http2Vendor(opens=False) as vendor, http_to(vendor, idle_timeout_s) as http:
+        vendor.answers.append(lambda exchange: exchange.head(413, end=True))
+        async with await http.post(vendor.url, {}, bytes(1_000_000), 20) as answer:
+            assert answer.status == 413
+        await vendor.watch.until(lambda: vendor.lines[0].asked[1].reset)
+
+
 async def test_a_vendor_that_never_begins_is_given_up_once_for_all_who_wait() -> None:
     async with Http2Vendor(begins=False) as vendor, http_to(vendor, connect_timeout_s=0.2) as http:
         failures = await asyncio.gather(*(said(http, vendor.url) for _ in range(5)), return_exceptions=True)
