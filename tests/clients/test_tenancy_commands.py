@@ -223,6 +223,13 @@ async def test_json_commands_no_terminal(gateway: Gateway, client: AsyncClient) 
     assert "a\\u009b2J\\u007fé" in shown
 
 
+async def test_json_loses_no_letter_to_an_output_that_has_few(gateway: Gateway, client: AsyncClient) -> None:
+    await client.admin.create_tenant(Tenant(display_name="Größe 長\U0001f40b"), tenant_id="acme")
+    command = ("tenants", "show", "acme", "--json", "--target", gateway.target)
+    shown = await run(*command, env={"PYTHONIOENCODING": "ascii"})
+    assert json.loads(shown.out)["display_name"] == "Größe 長\U0001f40b"
+
+
 async def test_a_key_tells_when_it_was_used(gateway: Gateway, client: AsyncClient) -> None:
     await ran(gateway, "keys", "create", "--user", "ada")
     assert ["last used", "never"] in rows((await ran(gateway, "keys", "show", "a-1")).out)

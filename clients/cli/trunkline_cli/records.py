@@ -2,6 +2,7 @@
 changed."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
@@ -164,5 +165,5 @@ def period(value: LimitPeriod) -> str:
 
 
 def show_json(value: object) -> None:
-    """Writes JSON, in which nobody's text commands the terminal."""
-    print(json.dumps(value, indent=2, ensure_ascii=False).translate(_CONTROLS))
+    """Writes JSON, in which nobody's text commands the terminal, and no letter is lost that the output cannot have."""
+    print(json.dumps(value, indent=2, ensure_ascii=sys.stdout.encoding != "utf-8").translate(_CONTROLS))
