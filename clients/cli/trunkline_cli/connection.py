@@ -63,9 +63,7 @@ class Connection:
         except TrunklineError as error:
             self.report(error)
             raise typer.Exit(1) from error
-        except UnicodeEncodeError as error:
-            if error.encoding != "utf-8":  # the terminal's, which has no room for an answer
-                raise
+        except UnicodeEncodeError as error:  # the output replaces what it cannot have
             raise typer.BadParameter("a text that is given is not UTF-8") from error
 
     def report(self, error: TrunklineError) -> None:
