@@ -240,7 +240,9 @@ class TelemetrySettings(Section):
 
 
 class FaultMatchSettings(Section):
-    """Which attempts a fault may hit; None is any. `*` in a name stands for any letters; `key` is a key's name, not the key.
+    """Which attempts a fault may hit; None is any. `*` in a name stands for any letters.
+
+    `key` is not the key, but the name of one of the file, and the id of any other.
 
     `percentage` is counted, not drawn: with 25 it is each fourth of the attempts that fit the names.
     """

@@ -273,7 +273,8 @@ class Course:
         begin = target.provider.stream
         chaos = self._means.chaos
         if chaos is not None and chaos.armed:
-            batches, fault = chaos.stream(target.settings.name, ask, self._call.caller.name, begin)
+            caller = self._call.caller
+            batches, fault = chaos.stream(target.settings.name, ask, caller.key_id or caller.name, begin)
             if fault:
                 self.chaos.append(fault)
                 self._call.notes["chaos"] = ", ".join(self.chaos)

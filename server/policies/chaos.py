@@ -102,7 +102,7 @@ class Chaos:
         Args:
             provider: the provider's name.
             ask: what it is asked, with its own name of the model.
-            caller: the name of the caller's key.
+            caller: the id of the caller's key; the name of one that the configuration has.
             begin: its `stream`.
 
         Returns:

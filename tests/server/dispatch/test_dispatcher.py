@@ -8,10 +8,14 @@ import orjson
 import pytest
 from google.rpc import error_details_pb2
 
+from server.caller import Caller
+from server.clock import SystemClock
+from server.config.schema import ChaosEngineeringSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.failure import Failure, able, broken, failed
 from server.dispatch.router import Row
 from server.errors import GatewayError, reason_name, to_status
+from server.policies.chaos import Chaos
 from server.providers.base import Batch, Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.calls import RecordingContext, call
@@ -269,3 +273,20 @@ def test_an_operation_that_nobody_has_is_not_implemented() -> None:
         able([target("a", cannot)], chat(), "m")
     assert raised.value.code is grpc.StatusCode.UNIMPLEMENTED
     assert raised.value.metadata == {"operation": "chat", "model": "m"}
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [Caller("desk", frozenset(), key_id="desk"), Caller("api_keys/desk", frozenset(), "acme", key_id="desk")],
+    ids=["configured", "made by RPC"],
+)
+async def test_trouble_for_one_key_is_for_the_key_of_that_id_wherever_it_is_kept(caller: Caller) -> None:
+    chaos = Chaos(SystemClock(), lambda: 0.0)
+    faults = [{"type": "reset", "probability": 1, "match": {"key": "desk"}}]
+    chaos.configure(ChaosEngineeringSettings.model_validate({"enabled": True, "faults": faults}))
+    made, provider = call(), Scripted(ANSWER)
+    made.caller = caller
+    with pytest.raises(GatewayError):
+        async with aclosing(Dispatcher(means(rows(provider), chaos=chaos)).stream(chat(), made)) as batches:
+            await anext(batches)
+    assert (made.notes["chaos"], provider.asks) == ("configured-1;type=reset;severity=low", [])
