@@ -138,6 +138,28 @@ async def test_front_and_core_run_apart(vendor: ScriptedVendor, tmp_path: Path) 
         assert await front.ended() == 0
 
 
+async def test_a_front_tries_its_core_again_and_again_without_waiting_longer_each_time(tmp_path: Path) -> None:
+    path = write_config(tmp_path, config([]))
+    tries = 0
+
+    def try_in_vain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal tries
+        tries += 1
+        writer.close()
+
+    core = await asyncio.start_server(try_in_vain, HOST, 0)
+    target = f"{HOST}:{core.sockets[0].getsockname()[1]}"
+    async with (
+        core,
+        run(tmp_path, "http", "--config", str(path), "--port", "0", "--core", target) as front,
+        aiohttp.ClientSession(front.url) as session,
+        asyncio.timeout(LIMIT_S),  # with gRPC's own backoff the eighth comes after some 40 seconds
+    ):
+        while tries < 8:
+            async with session.get("/health") as response:
+                assert response.status == 503
+
+
 async def test_several_workers_answer_on_one_port_and_end_together(vendor: ScriptedVendor, tmp_path: Path) -> None:
     path = write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])]))
     ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))

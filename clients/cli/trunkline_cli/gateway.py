@@ -21,6 +21,9 @@ VERSION = version("trunkline")
 _LAST_WORDS_S = 2.0
 """How long callers may take to read the end of an answer that was cut off."""
 
+_RECONNECTING = (("grpc.initial_reconnect_backoff_ms", 250), ("grpc.max_reconnect_backoff_ms", 250))
+"""How long a front waits between two tries to reach its core; gRPC by itself waits longer each time, up to two minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
@@ -95,7 +98,7 @@ class Gateway:
             client = AsyncClient(cast(grpc.aio.Channel, own.channel))
         else:
             # The server makes the attempts; a front that repeated them would multiply them.
-            client = AsyncClient(open_channel(core, tls=core_tls, retries=None))
+            client = AsyncClient(open_channel(core, tls=core_tls, retries=None, options=_RECONNECTING))
         gateway = cls(own, client, [], addresses)
         try:
             if own is not None:
