@@ -41,10 +41,10 @@ def vendor_schema(schema: Json, depth: int = 0) -> Json:
                 if value:  # an empty object is refused
                     name = "$defs" if key == "definitions" else key
                     taken[name] = {inner: _inner(item, depth) for inner, item in value.items()}
-            case list() if key in ("anyOf", "oneOf", "prefixItems"):
+            case list() if key in ("anyOf", "prefixItems") or (key == "oneOf" and "anyOf" not in schema):
                 taken["anyOf" if key == "oneOf" else key] = [_inner(item, depth) for item in value]
-            case [dict() as only] if key == "allOf":
-                taken.update(vendor_schema(only, depth + 1))
+            case [dict()] if key == "allOf":
+                pass  # its keys are compared with all others, below
             case dict() | bool() if key == "additionalProperties":
                 taken[key] = _inner(value, depth)
             case dict() if key == "items":
@@ -54,10 +54,23 @@ def vendor_schema(schema: Json, depth: int = 0) -> Json:
                     taken[key] = value
             case str() | int() | float() if key == "const" and not isinstance(value, bool):
                 taken["enum"] = [value]
-            case _ if key in _KEPT or (key == "format" and value in _FORMATS):
+            case str() if key == "format" and value in _FORMATS:
+                taken[key] = value
+            case _ if key in _KEPT:
                 taken[key] = value
             case _ if key not in _DROPPED:
                 unenforced[key] = value
+    match schema.get("allOf"):
+        case [dict() as only]:
+            inner = vendor_schema(only, depth + 1)
+            if not (taken or unenforced) or not inner.keys() & {*taken, "$ref"}:
+                taken.update(inner)
+            elif "anyOf" not in taken:  # of one schema, any is all
+                taken["anyOf"] = [inner]
+            else:
+                unenforced["allOf"] = [only]
+        case _:
+            pass
     if unenforced:
         said = taken.get("description")
         also = json_text(unenforced)

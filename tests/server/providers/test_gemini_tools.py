@@ -92,6 +92,31 @@ SCHEMAS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "unknown keywords": ({"type": "string", "pattern": "a+"}, {"type": "string", "description": '{"pattern":"a+"}'}),
     "one of": ({"oneOf": [{"const": 1}, {"type": "null"}]}, {"anyOf": [{"enum": [1]}, {"type": "null"}]}),
     "all of one": ({"allOf": [{"type": "string"}], "description": "D"}, {"type": "string", "description": "D"}),
+    "all of one reference": (
+        {"allOf": [{"$ref": "#/$defs/A"}], "description": "D", "$defs": {"A": {"const": 1}}},
+        {"anyOf": [{"$ref": "#/$defs/A"}], "description": "D", "$defs": {"A": {"enum": [1]}}},
+    ),
+    "all of one reference alone": (
+        {"properties": {"a": {"allOf": [{"$ref": "#/$defs/A"}]}}, "$defs": {"A": {"const": 1}}},
+        {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"enum": [1]}}},
+    ),
+    "all of one reference, with a default": (
+        {"allOf": [{"$ref": "#/$defs/A"}], "default": 1},
+        {"anyOf": [{"$ref": "#/$defs/A"}], "description": '{"default":1}'},
+    ),
+    "all of one that says something else": (
+        {"allOf": [{"required": ["a"], "pattern": "p"}], "required": ["b"], "description": "D"},
+        {"anyOf": [{"required": ["a"], "description": '{"pattern":"p"}'}], "required": ["b"], "description": "D"},
+    ),
+    "all of one and any": (
+        {"allOf": [{"anyOf": [{"type": "string"}]}], "oneOf": [{"type": "null"}]},
+        {"anyOf": [{"type": "null"}], "description": '{"allOf":[{"anyOf":[{"type":"string"}]}]}'},
+    ),
+    "any and one": (
+        {"anyOf": [{"type": "string"}], "oneOf": [{"type": "null"}]},
+        {"anyOf": [{"type": "string"}], "description": '{"oneOf":[{"type":"null"}]}'},
+    ),
+    "a format that is none": ({"format": ["date"]}, {"description": '{"format":["date"]}'}),
     "tuples": (
         {"prefixItems": [{"const": 1}], "items": False},
         {"prefixItems": [{"enum": [1]}], "description": '{"items":false}'},
