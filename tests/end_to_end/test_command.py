@@ -269,6 +269,14 @@ async def test_a_core_that_cannot_be_named_so_is_a_fault_of_the_options(tmp_path
     assert "Traceback" not in errors.decode()
 
 
+async def test_workers_with_a_socket_file_do_not_start(tmp_path: Path) -> None:
+    path = write_config(tmp_path, config([], {"unix_socket": str(tmp_path / "core.sock")}))
+    process = await start(tmp_path, "core", "--config", str(path), "--workers", "2", "--grpc-port", str(free_port()))
+    printed, errors = await process.communicate()
+    assert (process.returncode, printed) == (1, b"")
+    assert "error: server.unix_socket" in errors.decode()
+
+
 async def test_workers_with_limits_and_nothing_to_share_them_do_not_start(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("rate_limit:\n  requests_per_window: 5\n")

@@ -147,6 +147,8 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     )
     if workers > 1 and 0 in (addresses.port, addresses.grpc_port, addresses.metrics_port):
         _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
+    if workers > 1 and core is None and server.unix_socket is not None:
+        _fail("server.unix_socket: a socket file has one process behind it, so it does not work with --workers.")
     if core is None:
         unshared = find_unshared(loaded.settings, workers)
         faults = [*find_store_faults(loaded.settings), *([unshared] if unshared else [])]
