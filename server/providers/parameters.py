@@ -71,7 +71,7 @@ def json_instruction(schema: str = "") -> str:
 
 
 def body_bytes(body: Json) -> bytes:
-    """A body as JSON.
+    """A body, or a piece of one, as JSON.
 
     Raises:
         ProviderError: INVALID_REQUEST where the request is nested too deeply for it.

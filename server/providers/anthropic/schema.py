@@ -6,9 +6,8 @@ package leaves standing (anthropic 2.11, `lib/_parse/_transform.py`, read 2026-1
 
 from typing import cast
 
-import orjson
-
 from server.providers.extra_fields import json_object
+from server.providers.parameters import body_bytes
 from trunkline.v1.chat_pb2 import FunctionDefinition
 
 _KEPT = frozenset(
@@ -19,7 +18,11 @@ _DEEPEST = 100
 
 
 def closed_schema(schema: dict[str, object], depth: int = 0) -> dict[str, object]:
-    """The schema with its objects closed and with nothing in it that the vendor would refuse."""
+    """The schema with its objects closed and with nothing in it that the vendor would refuse.
+
+    Raises:
+        ProviderError: INVALID_REQUEST where it is nested too deeply.
+    """
     if depth > _DEEPEST:
         return {}
     closed: dict[str, object] = {}
@@ -31,7 +34,11 @@ def closed_schema(schema: dict[str, object], depth: int = 0) -> dict[str, object
             closed["anyOf" if key == "oneOf" else key] = [_inner(item, depth) for item in value]
         elif key == "items" and isinstance(value, dict):
             closed[key] = _inner(value, depth)
-        elif key in _KEPT or (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1)):
+        elif (
+            key in _KEPT
+            or (key == "minItems" and value in (0, 1))
+            or (key == "format" and isinstance(value, str) and value in _FORMATS)
+        ):
             closed[key] = value
         elif key not in ("additionalProperties", "$schema", "$id"):
             unenforced[key] = value
@@ -40,7 +47,7 @@ def closed_schema(schema: dict[str, object], depth: int = 0) -> dict[str, object
         closed["additionalProperties"] = False
     if unenforced:
         said = closed.get("description")
-        also = orjson.dumps(unenforced).decode()
+        also = body_bytes(unenforced).decode()
         closed["description"] = f"{said}\n\n{also}" if isinstance(said, str) and said else also
     return closed
 

@@ -9,8 +9,6 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 from dataclasses import replace
 from typing import cast
 
-import orjson
-
 from server.config.provider_settings import ProviderSettings
 from server.providers.anthropic.models import EFFORTS, ModelTraits, add_thinking, keep_one_sampling, model_traits
 from server.providers.anthropic.schema import closed_schema
@@ -126,7 +124,7 @@ class _Body:
         if wanted.type != "json_schema" or not self._traits.schemas:
             return
         schema = json_object(wanted.json_schema.schema_json or "{}", "response_format.json_schema.schema")
-        written: Json = {"schema": orjson.dumps(closed_schema(schema)).decode(), "name": wanted.json_schema.name or "answer"}
+        written: Json = {"schema": body_bytes(closed_schema(schema)).decode(), "name": wanted.json_schema.name or "answer"}
         if wanted.json_schema.description:
             written["description"] = wanted.json_schema.description
         self._config["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": written}}

@@ -12,7 +12,7 @@ from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.gemini.messages import Conversation
 from server.providers.gemini.models import ModelTraits, model_traits
-from server.providers.gemini.schema import json_text, vendor_schema
+from server.providers.gemini.schema import vendor_schema
 from server.providers.gemini.tools import add_tools
 from server.providers.parameters import body_bytes, json_instruction, not_taken, stop_texts, token_limit
 from server.providers.unsupported import unsupported
@@ -96,7 +96,7 @@ def _add_format(config: Json, request: ChatCompletionRequest, told: bool) -> str
     if wanted.type == "json_schema" and wanted.json_schema.schema_json:
         schema = json_object(wanted.json_schema.schema_json, "response_format.json_schema.schema")
     if told:
-        return json_instruction(json_text(schema) if schema else "")
+        return json_instruction(body_bytes(schema).decode() if schema else "")
     config["responseMimeType"] = "application/json"
     if schema:
         config["responseJsonSchema"] = vendor_schema(schema)

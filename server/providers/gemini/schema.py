@@ -6,9 +6,7 @@ can read it. Source: https://ai.google.dev/gemini-api/docs/structured-output (20
 
 from typing import cast
 
-import orjson
-
-from server.providers.errors import Fault, ProviderError
+from server.providers.parameters import body_bytes
 
 Json = dict[str, object]
 
@@ -73,21 +71,9 @@ def vendor_schema(schema: Json, depth: int = 0) -> Json:
             pass
     if unenforced:
         said = taken.get("description")
-        also = json_text(unenforced)
+        also = body_bytes(unenforced).decode()
         taken["description"] = f"{said}\n\n{also}" if isinstance(said, str) and said else also
     return taken
-
-
-def json_text(schema: Json) -> str:
-    """A schema, or a piece of one, as the model can read it.
-
-    Raises:
-        ProviderError: INVALID_REQUEST where it is nested too deeply.
-    """
-    try:
-        return orjson.dumps(schema).decode()
-    except orjson.JSONEncodeError:
-        raise ProviderError(Fault.INVALID_REQUEST, "The schema is nested too deeply.") from None
 
 
 def _inner(value: object, depth: int) -> object:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import cast
 
-import orjson
-
 from server.providers.base import Ask, Operation
 from server.providers.capabilities import Gate, capabilities, fit
 from server.providers.errors import Fault, ProviderError
@@ -94,7 +92,7 @@ def _shape_chat(vendor: Vendor, body: Json, gate: Gate) -> None:
         gate.refuse("response_format", wanted)
         schema = cast(Json, wanted).get("json_schema")
         schema = schema.get("schema") if isinstance(schema, dict) else None
-        words = f"Answer with a JSON object that keeps to this JSON schema: {orjson.dumps(schema or {}).decode()}"
+        words = f"Answer with a JSON object that keeps to this JSON schema: {body_bytes(schema or {}).decode()}"
         messages.insert(0, {"role": "system", "content": words})
         body["response_format"] = {"type": "json_object"}
 

@@ -4,8 +4,9 @@ import importlib
 import pkgutil
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import ModuleType
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
@@ -14,13 +15,14 @@ import server.providers
 from server.config.provider_kind import ProviderKind, find_kind
 from server.config.provider_settings import ProviderSettings
 from server.providers.base import Operation, Provider
-from server.providers.errors import Fault
+from server.providers.errors import Fault, ProviderError
 from server.providers.loader import build_provider, provider_kinds
 from tests.fakes.answers import Raw, Status, Text
 from tests.fakes.bedrock_frames import event
 from tests.fakes.faults import BlankLines, Stall
 from tests.fakes.vendor import ScriptedVendor
 from tests.server.providers.asking import chat_ask, chat_batches, completion, context, failure
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 KINDS = provider_kinds()
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.type)
@@ -151,6 +153,33 @@ async def test_a_stream_of_json_that_is_nested_too_deeply_is_a_provider_error(
     vendor.add(Raw(200, {"content-type": form}, (read,)))
     async with speaking(vendor, kind) as provider:
         assert (await failure(provider, chat_ask({}, "some-model", streamed=True))).fault is Fault.PROTOCOL
+
+
+@every_wired_kind
+@pytest.mark.parametrize(
+    "schema",
+    [
+        f'{{"type":"object","examples":{"[" * 300}{"]" * 300}}}',
+        f'{{"type":"object","enum":{"[" * 300}{"]" * 300}}}',
+        '{"type":"object","format":["date"],"properties":{"a":0}}',
+    ],
+    ids=["deep in examples", "deep in an enum", "odd"],
+)
+async def test_a_schema_that_nobody_checked_is_sent_or_refused(
+    vendor: ScriptedVendor, kind: ProviderKind, schema: str
+) -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    form = {"type": "json_schema", "json_schema": {"name": "w", "schema": {}}}
+    for body in ({"tools": [tool]}, {"response_format": form}):
+        ask = chat_ask(body, "some-claude-sonnet-4-5")
+        request = cast(ChatCompletionRequest, ask.request)
+        for function in request.tools:
+            function.function.parameters_json = schema
+        if "response_format" in body:
+            request.response_format.json_schema.schema_json = schema
+        async with speaking(vendor, kind) as provider:
+            with suppress(ProviderError):
+                await chat_batches(provider, ask)
 
 
 @every_wired_kind
