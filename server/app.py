@@ -377,7 +377,7 @@ def secrets_of(settings: Settings) -> Iterable[str]:
         if provider.api_key is not None:
             yield provider.api_key.get_secret_value()
         for name, value in provider.custom_headers.items():
-            if is_secret(name, value):
+            if is_secret(name):
                 yield value
             if name.lower().endswith("authorization"):
                 yield value.rpartition(" ")[2]  # without `Bearer`

@@ -34,8 +34,7 @@ class ProviderSettings(Section):
     counts among equals. Times are in seconds; where None, `first_chunk_timeout` and `idle_timeout` are 120 for streams, and
     `timeout` alone bounds other answers. `retry_delay` bounds the first back-off, and doubles with each one.
 
-    A value in `custom_headers` is masked in logs and errors where its name says that it is a secret (`key`, `token`, `auth`
-    and the like), or it looks like a key.
+    A value in `custom_headers` is masked in logs and errors, but for headers that are known to have no secret, as `X-Title`.
 
     An answer that calls tools ends with `tool_calls`, whatever the provider says, unless `trust_finish_reason` is set: for
     servers whose parsers find calls in the reasoning.

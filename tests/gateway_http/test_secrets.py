@@ -48,7 +48,7 @@ CONFIG = """
         base_url: "{url}/v1"
         api_key: {key}
         models: [gpt-4o]
-        custom_headers: {{X-Custom-Key: 'canary-header "quoted\\" wert-zztwo'}}
+        custom_headers: {{X-Custom: 'canary-header "quoted\\" wert-zztwo'}}
       - {{name: anthropic, type: anthropic, base_url: "{url}", api_key: {key}, models: [claude]}}
       - {{name: other, type: openai, base_url: "http://127.0.0.1:1/v1", api_key: {odd}, models: [down]}}
 """
@@ -222,7 +222,7 @@ def test_every_secret_of_the_settings_is_known(tmp_path: Path) -> None:
           - name: lab
             type: vllm
             api_key: canary-key
-            custom_headers: {X-Own-Key: canary-own, Authorization: Bearer canary-token, Proxy-Authorization: canary-bare}
+            custom_headers: {X-Own: canary-own, Authorization: Bearer canary-token, Proxy-Authorization: canary-bare}
         storage: {url: "postgresql://u:canary%2Fone@h/d?sslmode=require&password=canary%2Ftwo&sslpassword=canary-three"}
         redis: {url: "redis://:canary-four@h/0?password=canary-five"}
         """,
@@ -231,17 +231,8 @@ def test_every_secret_of_the_settings_is_known(tmp_path: Path) -> None:
     assert set(secrets.split()) <= set(secrets_of(configuration.settings))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["X-API-Key", "apikey", "X-Amz-Security-Token", "X-Auth", "X-Client-Secret", "Cookie", "X-Signature", "X-Password"],
-)
-def test_a_header_whose_name_says_so_has_a_secret(tmp_path: Path, name: str) -> None:
-    assert secrets_in_header(tmp_path, name, "canary") == ["canary"]
-
-
-@pytest.mark.parametrize("value", ["8f14e45fceea167a", "v1:ZZone-1a2b3c4d5e6f", "550e8400-e29b-41d4-a716-446655440000"])
-def test_what_looks_like_a_key_is_one_in_any_header(tmp_path: Path, value: str) -> None:
-    assert secrets_in_header(tmp_path, "X-Own", value) == [value]
+def test_a_header_that_nobody_knows_has_a_secret(tmp_path: Path) -> None:
+    assert secrets_in_header(tmp_path, "X-Own", "canary") == ["canary"]
 
 
 @pytest.mark.parametrize(
@@ -251,10 +242,11 @@ def test_what_looks_like_a_key_is_one_in_any_header(tmp_path: Path, value: str) 
         ("HTTP-Referer", "https://example.org/internationalization"),
         ("anthropic-beta", "context-management-2025-06-27,context-1m-2025-08-07"),
         ("User-Agent", "trunkline/0.1.0"),
-        ("X-Phone", "123456789012345"),
     ],
 )
-def test_other_headers_have_words_that_the_log_may_have_too(tmp_path: Path, name: str, value: str) -> None:
+def test_headers_that_are_told_to_anybody_have_words_that_the_log_may_have_too(
+    tmp_path: Path, name: str, value: str
+) -> None:
     assert secrets_in_header(tmp_path, name, value) == []
 
 
