@@ -11,6 +11,10 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 
 INTERNAL_TEXT = "The gateway failed to handle this request; its log says more under the request id."
 
+_TRIED = ("grpc-retry-pushback-ms", "-1")
+"""Keeps a caller's gRPC from trying again where the gateway has tried: its tries would multiply the gateway's own.
+Source: gRFC A6, "Pushback"."""
+
 
 class Errors:
     """Ends the call with a status when an exception leaves the servicer.
@@ -43,4 +47,5 @@ class Errors:
         error.metadata = {key: self._redact(value) for key, value in error.metadata.items()}
         error.metadata["request_id"] = call.request_id
         error.fields = tuple((self._redact(field), self._redact(text)) for field, text in error.fields)
-        await call.context.abort_with_status(CallStatus.of(error.code, to_status(error), call.trailers))
+        trailers = [*call.trailers, _TRIED] if "attempts" in error.metadata else call.trailers
+        await call.context.abort_with_status(CallStatus.of(error.code, to_status(error), trailers))

@@ -227,6 +227,18 @@ async def test_long_errors_of_many_providers_arrive(
     assert (told[0], told[-1], raised.value.details["attempts"]) == ("provider-0", "provider-7", 8)
 
 
+async def test_the_client_library_does_not_multiply_the_tries_of_the_gateway(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(Status(503))
+    async with (
+        run_gateway(tmp_path, config([row("first", vendor, ["gpt-4o"])]), "whole") as running,
+        AsyncClient(running.target, api_key=KEY) as client,
+    ):
+        with pytest.raises(UnavailableError) as caught:
+            await client.completions.create_chat_completion(CHAT)
+    assert caught.value.details["attempts"] == 1
+    assert len(vendor.requests) == 1
+
+
 async def test_a_unix_socket_joins_front_and_core(vendor: ScriptedVendor, tmp_path: Path) -> None:
     vendor.add(Text("Hello"), Text("Hello"))
     async with run_gateway(tmp_path, config([row("first", vendor, ["gpt-4o"])]), "socket") as running:
