@@ -26,7 +26,6 @@ from server.ledger.cost import cost_micros
 from server.ledger.entry import Intent, Settlement, Status
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
-from server.ledger.price import Price
 from server.ledger.prices import Prices
 from server.limits.limits import Limits, Reservation
 from server.limits.request import Request
@@ -51,13 +50,13 @@ class Accounts:
         bodies: whether requests and answers are kept in the ledger.
 
     Attributes:
-        ledger: as given; likewise `bodies`.
+        ledger: as given; likewise `prices` and `bodies`.
     """
 
     def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool = False) -> None:
         self._limits = limits
         self.ledger = ledger
-        self._prices = prices
+        self.prices = prices
         self._clock = clock
         self.bodies = bodies and ledger is not None
         self._closing: set[asyncio.Task[None]] = set()
@@ -80,7 +79,8 @@ class Accounts:
             return Account(self, ask, call, failures, told, None, begin_time)
         expected = estimate(ask.request)
         tokens = expected.tokens
-        micros = estimate_micros(expected, self.price(target, begin_time, _wanted_tier(ask))) or 0
+        price = self.prices.price(target.settings, target.model, begin_time, _wanted_tier(ask))
+        micros = estimate_micros(expected, price) or 0
         request = Request(call.caller, ask.operation, "", ask.model, tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
         account = Account(self, ask, call, failures, told, reservation, begin_time)
@@ -102,10 +102,6 @@ class Accounts:
     def now(self) -> int:
         """Microseconds since the epoch."""
         return int(self._clock.now() * _MICROS)
-
-    def price(self, target: Target, at: int, tier: str) -> Price | None:
-        """What a target costs at a time, served in a tier; None: not known."""
-        return self._prices.price(target.settings, target.model, at, tier)
 
     def later(self, closing: Coroutine[object, object, None]) -> None:
         """Closes an account whose caller does not wait for it."""
@@ -305,7 +301,8 @@ class Account:
 
     def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
         """What the answer cost, in millionths of a US dollar; None: the price is not known."""
-        price = self._accounts.price(attempt.target, at, self._tier)
+        target = attempt.target
+        price = self._accounts.prices.price(target.settings, target.model, at, self._tier)
         by_hour = price is not None and price.hour
         return cost_micros(usage, price, Decimal(repr(attempt.latency_s)) if by_hour else 0, self._images)
 

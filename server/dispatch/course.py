@@ -156,7 +156,7 @@ class Course:
             GatewayError: nobody else is to be asked.
         """
         means, retries = self._means, 0
-        if not await self._claimed(target):
+        if target.settings.rate_limit is not None and not await self._claimed(target):
             return None
         while True:
             attempt = self._extra(target) if retries else self._attempt(target)
@@ -189,9 +189,7 @@ class Course:
     async def _claimed(self, target: Target) -> bool:
         """Whether the provider's own rate allows another attempt; where it does not, that is told as its failure."""
         accounts = self._means.accounts
-        if target.settings.rate_limit is None or accounts is None:
-            return True
-        wait_s = await accounts.claim(target.settings)
+        wait_s = None if accounts is None else await accounts.claim(target.settings)
         if wait_s is not None:
             error = ProviderError(Fault.RATE_LIMITED, "The provider's configured rate is used up.", retry_after_s=wait_s)
             self.failures.append(Failure(target, error))
