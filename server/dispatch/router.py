@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from server.caller import ANONYMOUS, Caller
+from server.caller import Caller
 from server.catalogue.names import provider_name, serves
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import CircuitBreakerSettings, RoutingSettings
@@ -114,7 +114,7 @@ class Router:
         changed = self._priority(settings.name)
         return settings.priority if changed is None else changed
 
-    def route(self, model: str, caller: Caller = ANONYMOUS) -> Route:
+    def route(self, model: str, caller: Caller) -> Route:
         """Where a model leads.
 
         Args:
@@ -141,7 +141,7 @@ class Router:
             require_model(caller, model, route.model)
         return _allowed(route, model, caller) if caller.providers else route
 
-    def targets(self, model: str, caller: Caller = ANONYMOUS) -> tuple[Target, ...]:
+    def targets(self, model: str, caller: Caller) -> tuple[Target, ...]:
         """The targets of a model, the first choice first; those of its first fallback where it has none itself.
 
         Raises:

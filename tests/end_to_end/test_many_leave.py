@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from server.caller import ANONYMOUS
 from tests.end_to_end.running import KEY, Running, config, row, run_gateway
 from tests.fakes.answers import Text
 from tests.fakes.faults import Stall
@@ -69,7 +70,7 @@ def taken(running: Running) -> dict[str, int]:
     means = core._runtime.means
     return {
         "places": means.gate.in_flight,
-        "attempts": sum(target.state.in_flight for target in means.router.targets("gpt-4o")),
+        "attempts": sum(target.state.in_flight for target in means.router.targets("gpt-4o", ANONYMOUS)),
         "requests": means.budget._requests,
         "retries": means.budget._spent,
         "watched": len(means.watch._dogs),

@@ -93,8 +93,8 @@ async def test_an_attempt_that_cannot_answer_in_time_is_not_made() -> None:
     provider = Scripted(turns=[Scripted(ANSWER)], error=ProviderError(Fault.SERVER, "No."))
     given = means(rows(provider, **AT_ONCE))
     await answer(given)
-    given.router.targets("m")[0].state.first_chunk(Try(False), 5)
-    target = given.router.targets("m")[0]
+    given.router.targets("m", ANONYMOUS)[0].state.first_chunk(Try(False), 5)
+    target = given.router.targets("m", ANONYMOUS)[0]
     target.state._times.popleft()  # its fastest answer takes 5 seconds now
     error = await refusal(given, call(context=RecordingContext(2)))
     assert (reason_name(error.reason), len(provider.asks)) == ("deadline_exceeded", 2)
@@ -135,7 +135,7 @@ async def test_targets_that_are_full_are_overload() -> None:
 
 def _full(given: Means) -> None:
     """Gives a target as much work as it takes."""
-    state = given.router.targets("m")[0].state
+    state = given.router.targets("m", ANONYMOUS)[0].state
     tries = [state.begin() for _ in range(6)]
     state.failed(tries[0], ProviderError(Fault.OVERLOADED, "No."), given.clock.monotonic())
     assert state.full
@@ -152,7 +152,7 @@ class _NoChance(random.Random):
 async def test_a_target_that_is_full_when_it_refuses_is_not_waited_for(retry_after_s: float | None) -> None:
     provider = fails(Fault.OVERLOADED, retry_after_s=retry_after_s)
     given = replace(means(rows(provider, max_retries=2, retry_delay=30)), chance=_NoChance())
-    state = given.router.targets("m")[0].state
+    state = given.router.targets("m", ANONYMOUS)[0].state
     for _ in range(6):
         state.begin()
     error = await refusal(given)
@@ -172,7 +172,7 @@ async def test_an_open_breaker_is_no_way_around_a_target_that_is_full() -> None:
     provider = Scripted(ANSWER)
     given = means(rows(provider), breaker=CircuitBreakerSettings(failure_threshold=1))
     _full(given)
-    assert given.router.targets("m")[0].state.standing(given.clock.monotonic()) is Standing.OPEN
+    assert given.router.targets("m", ANONYMOUS)[0].state.standing(given.clock.monotonic()) is Standing.OPEN
     error = await refusal(given)
     assert (reason_name(error.reason), provider.asks) == ("overloaded", [])
 
@@ -226,7 +226,7 @@ async def test_a_larger_model_of_a_provider_that_the_caller_may_not_use_is_not_a
 async def test_a_target_too_slow_for_the_time_that_is_left_is_passed_by() -> None:
     slow, quick = Scripted(ANSWER), Scripted(ANSWER)
     given = means(rows(fails(Fault.SERVER), slow, quick))
-    given.router.targets("m")[1].state.first_chunk(Try(False), 5)
+    given.router.targets("m", ANONYMOUS)[1].state.first_chunk(Try(False), 5)
     assert await answer(given, call(context=RecordingContext(2))) == ANSWER
     assert (len(slow.asks), len(quick.asks)) == (0, 1)
 
@@ -243,7 +243,7 @@ async def test_a_retry_is_not_made_once_others_have_opened_the_breaker() -> None
     class Failing(Scripted):
         async def stream(self, ask: Ask) -> AsyncGenerator[Batch, None]:
             self.asks.append(ask)
-            breaker = given.router.targets("m")[0].state.breaker
+            breaker = given.router.targets("m", ANONYMOUS)[0].state.breaker
             asyncio.get_running_loop().call_soon(breaker.failed, breaker.begin(), given.clock.monotonic())
             raise ProviderError(Fault.RATE_LIMITED, "No.", retry_after_s=0.001)
             yield
@@ -289,13 +289,13 @@ async def test_the_callers_deadline_bounds_an_attempt() -> None:
 async def test_a_caller_in_a_hurry_opens_nobodys_breaker() -> None:
     given = means(rows(Scripted(silent=True)), breaker=CircuitBreakerSettings(failure_threshold=1))
     await refusal(given, call(context=RecordingContext(0.02)))
-    assert given.router.targets("m")[0].state.standing(0) is Standing.READY
+    assert given.router.targets("m", ANONYMOUS)[0].state.standing(0) is Standing.READY
 
 
 async def test_silence_for_longer_than_the_row_says_opens_the_breaker_whatever_the_deadline() -> None:
     given = means(rows(Scripted(silent=True), first_chunk_timeout=0.02), breaker=CircuitBreakerSettings(failure_threshold=1))
     await refusal(given, call(context=RecordingContext(9)))
-    assert given.router.targets("m")[0].state.standing(0) is Standing.OPEN
+    assert given.router.targets("m", ANONYMOUS)[0].state.standing(0) is Standing.OPEN
 
 
 async def test_an_end_that_does_not_come_after_the_usage_is_not_waited_for() -> None:

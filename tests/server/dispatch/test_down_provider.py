@@ -4,6 +4,7 @@ import itertools
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from server.caller import ANONYMOUS
 from server.config.schema import CircuitBreakerSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.means import Means
@@ -50,7 +51,7 @@ def scene(down: Scripted) -> tuple[Means, TurnedClock, Scripted]:
 async def test_a_provider_that_is_down_is_probed_once_in_each_recovery_interval() -> None:
     down = Scripted(error=ProviderError(Fault.SERVER, "Down."))
     given, clock, _ = scene(down)
-    while not down.asks or given.router.targets("m")[0].state.breaker.closed:
+    while not down.asks or given.router.targets("m", ANONYMOUS)[0].state.breaker.closed:
         await ask(given)
     opened = len(down.asks)
     assert opened == 5
@@ -77,7 +78,7 @@ async def test_a_provider_that_is_back_is_found_and_used_again() -> None:
     for _ in range(10):
         assert await ask(given) == 1
     assert len(other.asks) == asked
-    assert given.router.targets("m")[0].state.breaker.closed
+    assert given.router.targets("m", ANONYMOUS)[0].state.breaker.closed
 
 
 async def test_a_lone_provider_that_is_down_gets_one_attempt_for_a_request() -> None:

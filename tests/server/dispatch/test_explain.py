@@ -1,5 +1,6 @@
 """Where a request would go, and what is said of everybody else."""
 
+from server.caller import ANONYMOUS
 from server.dispatch.explain import Step, explain
 from server.dispatch.means import Means
 from server.dispatch.router import Row
@@ -12,7 +13,7 @@ def steps(given: Means, *others: Row, keyless: frozenset[str] = frozenset()) -> 
     """Each step as place, provider, purpose and reason."""
     configured = {name: one.settings for name, one in given.router.rows.items()}
     configured |= {one.settings.name: one.settings for one in others}
-    told = explain(given, configured, keyless, given.router.route("m"), Operation.CHAT)
+    told = explain(given, configured, keyless, given.router.route("m", ANONYMOUS), Operation.CHAT)
     return [brief(step) for step in told]
 
 
@@ -23,7 +24,7 @@ def brief(step: Step) -> tuple[int, str, str, str]:
 def fail(
     given: Means, provider: int, fault: Fault = Fault.SERVER, times: int = 5, retry_after_s: float | None = None
 ) -> None:
-    state = given.router.route("m").targets[provider].state
+    state = given.router.route("m", ANONYMOUS).targets[provider].state
     for _ in range(times):
         state.failed(state.begin(), ProviderError(fault, "No.", retry_after_s=retry_after_s), given.clock.monotonic())
 

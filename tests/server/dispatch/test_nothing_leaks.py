@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 
 import pytest
 
+from server.caller import ANONYMOUS
 from server.config.schema import CircuitBreakerSettings
 from server.dispatch.dispatcher import Dispatcher
 from server.dispatch.means import Means
@@ -55,7 +56,7 @@ class Waiting(Scripted):
 
 
 def nothing_is_taken(given: Means) -> None:
-    states = [target.state for target in given.router.targets("m")]
+    states = [target.state for target in given.router.targets("m", ANONYMOUS)]
     assert (given.gate.in_flight, [state.in_flight for state in states]) == (0, [0] * len(states))
     assert [given.budget.take() for _ in range(4)] == [True, True, True, False]
 
@@ -170,7 +171,7 @@ async def test_who_leaves_while_the_other_answer_catches_up_gives_everything_bac
 async def test_a_probe_that_nobody_waits_for_any_more_makes_room_for_the_next() -> None:
     probed = Waiting()
     given = means(rows(probed), breaker=CircuitBreakerSettings(failure_threshold=1, recovery_timeout=0.001))
-    breaker = given.router.targets("m")[0].state.breaker
+    breaker = given.router.targets("m", ANONYMOUS)[0].state.breaker
     breaker.failed(breaker.begin(), given.clock.monotonic() - 1)
     await leave(given, probed.silence)
     assert breaker.lets_through(given.clock.monotonic())

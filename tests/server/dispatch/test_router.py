@@ -16,7 +16,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 def targets(model: str, *rows: ProviderSettings, **aliases: str) -> list[str]:
     """The targets of a model, as `provider:model`."""
     router = Router([Row(one, Scripted()) for one in rows], RoutingSettings(aliases=aliases))
-    return [f"{target.settings.name}:{target.model}" for target in router.targets(model)]
+    return [f"{target.settings.name}:{target.model}" for target in router.targets(model, ANONYMOUS)]
 
 
 def test_the_files_order_counts_among_equals() -> None:
