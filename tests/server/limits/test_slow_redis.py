@@ -36,6 +36,15 @@ async def silent(redis_url: str, tmp_path: Path) -> AsyncIterator[HeldRedis]:
         yield silent
 
 
+async def begin(held: HeldRedis, database: Database, clock: TurnedClock) -> tuple[Limits, RedisCounters]:
+    """Limits of a database's rows with little patience, and their counters."""
+    counters = connect(held.url, clock, TIMEOUT_S)
+    await warm(counters, clock)
+    limits = Limits(None, counters, database, clock)
+    await limits.start()
+    return limits, counters
+
+
 async def test_who_waits_behind_others_waits_no_longer_in_all(
     held: HeldRedis, silent: HeldRedis, clock: TurnedClock
 ) -> None:
@@ -96,10 +105,7 @@ async def test_what_a_settlement_could_not_give_back_is_counted_anew(
     held: HeldRedis, sqlite_database: Database, clock: TurnedClock
 ) -> None:
     budget = await add_budget(sqlite_database, 100)
-    counters = connect(held.url, clock, TIMEOUT_S)
-    await warm(counters, clock)
-    limits = Limits(None, counters, sqlite_database, clock)
-    await limits.start()
+    limits, counters = await begin(held, sqlite_database, clock)
     reservation = await limits.reserve(ask(micros=100))
     await settle_row(sqlite_database, await open_row(sqlite_database, NOW, 0, 100), 0, 5)
     held.hold()
@@ -117,10 +123,7 @@ async def test_who_leaves_a_question_that_is_never_answered_holds_nothing_back(
     held: HeldRedis, sqlite_database: Database, clock: TurnedClock
 ) -> None:
     budget = await add_budget(sqlite_database, 100)
-    counters = connect(held.url, clock, TIMEOUT_S)
-    await warm(counters, clock)
-    limits = Limits(None, counters, sqlite_database, clock)
-    await limits.start()
+    limits, counters = await begin(held, sqlite_database, clock)
     await (await limits.reserve(ask())).release()
     await limits.finish()
     held.hold()
