@@ -342,8 +342,7 @@ class Account:
             return None, True
         if self._reservation is None or (status is Status.COMPLETED and self._usage is not None):
             return self._usage, True  # where nothing is booked, nothing is estimated
-        answer = self._told.answer() if self._told is not None else None
-        told_bytes = 0 if answer is None else answer.byte_count
+        told_bytes = 0 if self._told is None else self._told.byte_count
         policy = Billing(attempt.target.settings.broken_stream_billing)
         if policy is Billing.READ_TO_END and not self._read_to_end:
             policy = Billing.ESTIMATE

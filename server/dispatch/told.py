@@ -1,7 +1,7 @@
 """What a caller has been told of an answer so far, and what of another answer goes on from there.
 
 Both sides of recovery: a stream that breaks is begun again elsewhere, and of the new one only what follows the told part may
-go out. Answers with several choices are not followed.
+go out. Answers with several choices are not followed; how much they told is known all the same, as it is paid for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -66,7 +66,7 @@ class Answer:
 
     @property
     def byte_count(self) -> int:
-        """How many bytes of text it is in UTF-8: what its tokens can be guessed from."""
+        """How many bytes of text it is in UTF-8."""
         texts = *self.texts.values(), *(call.name + call.arguments for call in self.calls.values())
         return sum(len(text.encode()) for text in texts)
 
@@ -76,30 +76,30 @@ class Answer:
         return Answer(self.id, self.create_time, {**self.texts}, calls, self.finish_reason)
 
     def add(self, chunk: ChatCompletionChunk | TextCompletion) -> bool:
-        """Adds a chunk; false where it is of a choice that is not followed."""
+        """Adds a chunk; false where it is of another choice than the first, with which it runs together then."""
         if not self.id:
             self.id = chunk.id
             self.create_time.CopyFrom(chunk.create_time)
+        alone = True
         for choice in chunk.choices:
-            if choice.index != 0:
-                return False
+            alone = alone and choice.index == 0
             self.finish_reason = choice.finish_reason or self.finish_reason
             if isinstance(chunk, TextCompletion):
                 self.texts["text"] = self.texts.get("text", "") + choice.text  # type: ignore[union-attr]
             else:
                 self._add_delta(choice.delta)  # type: ignore[union-attr]
-        return True
+        return alone
 
     def add_looks(self, chunks: Sequence[ChunkLook]) -> bool:
         """Adds chunks that were looked at, as `add` does."""
         pieces: dict[str, list[str]] = {}
+        alone = True
         for chunk in chunks:
             if not self.id:
                 self.id = chunk.id
                 self.create_time.FromSeconds(chunk.created)
             for choice in chunk.choices:
-                if choice.index != 0:
-                    return False
+                alone = alone and choice.index == 0
                 self.finish_reason = choice.finish_reason or self.finish_reason
                 for name in _TEXTS:
                     if piece := getattr(choice.delta, name):
@@ -109,7 +109,7 @@ class Answer:
                     self._add_call(index, call.id or "", call.function.name or "", call.function.arguments or "")
         for name, texts in pieces.items():
             self.texts[name] = self.texts.get(name, "") + "".join(texts)
-        return True
+        return alone
 
     def _add_delta(self, delta: Message) -> None:
         for name in _TEXTS:
@@ -132,18 +132,17 @@ class Told:
     Not their messages: each has a kilobyte and more of its own, which the next one can have as soon as it is let go of.
     """
 
-    __slots__ = ("_answer", "_bytes", "_followed", "_texts")
+    __slots__ = ("_answer", "_bytes", "_followed", "_passed_bytes", "_texts")
 
     def __init__(self) -> None:
         self._answer = Answer()
+        self._passed_bytes = 0
         self._texts: list[bytes] = []
         self._bytes = 0
         self._followed = True
 
     def add(self, batch: Batch) -> None:
         """A batch goes out to the caller."""
-        if not self._followed:
-            return
         if isinstance(batch, StreamChatCompletionResponse) and not batch.chunks:
             for text in batch.chunks_json[:]:
                 self._texts.append(text)
@@ -156,9 +155,14 @@ class Told:
 
     def answer(self) -> Answer | None:
         """All that was told until now; None where it cannot be followed."""
-        if self._followed:
-            self._read()
+        self._read()
         return self._answer.copy() if self._followed else None
+
+    @property
+    def byte_count(self) -> int:
+        """How many bytes of text were told in UTF-8, those of all choices: what their tokens can be guessed from."""
+        self._read()
+        return self._passed_bytes + self._answer.byte_count
 
     def _read(self) -> None:
         if not self._texts:
@@ -167,15 +171,20 @@ class Told:
         if looks is None:
             self._follow(_chunks_of_lines(self._texts))
         else:
-            self._followed = self._answer.add_looks(looks) and self._answer.characters <= _MOST_CHARACTERS
+            self._added(self._answer.add_looks(looks))
         self._texts.clear()
         self._bytes = 0
 
     def _follow(self, chunks: Iterable[ChatCompletionChunk | TextCompletion]) -> None:
-        for chunk in chunks:
-            self._followed = self._followed and self._answer.add(chunk)
-        if self._answer.characters > _MOST_CHARACTERS:
-            self._followed = False
+        alone = [self._answer.add(chunk) for chunk in chunks]
+        self._added(all(alone))
+
+    def _added(self, alone: bool) -> None:
+        """Keeps no texts, but how much they are, where they are of several choices or too long."""
+        self._followed = self._followed and alone and self._answer.characters <= _MOST_CHARACTERS
+        if not self._followed:
+            self._passed_bytes += self._answer.byte_count
+            self._answer = Answer()
 
 
 def chunks_of(batch: Batch) -> Sequence[ChatCompletionChunk | TextCompletion]:

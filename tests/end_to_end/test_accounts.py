@@ -221,6 +221,28 @@ async def test_an_answer_without_usage_is_estimated(vendor: ScriptedVendor, tmp_
     assert (written["status"], written["output_tokens"], written["exact"]) == ("completed", 6, False)
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_each_choice_without_usage_is_estimated(vendor: ScriptedVendor, tmp_path: Path, streamed: bool) -> None:
+    vendor.add(replace(whole(ANSWER), extra={"usage": None}))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed, n=3)) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    assert (written["output_tokens"], written["exact"]) == (17, False)
+    assert cast(int, written["cost_micros"]) > 0
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_an_answer_as_long_as_a_book_is_estimated(vendor: ScriptedVendor, tmp_path: Path, streamed: bool) -> None:
+    book = Text("Hell" * 300_000, pieces=("Hell" * 100_000,) * 3)
+    vendor.add(replace(whole(book), extra={"usage": None}))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed)) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    assert (written["output_tokens"], written["exact"]) == (300_000, False)
+
+
 async def test_electricity_is_paid_for_the_attempt_that_answered(vendor: ScriptedVendor, tmp_path: Path) -> None:
     async with ScriptedVendor(default=lambda _: ANSWER.with_fault(Stall())) as silent:
         rate = {"cost_per_1k_input_tokens": 0, "cost_per_1k_output_tokens": 0, "electricity_cost_per_hour": 3600}

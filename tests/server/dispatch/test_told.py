@@ -74,6 +74,15 @@ def test_answers_with_several_choices_are_not_followed() -> None:
     assert told.answer() is None
 
 
+def test_how_much_was_told_is_known_of_every_choice() -> None:
+    told = Told()
+    line = b'{"choices":[{"index":%d,"delta":{"content":"caf\xc3\xa9"}}]}'
+    told.add(StreamChatCompletionResponse(chunks_json=[line % 0, line % 1, line % 2]))
+    assert told.byte_count == 15
+    told.add(StreamChatCompletionResponse(chunks=[ChatCompletionChunk(choices=[{"index": 1, "delta": call("get", "{}")}])]))
+    assert told.byte_count == 20
+
+
 @pytest.mark.parametrize(
     "pieces",
     [("Hello there",), ("Hello", " there"), ("Hel", "lo the", "re"), tuple("Hello there"), ("Hello t", "here")],
