@@ -150,6 +150,17 @@ async def test_a_cancelled_task_is_just_cancelled_and_leaves_the_server_idle(gat
     await gateway.script.idle.wait()
 
 
+async def test_closing_the_client_ends_a_call_with_an_error(gateway: Gateway) -> None:
+    client = AsyncClient(gateway.target)
+    asking = asyncio.ensure_future(client.completions.create_chat_completion(chat("silent")))
+    await client.metrics.get_health()
+    await client.close()
+
+    with pytest.raises(UnavailableError, match="closed"):
+        await asking
+    await gateway.script.idle.wait()
+
+
 async def test_unavailable_is_tried_again(gateway: Gateway, client: AsyncClient) -> None:
     gateway.script.failures.extend([UNAVAILABLE, UNAVAILABLE])
     answer = await client.completions.create_chat_completion(chat(text="Hi"))

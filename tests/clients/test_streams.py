@@ -199,3 +199,25 @@ async def test_a_server_that_goes_away_in_mid_stream_is_an_error(gateway: Gatewa
     with pytest.raises(TrunklineError) as raised:
         await anext(stream)
     assert isinstance(raised.value, UnavailableError | CallCancelledError)
+
+
+async def test_closing_the_client_ends_a_stream_with_an_error(gateway: Gateway) -> None:
+    client = AsyncClient(gateway.target)
+    stream = client.completions.stream_chat_completion(chat("endless"))
+    await anext(stream)
+    reader = asyncio.ensure_future(anext(stream))
+    await client.metrics.get_health()
+    await client.close()
+
+    with pytest.raises(UnavailableError, match="closed"):
+        await reader
+    await gateway.script.idle.wait()
+
+
+async def test_closing_the_client_ends_a_stream_that_has_not_begun_with_an_error(gateway: Gateway) -> None:
+    client = AsyncClient(gateway.target)
+    stream = client.completions.stream_chat_completion(chat("endless"))
+    await client.close()
+
+    with pytest.raises(UnavailableError, match="closed"):
+        await stream.open()

@@ -102,6 +102,28 @@ async def test_a_stream_that_cannot_end_in_time_is_told_so(
     await vendor.next_disconnect()
 
 
+@pytest.mark.parametrize("streamed", [True, False], ids=["stream", "answer"])
+async def test_a_front_alone_tells_so_as_well(vendor: ScriptedVendor, tmp_path: Path, streamed: bool) -> None:
+    vendor.add(Text("Hello there").with_fault(Stall(after_events=2 if streamed else 0)))
+    path = str(write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])])))
+    async with (
+        run(tmp_path, "core", "--config", path, "--grpc-port", "0") as core,
+        run(tmp_path, "http", "--core", core.target, "--config", path, "--port", "0", "--drain", SHORT) as front,
+        aiohttp.ClientSession(front.url, headers={"X-API-Key": KEY}) as session,
+    ):
+        asking = asyncio.ensure_future(session.post(CHAT, json={**STREAM, "stream": streamed}))
+        await vendor.stalled()
+        if streamed:
+            await asking
+        front.signal()
+        async with await asking as response:
+            error = sse.parse(await response.read()).chunks[-1] if streamed else await response.json()
+        assert response.status == (200 if streamed else 503)
+        assert error["error"]["type"] == "service_unavailable_error"
+        assert await front.ended() == 0
+        await vendor.next_disconnect()
+
+
 @pytest.mark.parametrize("command", [LONG], indirect=True)
 async def test_a_second_signal_means_now(
     vendor: ScriptedVendor,

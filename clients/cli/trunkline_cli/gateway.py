@@ -51,13 +51,13 @@ class Gateway:
 
     Args:
         core: the server; None: it is elsewhere.
-        client: speaks to the server.
+        channel: leads to the server.
         http: the fronts and where they are to listen, the main one first.
     """
 
-    def __init__(self, core: Core | None, client: AsyncClient, http: list[HttpServer], addresses: Addresses) -> None:
+    def __init__(self, core: Core | None, channel: grpc.aio.Channel, http: list[HttpServer], addresses: Addresses) -> None:
         self._core = core
-        self._client = client
+        self._channel = channel
         self._http = http
         self.addresses = addresses
 
@@ -95,11 +95,11 @@ class Gateway:
         own: Core | None = None
         if core is None:
             own = Core(loaded, first_key, VERSION, redaction, data_dir=data_dir)
-            client = AsyncClient(cast(grpc.aio.Channel, own.channel))
+            channel = cast(grpc.aio.Channel, own.channel)
         else:
             # The server makes the attempts; a front that repeated them would multiply them.
-            client = AsyncClient(open_channel(core, tls=core_tls, retries=None, options=_RECONNECTING))
-        gateway = cls(own, client, [], addresses)
+            channel = open_channel(core, tls=core_tls, retries=None, options=_RECONNECTING)
+        gateway = cls(own, channel, [], addresses)
         try:
             if own is not None:
                 await own.start(_listen(settings, addresses))
@@ -111,7 +111,7 @@ class Gateway:
 
     async def _start_http(self, settings: Settings) -> None:
         addresses, http_settings = self.addresses, _http_settings(settings)
-        client = self._client
+        client = AsyncClient(self._channel)
         ports: list[int | None] = []
         for port, create in ((addresses.port, create_app), (addresses.metrics_port, create_metrics_app)):
             if port is None:
@@ -130,11 +130,13 @@ class Gateway:
             await self._core.drain()
         for server in self._http:
             server.stop_accepting()
-        ends = [server.stop(drain_s + _LAST_WORDS_S) for server in self._http]
+        fronts = asyncio.gather(*(server.stop(drain_s + _LAST_WORDS_S) for server in self._http))
         if self._core is not None:
-            ends.append(self._core.stop(drain_s))
-        await asyncio.gather(*ends)
-        await self._client.close()
+            await self._core.stop(drain_s)
+        else:
+            await asyncio.wait([fronts], timeout=drain_s)
+            await self._channel.close()
+        await fronts
 
 
 def _listen(settings: Settings, addresses: Addresses) -> Listen | None:

@@ -3,6 +3,7 @@
 Every sub-client makes its calls through here, so that deadlines, keys and errors are the same everywhere.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar
@@ -10,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar
 import grpc
 from google.protobuf.message import Message
 
-from trunkline_client.errors import from_rpc_error
+from trunkline_client.errors import UnavailableError, from_rpc_error
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -133,6 +134,20 @@ async def ask(
         return await call, tuple(await call.initial_metadata())
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
+    except asyncio.CancelledError:
+        raise_if_closed()
+        raise
+
+
+def raise_if_closed() -> None:
+    """Tells a call that its channel's closing cancelled, as gRPC has it, from a task that somebody cancelled.
+
+    Raises:
+        UnavailableError: it was the channel.
+    """
+    task = asyncio.current_task()
+    if task is None or not task.cancelling():
+        raise UnavailableError("The channel was closed.", code=grpc.StatusCode.UNAVAILABLE) from None
 
 
 def ask_sync(

@@ -3,6 +3,7 @@
 In comes a gRPC call that has begun; out come its messages as they are, and a `TrunklineError` where it fails.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -12,7 +13,7 @@ import grpc
 from trunkline.v1.chat_pb2 import ChatCompletionChunk
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse, StreamTextCompletionResponse
 from trunkline.v1.text_pb2 import TextCompletion
-from trunkline_client.calls import CallFacts, Facts
+from trunkline_client.calls import CallFacts, Facts, raise_if_closed
 from trunkline_client.errors import from_rpc_error
 
 R = TypeVar("R")
@@ -54,10 +55,11 @@ class MessageStream(CallFacts, Generic[R]):
             `attempts` and `request_id`.
     """
 
-    __slots__ = ("_call", "_held", "_opened", "metadata")
+    __slots__ = ("_call", "_cancelled", "_held", "_opened", "metadata")
 
     def __init__(self, call: _Call) -> None:
         self._call = call
+        self._cancelled = False
         self._opened = False
         self._held: object = None
         self.metadata = ()
@@ -74,6 +76,9 @@ class MessageStream(CallFacts, Generic[R]):
                 self.metadata = tuple(await self._call.initial_metadata())
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
+            except asyncio.CancelledError:
+                self._tell_closed()
+                raise
             self._opened = True
         return self
 
@@ -89,6 +94,9 @@ class MessageStream(CallFacts, Generic[R]):
                 message = await self._call.read()
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
+            except asyncio.CancelledError:
+                self._tell_closed()
+                raise
         else:
             self._held = None
         if message is grpc.aio.EOF:
@@ -105,7 +113,12 @@ class MessageStream(CallFacts, Generic[R]):
 
         Asking for another message raises `asyncio.CancelledError` then.
         """
+        self._cancelled = True
         return self._call.cancel()
+
+    def _tell_closed(self) -> None:
+        if not self._cancelled:
+            raise_if_closed()
 
     async def __aenter__(self) -> Self:
         return self
