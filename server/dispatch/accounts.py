@@ -61,14 +61,16 @@ class Accounts:
         self.bodies = bodies and ledger is not None
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def open(self, ask: Ask, call: Call, target: Target, failures: Sequence[Failure], told: Told | None) -> "Account":
+    async def open(
+        self, ask: Ask, call: Call, target: Target, tried: Sequence[Attempt | Failure], told: Told | None
+    ) -> "Account":
         """Holds back what a request may use, and writes its intent.
 
         Args:
             ask: the request.
             call: its call.
             target: who is asked first, whose price counts.
-            failures: the attempts that failed; it grows.
+            tried: the attempts; it grows.
             told: what the caller has of a stream; None: it is none.
 
         Raises:
@@ -76,14 +78,14 @@ class Accounts:
         """
         begin_time = self.now()
         if self.ledger is None and self._limits.idle:
-            return Account(self, ask, call, failures, told, None, begin_time)
+            return Account(self, ask, call, tried, told, None, begin_time)
         expected = estimate(ask.request)
         tokens = expected.tokens
         price = self.prices.price(target.settings, target.model, begin_time, _wanted_tier(ask))
         micros = estimate_micros(expected, price) or 0
         request = Request(call.caller, ask.operation, "", ask.model, tokens, micros, begin_time)
         reservation = await self._limits.reserve(request)
-        account = Account(self, ask, call, failures, told, reservation, begin_time)
+        account = Account(self, ask, call, tried, told, reservation, begin_time)
         if self.ledger is not None:
             try:
                 await self.ledger.intent(account.intent(tokens, micros))
@@ -127,7 +129,7 @@ class Account:
         accounts: whose it is.
         ask: the request.
         call: its call.
-        failures: the attempts that failed; it grows.
+        tried: the attempts; it grows.
         told: what the caller has of a stream; None: it is none.
         reservation: what limits hold back; None: nothing is limited, and nothing is written down.
         begin_time: microseconds since the epoch.
@@ -139,7 +141,6 @@ class Account:
         "_begin_time",
         "_body",
         "_call",
-        "_failures",
         "_finish_reason",
         "_first_chunk_time",
         "_id",
@@ -149,6 +150,7 @@ class Account:
         "_reservation",
         "_tier",
         "_told",
+        "_tried",
         "_usage",
     )
 
@@ -157,7 +159,7 @@ class Account:
         accounts: Accounts,
         ask: Ask,
         call: Call,
-        failures: Sequence[Failure],
+        tried: Sequence[Attempt | Failure],
         told: Told | None,
         reservation: Reservation | None,
         begin_time: int,
@@ -165,7 +167,7 @@ class Account:
         self._accounts = accounts
         self._ask = ask
         self._call = call
-        self._failures = failures
+        self._tried = tried
         self._told = told
         self._reservation = reservation
         self._begin_time = begin_time
@@ -325,7 +327,7 @@ class Account:
             provider_model=attempt.target.model if attempt is not None else "",
             error_reason=reason,
             finish_reason=self._finish_reason,
-            attempts=tell_attempts(self._failures, attempt),
+            attempts=tell_attempts(self._tried),
             usage=usage,
             cost_micros=cost,
             exact=exact,

@@ -33,6 +33,7 @@ class Attempt:
 
     Attributes:
         batch: the first batch, once it has begun.
+        error: how it failed, once somebody took note of that.
         reading_on: reads the stream to its end though the caller leaves; None: nobody does.
         on_close: called once when the attempt is over, however it ends.
     """
@@ -48,6 +49,7 @@ class Attempt:
         "_tried",
         "_watchdog",
         "batch",
+        "error",
         "on_close",
         "reading_on",
         "target",
@@ -69,6 +71,7 @@ class Attempt:
             idle_s = IDLE_S if idle_s is None else idle_s
         self.target = target
         self.batch: Batch | None = None
+        self.error: ProviderError | None = None
         self.on_close: Callable[[], None] | None = None
         self.reading_on: ReadingOn | None = None
         self._clock = clock

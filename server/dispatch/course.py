@@ -58,11 +58,12 @@ class Course:
 
     Attributes:
         failures: the attempts that failed, in order.
+        tried: all attempts, in the order in which they began, and who could not be asked.
         attempts: how many were begun.
         chaos: the faults that were made on purpose, in order.
     """
 
-    __slots__ = ("_ask", "_call", "_means", "_pending", "_plan", "attempts", "chaos", "failures")
+    __slots__ = ("_ask", "_call", "_means", "_pending", "_plan", "attempts", "chaos", "failures", "tried")
 
     def __init__(self, means: Means, ask: Ask, call: Call) -> None:
         self._means = means
@@ -71,6 +72,7 @@ class Course:
         self._plan = plan(means, ask, call.caller)
         self._pending = list(self._plan.targets)
         self.failures: list[Failure] = []
+        self.tried: list[Attempt | Failure] = []
         self.attempts = 0
         self.chaos: list[str] = []
 
@@ -126,6 +128,7 @@ class Course:
     def note(self, attempt: Attempt, error: ProviderError) -> None:
         """Tells log and trailers of an attempt that failed, whatever comes of the next one."""
         error.__traceback__ = None  # it leads back here, and so to itself: it would wait for the garbage collector
+        attempt.error = error
         self.failures.append(Failure(attempt.target, error, attempt.latency_s))
         notes = self._call.notes
         notes["provider"] = attempt.target.settings.name
@@ -193,6 +196,7 @@ class Course:
         if wait_s is not None:
             error = ProviderError(Fault.RATE_LIMITED, "The provider's configured rate is used up.", retry_after_s=wait_s)
             self.failures.append(Failure(target, error))
+            self.tried.append(self.failures[-1])
         return wait_s is None
 
     async def _may_extra(self, target: Target, delay_s: float = 0.0) -> bool:
@@ -288,6 +292,7 @@ class Course:
             batches = reading_on.batches()
         attempt = Attempt(target, ask, left_s, self._means.clock, self._means.watch, batches)
         attempt.reading_on = reading_on
+        self.tried.append(attempt)
         return attempt
 
     def _ask_of(self, target: Target, prefix: str) -> Ask:

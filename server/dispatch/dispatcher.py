@@ -52,7 +52,7 @@ class Dispatcher:
         try:
             course = Course(means, ask, call)
             if means.accounts is not None:
-                account = await means.accounts.open(ask, call, course.first, course.failures, told)
+                account = await means.accounts.open(ask, call, course.first, course.tried, told)
             attempt = await course.start()
             await _commit(call, course, attempt, account)
             recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None

@@ -15,6 +15,9 @@ _PARAMETERS = frozenset(
         *("seed", "reasoning_effort", "dimensions", "size", "quality"),
     }
 )
+CANCELLED = "cancelled"
+"""What went wrong with an attempt that was ended before it answered: nobody waited for it any more."""
+
 _WORD = re.compile(rb'\s*:\s*"(\w+)"')
 
 
@@ -59,12 +62,14 @@ def _last_told(batch: object, name: bytes) -> str:
     return ""
 
 
-def tell_attempts(failures: Sequence[Failure], attempt: Attempt | None) -> list[Tried]:
-    """All attempts, in order: those that failed, then the one that answered, or was left."""
-    tried: list[Tried] = []
-    for failure in failures:
-        target, error = failure.target, failure.error
-        tried.append(Tried(target.settings.name, target.model, error.fault.error_type, error.status, failure.latency_s))
-    if attempt is not None:
-        tried.append(Tried(attempt.target.settings.name, attempt.target.model, latency_s=attempt.latency_s))
-    return tried
+def tell_attempts(tried: Sequence[Attempt | Failure]) -> list[Tried]:
+    """All attempts, in the order in which they began."""
+    return [_tell(one) for one in tried]
+
+
+def _tell(one: Attempt | Failure) -> Tried:
+    name, model, error = one.target.settings.name, one.target.model, one.error
+    if error is not None:
+        return Tried(name, model, error.fault.error_type, error.status, one.latency_s)
+    answered = isinstance(one, Attempt) and one.batch is not None
+    return Tried(name, model, "" if answered else CANCELLED, latency_s=one.latency_s)

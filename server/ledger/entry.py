@@ -65,7 +65,7 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         provider: the provider's name.
         model: what it was sent as the model.
-        error: the fault's type; empty: it answered.
+        error: the fault's type, or that it was ended before it answered; empty: it answered.
         status: the HTTP status; None: there was none.
         latency_s: from its begin to its end.
     """

@@ -131,6 +131,42 @@ async def test_a_failover_is_one_row_that_names_both_attempts(vendor: ScriptedVe
     assert [name in str(written["attempts"]) for name in ("broken", "server_error", "first")] == [True, True, True]
 
 
+def tried(written: Mapping[str, object]) -> list[tuple[object, object]]:
+    """Whom a row names as tried, and what went wrong there."""
+    return [(each["provider"], each["error"]) for each in orjson.loads(cast(str, written["attempts"]))]
+
+
+async def test_the_row_of_a_stream_that_broke_names_its_attempt_once(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(ANSWER.with_fault(Cut(after_events=2)))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(streamed=True)) as response:
+            await response.read()
+        [written] = await rows(gateway)
+    assert (written["status"], tried(written)) == ("incomplete", [("first", "connection_error")])
+
+
+async def test_the_row_of_a_race_names_who_lost_it(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with ScriptedVendor(default=lambda _: ANSWER.with_fault(Stall())) as silent:
+        providers = [row("silent", silent, ["gpt-4o"], priority=1), row("first", vendor, ["gpt-4o"], priority=2)]
+        document = {**config(providers), "routing": {"hedging": {"delay_s": 0.05}}}
+        async with run_gateway(tmp_path, document, "whole") as gateway, calling(gateway) as session:
+            async with session.post(CHAT, json=body()) as response:
+                assert response.headers["x-trunkline-attempts"] == "2"
+            [written] = await rows(gateway)
+    assert tried(written) == [("silent", "cancelled"), ("first", "")]
+
+
+async def test_the_row_of_a_caller_who_left_early_names_who_was_asked(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    vendor.add(ANSWER.with_fault(Stall()))
+    async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
+        asking = asyncio.ensure_future(session.post(CHAT, json=body()))
+        await vendor.stalled()
+        asking.cancel()
+        await vendor.next_disconnect()
+        [written] = await rows(gateway)
+    assert (written["status"], tried(written)) == ("cancelled", [("first", "cancelled")])
+
+
 async def test_a_failed_request_is_a_row_that_cost_nothing(vendor: ScriptedVendor, tmp_path: Path) -> None:
     vendor.add(Status(400, message="No."))
     async with running(tmp_path, vendor) as gateway, calling(gateway) as session:
@@ -178,13 +214,28 @@ async def test_a_stream_that_is_charged_to_its_end_is_read_to_its_end(vendor: Sc
     assert (written["status"], written["exact"], written["cost_micros"]) == ("cancelled", True, COST)
 
 
-async def test_an_unknown_price_is_no_price(vendor: ScriptedVendor, tmp_path: Path) -> None:
+async def test_an_unknown_price_is_no_price_before_and_after(vendor: ScriptedVendor, tmp_path: Path) -> None:
     provider = row("first", vendor, ["nobody-sells-this"])
     async with run_gateway(tmp_path, config([provider]), "whole") as gateway, calling(gateway) as session:
         async with session.post(CHAT, json=body(model="nobody-sells-this")) as response:
             await response.read()
         [written] = await rows(gateway)
-    assert (written["cost_micros"], written["input_tokens"]) == (None, 1000)
+    assert (written["reserved_micros"], written["cost_micros"], written["input_tokens"]) == (None, None, 1000)
+
+
+async def test_a_broken_stream_that_is_not_charged_cost_nothing_whatever_its_price(
+    vendor: ScriptedVendor, tmp_path: Path
+) -> None:
+    vendor.add(ANSWER.with_fault(Stall(after_events=3)))
+    provider = row("first", vendor, ["nobody-sells-this"], broken_stream_billing="none")
+    async with run_gateway(tmp_path, config([provider]), "whole") as gateway:
+        async with calling(gateway) as session:
+            response = await session.post(CHAT, json=body(streamed=True, model="nobody-sells-this"))
+            await response.content.readuntil(b"\n\n")
+            response.close()
+        await gateway.calls_ended()
+        [written] = await rows(gateway)
+    assert (written["status"], written["output_tokens"], written["cost_micros"], written["exact"]) == ("cancelled", None, 0, True)
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
