@@ -69,15 +69,16 @@ async def test_the_next_provider_answers_instead(vendor: ScriptedVendor, http: a
 
 @pytest.mark.parametrize("fault", [Cut(), Reset()], ids=["closed", "torn"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-async def test_a_kept_connection_that_was_closed_costs_the_caller_nothing(
-    vendor: ScriptedVendor, http: aiohttp.ClientSession, fault: Cut | Reset, streamed: bool
+async def test_a_request_that_a_kept_connection_swallowed_was_an_attempt(
+    vendor: ScriptedVendor, second_vendor: ScriptedVendor, http: aiohttp.ClientSession, fault: Cut | Reset, streamed: bool
 ) -> None:
-    vendor.add(Text("One"), fault, Text("Two"))
-    async with http.post(CHAT, json=_ask("both", streamed)) as response:
-        assert b"One" in await response.read()
-    async with http.post(CHAT, json=_ask("both", streamed)) as response:
-        assert b"Two" in await response.read()
-    assert (response.headers["x-trunkline-provider"], response.headers["x-trunkline-attempts"]) == ("first", "1")
+    vendor.add(Text("One"), fault)
+    second_vendor.add(Text("Two"))
+    for text, provider, attempts in ((b"One", "first", "1"), (b"Two", "second", "2")):
+        async with http.post(CHAT, json=_ask("both", streamed)) as response:
+            assert text in await response.read()
+        assert (response.headers["x-trunkline-provider"], response.headers["x-trunkline-attempts"]) == (provider, attempts)
+    assert [request.connection for request in vendor.requests] == [1, 1]
 
 
 async def test_an_event_of_ten_megabytes_passes(vendor: ScriptedVendor, http: aiohttp.ClientSession) -> None:

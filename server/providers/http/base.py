@@ -134,7 +134,9 @@ class Http(Protocol):
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float | None) -> Answer:
         """Posts a body and waits for the answer's head. Redirects are not followed: they would carry the key elsewhere.
 
-        A connection that the vendor closed while it was idle is no failure: the request is sent once more, on another one.
+        What a connection may have taken before it broke is not sent again here, although the vendor may have closed it while
+        it was idle: each completion costs, and whoever asks has a budget for trying again. What the vendor says that it has
+        not looked at, as HTTP/2 can, is sent once more. Source: RFC 9110, section 9.2.2.
 
         Args:
             timeout_s: how long the whole answer may take; None: no limit.
@@ -144,7 +146,7 @@ class Http(Protocol):
         """
 
     async def get(self, url: str, headers: Mapping[str, str], timeout_s: float | None) -> Answer:
-        """Asks for a document, as `post` posts one."""
+        """Asks for a document, as `post` posts one; once more, over HTTP/1.1, where a connection that was kept breaks."""
 
     async def close(self) -> None:
         """Closes all connections."""

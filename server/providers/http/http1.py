@@ -157,6 +157,8 @@ class Http1(Http):
                 return await self._ask(form, sent, deadline)
             except Stale:
                 self._pool.drop_idle()  # what was idle beside it is no fresher
+                if body is not None:
+                    raise
                 return await self._ask(form, sent, deadline)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             _raise(error)

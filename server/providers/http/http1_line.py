@@ -27,7 +27,10 @@ _NOBODYS = Context()
 
 
 class Stale(ProviderError):
-    """A connection that was used before ended without a byte of the answer: the vendor had closed it while it was idle."""
+    """A connection that was used before ended without a byte of the answer.
+
+    Most likely the vendor had closed it while it was idle, but nothing tells that from a vendor that died over the request.
+    """
 
 
 class Exchange(Arriving):

@@ -56,7 +56,6 @@ class Connection(asyncio.Protocol):
         self._streams: dict[int, Stream] = {}
         self._takes_more = False
         self._leaving = False
-        self._reads = 0
         self.change: asyncio.Future[None] = loop.create_future()
         """Done once there may be room where none was: an answer ended, a window opened, the connection was lost."""
         self._transport: asyncio.Transport | None = None
@@ -93,7 +92,6 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.agreed:
             return
-        self._reads += 1
         try:
             for event in self._h2.receive_data(data):
                 self._take(event)
@@ -107,9 +105,6 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._takes_more = False
-        for stream in self._streams.values():
-            if stream.number > 1 and stream.asked_at_read == self._reads:  # the vendor had closed it while it was idle
-                stream.end(Refused())
         self._fail(Fault.CONNECTION, "The connection to the provider broke.")
         self._writable.set()
         if not self.closed.done():
@@ -143,7 +138,7 @@ class Connection(asyncio.Protocol):
             ("accept-encoding", "identity"),
         ]
         try:
-            stream = Stream(self._h2.get_next_available_stream_id(), self._reads, self._acknowledge)
+            stream = Stream(self._h2.get_next_available_stream_id(), self._acknowledge)
             self._h2.send_headers(stream.number, fields, end_stream=not has_body)
         except h2.exceptions.ProtocolError:
             self._takes_more = False

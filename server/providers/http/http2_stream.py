@@ -12,14 +12,12 @@ class Stream(Arriving):
 
     Args:
         number: the stream's on its connection.
-        asked_at_read: how often the connection had been read when the request went out.
         acknowledge: tells the vendor that so many bytes were read, so that it may send as many more.
     """
 
-    def __init__(self, number: int, asked_at_read: int, acknowledge: Callable[[int, int], None]) -> None:
+    def __init__(self, number: int, acknowledge: Callable[[int, int], None]) -> None:
         super().__init__()
         self.number = number
-        self.asked_at_read = asked_at_read
         self.head: Head | None = None
         self.sent = False
         self._acknowledge = acknowledge

@@ -342,20 +342,49 @@ CLOSED: dict[str, Trouble] = {"closed": Cut(), "torn": Reset()}
 
 
 @pytest.mark.parametrize("case", CLOSED)
-async def test_a_kept_connection_that_is_closed_when_the_next_request_comes_is_no_failure(
+async def test_a_request_that_a_kept_connection_may_have_taken_is_not_sent_again(
     vendor: ScriptedVendor, http: Http1, case: str
 ) -> None:
     vendor.add(Text("One"), CLOSED[case], Text("Two"))
     assert b"One" in await asked(http, vendor)
+    with pytest.raises(ProviderError) as raised:
+        await asked(http, vendor)
+    assert raised.value.fault is Fault.CONNECTION
     assert b"Two" in await asked(http, vendor)
     assert [request.connection for request in vendor.requests] == [1, 1, 2]
 
 
-async def test_it_is_tried_once_more_and_no_oftener(vendor: ScriptedVendor, http: Http1) -> None:
-    vendor.add(Text("One"), Cut(), Cut(), Text("Never"))
+async def test_what_was_idle_beside_a_kept_connection_that_broke_is_not_used(vendor: ScriptedVendor, http: Http1) -> None:
+    vendor.add(Text("One").with_fault(Stall(after_events=0)), Text("Two"), Cut(), Text("Three"))
+    first = asyncio.ensure_future(asked(http, vendor))
+    await vendor.stalled()
+    await asked(http, vendor)
+    vendor.release()
+    await first
+    with pytest.raises(ProviderError):
+        await asked(http, vendor)
+    await asked(http, vendor)
+    assert vendor.requests[-1].connection == 3
+
+
+@pytest.mark.parametrize("case", CLOSED)
+async def test_a_document_is_asked_for_once_more_where_a_kept_connection_breaks(
+    vendor: ScriptedVendor, http: Http1, case: str
+) -> None:
+    vendor.add(Text("One"))
+    vendor.add(CLOSED[case], path="/v1/models")
+    await asked(http, vendor)
+    async with await http.get(f"{vendor.url}/v1/models", {"Authorization": f"Bearer {vendor.key}"}, 20) as answer:
+        assert answer.status == 200
+    assert [request.connection for request in vendor.requests] == [1, 1, 2]
+
+
+async def test_it_is_asked_for_once_more_and_no_oftener(vendor: ScriptedVendor, http: Http1) -> None:
+    vendor.add(Text("One"))
+    vendor.add(Cut(), Cut(), path="/v1/models")
     await asked(http, vendor)
     with pytest.raises(ProviderError) as raised:
-        await asked(http, vendor)
+        await http.get(f"{vendor.url}/v1/models", {"Authorization": f"Bearer {vendor.key}"}, 20)
     assert raised.value.fault is Fault.CONNECTION
     assert len(vendor.requests) == 3
 

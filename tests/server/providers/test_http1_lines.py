@@ -274,7 +274,9 @@ async def test_a_request_that_is_sent_again_has_no_more_time_than_it_had() -> No
 
     async with peers(say) as peer, opened() as http:
         assert await whole(http, peer.url) == b"{}"
-        assert await fault_of(asyncio.ensure_future(whole(http, peer.url, timeout_s=0.4))) is Fault.TIMEOUT
+        with pytest.raises(ProviderError) as raised:
+            await http.get(peer.url, {}, 0.4)
+        assert raised.value.fault is Fault.TIMEOUT
 
 
 async def reading(answer: Answer) -> bytes:

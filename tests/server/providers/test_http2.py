@@ -172,11 +172,12 @@ async def test_a_refused_request_is_sent_once_more(vendor: Http2Vendor, http: Ht
     assert await said(http, vendor.url) == b'{"said": "hello"}'
 
 
-async def test_a_kept_connection_that_is_closed_when_the_next_request_comes_is_no_failure(
-    vendor: Http2Vendor, http: Http2
-) -> None:
+async def test_a_request_that_a_kept_connection_may_have_taken_is_not_sent_again(vendor: Http2Vendor, http: Http2) -> None:
     vendor.answers.extend([hello, drops, hello])
     await said(http, vendor.url)
+    with pytest.raises(ProviderError) as raised:
+        await said(http, vendor.url)
+    assert raised.value.fault is Fault.CONNECTION
     assert await said(http, vendor.url) == b'{"said": "hello"}'
     assert len(vendor.exchanges) == 3
 
