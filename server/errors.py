@@ -110,7 +110,7 @@ def to_status(error: GatewayError) -> status_pb2.Status:
 
     It fits into gRPC's metadata: long texts are cut, and the longest values of the `ErrorInfo` are left out.
     """
-    text = _cut(error.message, _LONGEST_MESSAGE)
+    text = _cut_as_encoded(error.message, _LONGEST_MESSAGE)
     info = error_details_pb2.ErrorInfo(reason=ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_"), domain=DOMAIN)
     details: list[message.Message] = [info]
     if error.retry_after_s is not None:
@@ -120,7 +120,8 @@ def to_status(error: GatewayError) -> status_pb2.Status:
     if error.violations:
         used_up = [
             error_details_pb2.QuotaFailure.Violation(
-                subject=_cut(subject, _LONGEST_NAME), description=_cut(description, _LONGEST_DESCRIPTION)
+                subject=_cut_as_encoded(subject, _LONGEST_NAME),
+                description=_cut_as_encoded(description, _LONGEST_DESCRIPTION),
             )
             for subject, description in error.violations
         ]
@@ -128,7 +129,7 @@ def to_status(error: GatewayError) -> status_pb2.Status:
     if error.fields:
         violations = [
             error_details_pb2.BadRequest.FieldViolation(
-                field=_cut(field, _LONGEST_NAME), description=_cut(description, _LONGEST_DESCRIPTION)
+                field=_cut_as_encoded(field, _LONGEST_NAME), description=_cut_as_encoded(description, _LONGEST_DESCRIPTION)
             )
             for field, description in error.fields
         ]
@@ -138,12 +139,15 @@ def to_status(error: GatewayError) -> status_pb2.Status:
     return status_pb2.Status(code=error.code.value[0], message=text, details=[_pack(detail) for detail in details])
 
 
-def _cut(text: str, longest: int) -> str:
-    """The text, its beginning where it is longer than this as gRPC encodes it."""
-    sizes = list(accumulate(map(_encoded_bytes, text[: longest + 1])))
-    if not sizes or sizes[-1] <= longest:
+def _cut_as_encoded(text: str, most_bytes: int) -> str:
+    """The text, its beginning where it has more bytes than this as gRPC encodes it.
+
+    Its secrets are masked already; what still has some is cut by `server.telemetry.redaction`.
+    """
+    sizes = list(accumulate(map(_encoded_bytes, text[: most_bytes + 1])))
+    if not sizes or sizes[-1] <= most_bytes:
         return text
-    return text[: bisect_right(sizes, longest - len(_MORE))] + _MORE
+    return text[: bisect_right(sizes, most_bytes - len(_MORE))] + _MORE
 
 
 def _encoded_bytes(letter: str) -> int:

@@ -10,7 +10,7 @@ from server.dispatch.router import Target
 from server.errors import GatewayError
 from server.providers.base import Ask, Operation
 from server.providers.errors import Fault, ProviderError
-from server.telemetry.redaction import cut
+from server.telemetry.redaction import cut_at_word
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _REASONS = {
@@ -115,9 +115,9 @@ def _errors(failures: Sequence[Failure]) -> str:
 
 def _told(failure: Failure, longest: int) -> dict[str, str]:
     error = failure.error
-    message = cut(error.message, longest)
+    message = cut_at_word(error.message, longest)
     told = {"provider": failure.target.settings.name, "error_type": error.fault.error_type, "message": message}
-    return {**told, "failed_generation": cut(error.failed_generation, longest)} if error.failed_generation else told
+    return {**told, "failed_generation": cut_at_word(error.failed_generation, longest)} if error.failed_generation else told
 
 
 def broken(target: Target, error: ProviderError) -> GatewayError:

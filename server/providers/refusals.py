@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from server.providers.errors import Fault, ProviderError
-from server.telemetry.redaction import cut
+from server.telemetry.redaction import cut_at_word
 
 BY_STATUS: Mapping[int, Fault] = MappingProxyType(
     {
@@ -41,7 +41,7 @@ def said(message: str | None, status: int | None = None) -> str:
 
 def beginning(text: str) -> str:
     """A text of the vendor, its beginning where it is long."""
-    return cut(text, _LONGEST_TEXT)
+    return cut_at_word(text, _LONGEST_TEXT)
 
 
 def ended_in_error() -> ProviderError:

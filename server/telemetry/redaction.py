@@ -50,7 +50,7 @@ _IN_WORDS = "".join(set(string.ascii_letters + string.digits + string.punctuatio
 """What a secret is made of. A quote ends it, and so does a letter of languages that write no spaces."""
 
 
-def cut(text: str, longest: int) -> str:
+def cut_at_word(text: str, longest: int) -> str:
     """The beginning of a text that may have secrets in it, with what shows that more came.
 
     The word that the cut goes through is left out: nobody would know the beginning of a secret.

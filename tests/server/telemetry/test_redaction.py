@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from server.telemetry.redaction import MASK, Redaction, cut
+from server.telemetry.redaction import MASK, Redaction, cut_at_word
 
 SECRET = 'p4ss"wörd\\with,everything}&in it'
 
@@ -100,16 +100,16 @@ def test_what_is_masked_stays_so_when_it_is_masked_again() -> None:
 @pytest.mark.parametrize("longest", range(20, 60))
 @pytest.mark.parametrize("before", ["The key is ", '{"key":"', "key='", "鍵は無効です："])
 def test_a_cut_leaves_no_beginning_of_a_secret(before: str, longest: int) -> None:
-    text = Redaction([secret := "zq9+8w/7e=6r.5t"]).text(cut(f"{before}{secret} is wrong, as are others", longest))
+    text = Redaction([secret := "zq9+8w/7e=6r.5t"]).text(cut_at_word(f"{before}{secret} is wrong, as are others", longest))
     assert len(text) <= longest
     assert "z" not in text
     assert text.startswith(before.split()[0][:10])
 
 
 def test_a_cut_shows_and_leaves_short_texts_as_they_are() -> None:
-    assert cut("One two three", 12) == "One two..."
-    assert cut("One two three", 13) == "One two three"
+    assert cut_at_word("One two three", 12) == "One two..."
+    assert cut_at_word("One two three", 13) == "One two three"
 
 
 def test_of_one_long_word_a_cut_leaves_nothing() -> None:
-    assert cut("x" * 100, 20) == ""
+    assert cut_at_word("x" * 100, 20) == ""
