@@ -4,7 +4,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import SimpleNamespace
 from typing import TypeVar
 
@@ -27,7 +27,9 @@ Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
 """What a route runs: a request, and the path's variables -> a response, or None where one was streamed."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
-_TIMEOUT_HEADERS = ("x-request-timeout", "x-stainless-read-timeout")
+_TIMEOUT_HEADER = "x-request-timeout"
+_PACKAGE_TIMEOUT_HEADER = "x-stainless-read-timeout"
+"""How long OpenAI's package waits for bytes: for all of an answer, but of a stream for each piece."""
 _HEADERS = {
     "trunkline-provider": "x-trunkline-provider",
     "trunkline-attempts": "x-trunkline-attempts",
@@ -76,7 +78,7 @@ class Exchange:
         request_id: the request's id.
         metadata: what goes with the RPC: the request's id, the caller's address, the API key, the idempotency key
             and the lane.
-        timeout_s: how long the answer may take.
+        timeout_s: how long the answer may take where it comes as a whole.
     """
 
     __slots__ = ("_request", "_settings", "_start", "metadata", "request_id", "timeout_s")
@@ -98,7 +100,12 @@ class Exchange:
             self.metadata.append(("idempotency-key", _plain(idempotency_key)))
         if headers.get("x-trunkline-priority") == "batch":
             self.metadata.append(("x-trunkline-priority", "batch"))
-        self.timeout_s = _timeout(headers, settings.timeout_s)
+        self.timeout_s = _timeout(headers, (_TIMEOUT_HEADER, _PACKAGE_TIMEOUT_HEADER), settings.timeout_s)
+
+    @property
+    def stream_timeout_s(self) -> float:
+        """How long the answer may take where it comes as a stream."""
+        return _timeout(self._request.headers, (_TIMEOUT_HEADER,), self._settings.timeout_s)
 
     async def json(self) -> Json:
         """The body as a JSON object.
@@ -185,9 +192,9 @@ def _plain(given: str) -> str:
     return given if len(given) < 256 and given.isascii() and given.isprintable() else ""
 
 
-def _timeout(headers: Mapping[str, str], default_s: float) -> float:
-    """How long the caller waits: what it says in a header, or the default."""
-    for name in _TIMEOUT_HEADERS:
+def _timeout(headers: Mapping[str, str], names: Iterable[str], default_s: float) -> float:
+    """How long the caller waits: what it says in the first of the headers that holds a time, or the default."""
+    for name in names:
         said = headers.get(name)
         if said is not None:
             try:

@@ -40,7 +40,7 @@ def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) 
             return exchange.answer(_completion_text(answer.value), answer)
         stream = completions.stream_chat_completion(
             StreamChatCompletionRequest(chat=chat, answer_format=ANSWER_FORMAT_JSON),
-            timeout_s=exchange.timeout_s,
+            timeout_s=exchange.stream_timeout_s,
             metadata=exchange.metadata,
         )
         await send_stream(request, exchange, stream, _chunk_texts, keepalive)

@@ -34,7 +34,7 @@ def completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Ha
             )
             return exchange.answer(orjson.dumps(TEXT_COMPLETION.render(answer.value)), answer)
         stream = client().completions.stream_text_completion(
-            StreamTextCompletionRequest(text=text), timeout_s=exchange.timeout_s, metadata=exchange.metadata
+            StreamTextCompletionRequest(text=text), timeout_s=exchange.stream_timeout_s, metadata=exchange.metadata
         )
         await send_stream(request, exchange, stream, _chunk_texts, keepalive)
         return None
