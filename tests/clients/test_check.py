@@ -89,16 +89,6 @@ async def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     assert "none.yaml: the file cannot be read" in ended.out
 
 
-async def test_certificates_that_cannot_be_read_are_faults(tmp_path: Path) -> None:
-    (tmp_path / "cert.pem").write_text("a certificate")
-    tls = f"server:\n  tls:\n    cert_file: {tmp_path}/cert.pem\n    key_file: {tmp_path}/key.pem\n"
-    ended = await check(tmp_path, tls)
-
-    assert ended.code == 1
-    assert f"fault: server.tls.key_file: {tmp_path}/key.pem cannot be read" in ended.out
-    assert "cert_file" not in ended.out
-
-
 async def test_limits_of_several_workers_without_redis_are_a_fault(tmp_path: Path) -> None:
     limited = "server:\n  workers: 3\nrate_limit:\n  requests_per_window: 5\n"
     ended = await check(tmp_path, limited)
@@ -116,9 +106,11 @@ async def test_a_data_folder_that_cannot_be_made_is_a_fault(tmp_path: Path) -> N
     assert "set TRUNKLINE_DATA_DIR to another one" in ended.out
 
 
-async def test_a_data_folder_does_not_matter_when_the_file_has_the_keys(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("a file")
-    ended = await check(tmp_path, "auth:\n  api_keys:\n    - name: ops\n      key: a-long-enough-key-0123456789\n")
+async def test_a_data_folder_does_not_matter_when_keys_and_rows_are_elsewhere(tmp_path: Path) -> None:
+    keys = "auth: {api_keys: [{name: ops, key: a-long-enough-key-0123456789}]}\n"
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{keys}storage: {{url: 'sqlite:///{tmp_path}/rows.db'}}\n")
+    ended = await run("check", "--config", str(file), "--data-dir", "/proc/none")
 
     assert ended.code == 0
 

@@ -15,7 +15,8 @@ import yaml
 from server.config import load
 from server.providers.loader import provider_kinds
 from tests.fakes.vendor import ScriptedVendor
-from trunkline_cli.gateway import Addresses, Gateway
+from trunkline_cli.addresses import Addresses
+from trunkline_cli.gateway import Gateway
 
 Topology: TypeAlias = Literal["whole", "split", "socket"]
 Config: TypeAlias = Mapping[str, object]

@@ -14,7 +14,8 @@ from server.config import load
 from server.providers.loader import provider_kinds
 from tests.end_to_end.running import HOST, Running, Topology, config, row, run_gateway, write_config
 from tests.fakes.vendor import ScriptedVendor
-from trunkline_cli.gateway import Addresses, Gateway
+from trunkline_cli.addresses import Addresses
+from trunkline_cli.gateway import Gateway
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICES = {f"trunkline.v1.{name}Service" for name in ("Completion", "Models", "Admin", "Metrics", "Alerts")}

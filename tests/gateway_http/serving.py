@@ -12,7 +12,8 @@ from typing import cast
 
 from server.config import Loaded, load
 from server.providers.loader import provider_kinds
-from trunkline_cli.gateway import Addresses, Gateway
+from trunkline_cli.addresses import Addresses
+from trunkline_cli.gateway import Gateway
 
 KEY = "tl-test-key-0123456789"
 PATIENCE_S = 20.0

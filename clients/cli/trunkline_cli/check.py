@@ -14,14 +14,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from server.catalogue.selection_file import SelectionFile, SelectionFileError
+from server.clock import SystemClock
 from server.config import ConfigError, Loaded, ProviderKind, ProviderSettings, Settings, data_dir, ensure_first_key, load
 from server.config.first_key import FILE_NAME
 from server.config.paths import show_variable
 from server.config.provider_kind import find_kind
-from server.limits.shared import find_unshared
 from server.providers.loader import provider_kinds
+from trunkline_cli.addresses import Addresses, find_unusable
 from trunkline_cli.options import ConfigOption
-from trunkline_cli.stores import can_be_written, find_silent_stores, find_store_faults
+from trunkline_cli.start_faults import find_start_faults
+from trunkline_cli.stores import can_be_written, find_silent_stores
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
 
 _STYLES = {"fault": "red", "warning": "yellow", "info": "dim"}
@@ -46,8 +49,8 @@ def check(
 ) -> None:
     """Check the configuration and the environment, and tell what is missing.
 
-    Starts nothing, writes nothing, and calls nobody but database and Redis with --connect. Exit code 0: a gateway could
-    start; 1: there are faults.
+    Starts nothing, writes nothing, and calls nobody but database and Redis with --connect. Ports are taken for a moment.
+    Exit code 0: a gateway could start; 1: there are faults.
     """
     console = open_console()
     env = {**os.environ, "TRUNKLINE_DATA_DIR": str(data_folder)} if data_folder is not None else dict(os.environ)
@@ -61,12 +64,18 @@ def check(
     _tell_notices(console, loaded)
     if loaded.path is None:
         _tell_usable_vendors(console, loaded.settings, kinds)
-    unshared = find_unshared(loaded.settings, loaded.settings.server.workers)
-    stores = find_store_faults(loaded.settings)
-    if connect and not stores:
-        stores = asyncio.run(find_silent_stores(loaded.settings, _folder(env)))
-    data = _data_faults(console, loaded.settings, env)
-    faults = [*_tls_faults(loaded.settings), *data, *stores, *([unshared] if unshared else [])]
+    addresses = Addresses.of(loaded.settings.server)
+    unusable = find_unusable(addresses)
+    for each in unusable:
+        if each.taken:
+            print_line(console, f"warning: {each.text}", _STYLES["warning"])
+    faults = [
+        *find_start_faults(loaded.settings, addresses),
+        *(each.text for each in unusable if not each.taken),
+        *_data_faults(console, loaded.settings, env),
+    ]
+    if connect and not faults:
+        faults = asyncio.run(find_silent_stores(loaded.settings, _folder(env)))
     _tell_faults(console, faults)
     if faults:
         raise typer.Exit(1)
@@ -133,33 +142,27 @@ def _folder(env: Mapping[str, str]) -> Path | None:
         return None
 
 
-def _tls_faults(settings: Settings) -> list[str]:
-    tls = settings.server.tls
-    if tls is None:
-        return []
-    files = {"cert_file": tls.cert_file, "key_file": tls.key_file, "client_ca_file": tls.client_ca_file}
-    return [
-        f"server.tls.{name}: {file} cannot be read"
-        for name, file in files.items()
-        if file is not None and not (Path(file).is_file() and os.access(file, os.R_OK))
-    ]
-
-
 def _data_faults(console: Console, settings: Settings, env: Mapping[str, str]) -> list[str]:
     """What keeps the gateway from using its data folder; tells where its first key is, if it is one that needs it."""
-    if settings.auth.api_keys:
-        return []
     try:
         folder = data_dir(env)
-        if (folder / FILE_NAME).exists():
+    except ConfigError as error:  # whoever has keys can do without
+        return [] if settings.auth.api_keys else str(error).splitlines()
+    needed = not settings.auth.api_keys or settings.storage.url is None
+    if needed and not can_be_written(folder):
+        return [f"{folder}: the data folder cannot be made or written; set TRUNKLINE_DATA_DIR to another one"]
+    try:
+        SelectionFile(folder, SystemClock())
+        key_is_there = not settings.auth.api_keys and (folder / FILE_NAME).exists()
+        if key_is_there:
             ensure_first_key(folder)
-            print_line(console, f"info: callers' key: the one made at the first start; its digest is in {folder}", "dim")
-            return []
-    except ConfigError as error:
+    except (ConfigError, SelectionFileError) as error:
         return str(error).splitlines()
     except OSError as error:
         return [f"{folder}: {error.strerror}"]
-    if not can_be_written(folder):
-        return [f"{folder}: the data folder cannot be made or written; set TRUNKLINE_DATA_DIR to another one"]
-    print_line(console, f"info: callers' key: one is made at the first start and shown once; data folder {folder}", "dim")
+    if key_is_there:
+        print_line(console, f"info: callers' key: the one made at the first start; its digest is in {folder}", "dim")
+    elif not settings.auth.api_keys:
+        made = f"info: callers' key: one is made at the first start and shown once; data folder {folder}"
+        print_line(console, made, "dim")
     return []

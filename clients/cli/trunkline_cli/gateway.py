@@ -1,7 +1,7 @@
 """One process's gateway: the only place that puts server and front together."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self, cast
@@ -15,6 +15,7 @@ from server.app import Core, Listen, log_notices, secrets_of
 from server.config import Loaded, Settings
 from server.telemetry.logging import configure
 from server.telemetry.redaction import Redaction
+from trunkline_cli.addresses import Addresses
 from trunkline_client import AsyncClient, Tls, open_channel
 
 VERSION = version("trunkline")
@@ -23,27 +24,6 @@ _LAST_WORDS_S = 2.0
 
 _RECONNECTING = (("grpc.initial_reconnect_backoff_ms", 250), ("grpc.max_reconnect_backoff_ms", 250))
 """How long a front waits between two tries to reach its core; gRPC by itself waits longer each time, up to two minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where to listen, or where it listens; None: not at all.
-
-    Attributes:
-        host: an address or a name.
-        port: of the HTTP front.
-        grpc_port: of the gRPC server.
-        metrics_port: of the listener for probes and scrapers.
-        reuse_port: whether other processes listen there too.
-        grpc_host: of the gRPC server; None: `host`.
-    """
-
-    host: str
-    port: int | None
-    grpc_port: int | None
-    metrics_port: int | None = None
-    reuse_port: bool = False
-    grpc_host: str | None = None
 
 
 class Gateway:

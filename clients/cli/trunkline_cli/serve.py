@@ -14,12 +14,13 @@ import uvloop
 
 from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
-from server.limits.shared import UnsharedLimitsError, find_unshared
+from server.limits.shared import UnsharedLimitsError
 from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
-from trunkline_cli.gateway import VERSION, Addresses, Gateway
+from trunkline_cli.addresses import Addresses
+from trunkline_cli.gateway import VERSION, Gateway
 from trunkline_cli.memory import give_back, settle
-from trunkline_cli.stores import find_store_faults
+from trunkline_cli.start_faults import find_start_faults
 from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise
 from trunkline_client import Tls
 from trunkline_client.channel import check_target
@@ -145,15 +146,9 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
         reuse_port=workers > 1,
         grpc_host=server.grpc_host,
     )
-    if workers > 1 and 0 in (addresses.port, addresses.grpc_port, addresses.metrics_port):
-        _fail("Several workers share their ports, so a port of 0 (any that is free) does not work with --workers.")
-    if workers > 1 and core is None and server.unix_socket is not None:
-        _fail("server.unix_socket: a socket file has one process behind it, so it does not work with --workers.")
-    if core is None:
-        unshared = find_unshared(loaded.settings, workers)
-        faults = [*find_store_faults(loaded.settings), *([unshared] if unshared else [])]
-        if faults:
-            _fail("\n".join(faults))
+    faults = find_start_faults(loaded.settings, addresses)
+    if faults:
+        _fail("\n".join(faults))
     digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
     if workers > 1 and worker is None:
         raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core))))

@@ -36,6 +36,11 @@ def can_be_written(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
+def can_be_appended(file: Path) -> bool:
+    """Whether a file can be written at its end, or made where it is not there."""
+    return os.access(file, os.W_OK) and not file.is_dir() if file.exists() else can_be_written(file.absolute().parent)
+
+
 def find_store_faults(settings: Settings, there: Callable[[str], bool] = installed) -> list[str]:
     """What is wrong with the URLs, and which libraries they need that are not there.
 
