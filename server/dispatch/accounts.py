@@ -82,8 +82,8 @@ class Accounts:
         expected = estimate(ask.request)
         tokens = expected.tokens
         price = self.prices.price(target.settings, target.model, begin_time, _wanted_tier(ask))
-        micros = estimate_micros(expected, price) or 0
-        request = Request(call.caller, ask.operation, "", ask.model, tokens, micros, begin_time)
+        micros = estimate_micros(expected, price)
+        request = Request(call.caller, ask.operation, "", ask.model, tokens, micros or 0, begin_time)
         reservation = await self._limits.reserve(request)
         account = Account(self, ask, call, tried, told, reservation, begin_time)
         if self.ledger is not None:
@@ -193,7 +193,7 @@ class Account:
             ("x-ratelimit-reset", str(reset)),
         )
 
-    def intent(self, tokens: int, micros: int) -> Intent:
+    def intent(self, tokens: int, micros: int | None) -> Intent:
         """Names the completion, and tells what is about to be done."""
         ask, call = self._ask, self._call
         request, caller = ask.request, call.caller

@@ -17,7 +17,7 @@ class Billing(StrEnum):
     """The provider charges nothing."""
 
 
-def broken_usage(policy: Billing, usage: Usage | None, told_bytes: int, input_tokens: int) -> tuple[Usage, bool]:
+def broken_usage(policy: Billing, usage: Usage | None, told_bytes: int, input_tokens: int) -> tuple[Usage | None, bool]:
     """The usage of a broken stream, and whether it is exact.
 
     Args:
@@ -28,10 +28,10 @@ def broken_usage(policy: Billing, usage: Usage | None, told_bytes: int, input_to
         input_tokens: of the prompt, as estimated before the call.
 
     Returns:
-        With NONE no tokens at all, which is exact: nothing is charged, so no fee of a request either.
+        With NONE none at all, which is exact: nothing is charged, so no fee of a request either.
     """
     if policy is Billing.NONE:
-        return Usage(input_tokens=0, output_tokens=0, total_tokens=0), True
+        return None, True
     if policy is Billing.READ_TO_END and usage is not None:
         return usage, True
     guessed = Usage()

@@ -38,7 +38,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
         parameters: what was set: temperature, max_tokens...
         begin_time: microseconds since the epoch.
         reserved_tokens: what limits hold back for it.
-        reserved_micros: likewise, in millionths of a US dollar.
+        reserved_micros: likewise, in millionths of a US dollar; None: the price is not known.
         request_body: the request as JSON; None: it is not to be kept.
     """
 
@@ -55,7 +55,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     parameters: Mapping[str, object]
     begin_time: int
     reserved_tokens: int = 0
-    reserved_micros: int = 0
+    reserved_micros: int | None = 0
     request_body: str | None = None
 
 

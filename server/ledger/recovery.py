@@ -98,7 +98,7 @@ class Recovery:
     async def recover(self) -> int | None:
         """Settles what workers that are dead left open, as interrupted: what was held back for it counts as used.
 
-        All of the tokens count as input, as nobody knows how many came out.
+        All of the tokens count as input, as nobody knows how many came out. What nobody knew the price of has no cost.
 
         Returns:
             How many completions it were; None: nobody died.

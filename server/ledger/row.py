@@ -43,7 +43,7 @@ class Completion:
     parameters: Mapping[str, object]
     begin_time: int
     reserved_tokens: int
-    reserved_micros: int
+    reserved_micros: int | None
     status: str
     error_reason: str
     provider: str

@@ -6,7 +6,7 @@ The same on SQLite and PostgreSQL: names are text, documents are JSON text that 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.sql.schema import UniqueConstraint
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest step in `migrations`, which makes these tables of older ones."""
 
 METADATA = MetaData(
@@ -122,7 +122,7 @@ COMPLETIONS = Table(
     Column("parameters", Text, nullable=False),  # a JSON object
     Column("begin_time", BigInteger, nullable=False),
     Column("reserved_tokens", BigInteger, nullable=False),
-    Column("reserved_micros", BigInteger, nullable=False),
+    Column("reserved_micros", BigInteger),  # null: the price is not known
     # From here on known when it is settled.
     Column("status", String(16), nullable=False),  # completed, failed, cancelled, incomplete; empty while open
     Column("error_reason", String(64), nullable=False),

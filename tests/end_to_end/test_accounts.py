@@ -235,7 +235,8 @@ async def test_a_broken_stream_that_is_not_charged_cost_nothing_whatever_its_pri
             response.close()
         await gateway.calls_ended()
         [written] = await rows(gateway)
-    assert (written["status"], written["output_tokens"], written["cost_micros"], written["exact"]) == ("cancelled", None, 0, True)
+    assert (written["status"], written["exact"]) == ("cancelled", True)
+    assert (written["output_tokens"], written["cost_micros"]) == (None, 0)
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])

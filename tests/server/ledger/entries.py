@@ -31,9 +31,10 @@ def intent(
     user_id: str = "ann",
     key_id: str = "key",
     origin: str = "127.0.0.1",
+    reserved_micros: int | None = 2000,
     request_body: str | None = None,
 ) -> Intent:
-    """An intent that holds back 1,000 tokens and 2,000 millionths."""
+    """An intent that holds back 1,000 tokens, and 2,000 millionths unless it is said."""
     return Intent(
         id=id,
         request_id=f"req_{id}",
@@ -48,7 +49,7 @@ def intent(
         parameters={"temperature": 0.7, "max_tokens": 100},
         begin_time=begin_time,
         reserved_tokens=1000,
-        reserved_micros=2000,
+        reserved_micros=reserved_micros,
         request_body=request_body,
     )
 

@@ -91,11 +91,11 @@ async def test_nothing_is_lost_and_nothing_left_open_when_workers_are_killed(
     await database.close()
 
 
-async def leave_open(database: Database, worker: str, folder: Path) -> None:
-    """A worker tells of a completion, and no more."""
+async def leave_open(database: Database, worker: str, folder: Path, micros: int | None = 2000) -> None:
+    """A worker tells of a completion that may cost so much, and no more."""
     ledger = Ledger(database, TurnedClock(), worker, folder)
     await ledger.recover()
-    await ledger.intent(intent(f"of {worker}"))
+    await ledger.intent(intent(f"of {worker}", reserved_micros=micros))
     await ledger.close()
 
 
@@ -105,14 +105,17 @@ async def state(database: Database, worker: str) -> str:
     return found.state
 
 
-async def test_an_interrupted_completion_counts_as_what_was_held_back(database: Database, tmp_path: Path) -> None:
-    await leave_open(database, "dead", tmp_path)
+@pytest.mark.parametrize("micros", [2000, 0, None], ids=["dear", "free", "of unknown price"])
+async def test_an_interrupted_completion_counts_as_what_was_held_back(
+    database: Database, tmp_path: Path, micros: int | None
+) -> None:
+    await leave_open(database, "dead", tmp_path, micros)
     recovery = Recovery(database, TurnedClock(), "me", LEASE_S, lambda _: False)
     assert [await recovery.recover(), await recovery.recover()] == [1, None]
     row = await Rows(database).find("of dead")
     assert row is not None
     assert (row.state, row.status, row.exact) == ("interrupted", "incomplete", False)
-    assert (row.total_tokens, row.cost_micros, row.end_time) == (1000, 2000, BEGIN)
+    assert (row.total_tokens, row.cost_micros, row.end_time) == (1000, micros, BEGIN)
 
 
 async def test_a_worker_that_died_with_nothing_open_is_noticed_once(database: Database) -> None:

@@ -68,7 +68,7 @@ async def add_budget(
     )
 
 
-async def open_row(database: Database, begin_time: int, tokens: int, micros: int, **values: object) -> str:
+async def open_row(database: Database, begin_time: int, tokens: int, micros: int | None, **values: object) -> str:
     reserved = {"reserved_tokens": tokens, "reserved_micros": micros}
     row = {**_COMPLETION, "state": "open", "begin_time": begin_time, **reserved, **values}
     return await add(database, COMPLETIONS, **row)

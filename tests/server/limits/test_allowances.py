@@ -211,7 +211,8 @@ async def test_a_changed_row_is_in_force_after_a_look(limits: Limits, sqlite_dat
 async def test_counters_begin_with_the_sums_of_the_rows(database: Database, clock: TurnedClock) -> None:
     await settle_row(database, await open_row(database, NOW, 999, 999), 31, 70)
     await settle_row(database, await open_row(database, NOW, 999, 999), 12, None, "interrupted")
-    await open_row(database, NOW, 400, 5)
+    await open_row(database, NOW, 300, 5)
+    await open_row(database, NOW, 100, None)
     await open_row(database, NOW - DAY, 7, 7, model="old")
     await open_row(database, NOW, 8, 8, tenant_id="other")
     await add_quota(database, 10**6)
