@@ -44,6 +44,8 @@ from server.interceptors.chain import Host, Interceptor, Registry
 from server.interceptors.errors import Errors
 from server.interceptors.grpc_host import GrpcHost
 from server.interceptors.request_id import RequestId
+from server.ledger.estimate import usual_micros
+from server.ledger.prices import Prices
 from server.ledger.rows import Rows
 from server.policies.chaos import Chaos
 from server.policies.idempotency import Idempotency
@@ -140,6 +142,7 @@ class Core:
         self._metrics = Metrics(CollectorRegistry())
         self._troubles = Troubles(self._alerts, self._metrics)
         self._states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
+        self._prices = Prices()
         self._governance: Governance | None = None
         self._passing_dir: TemporaryDirectory[str] | None = None
         self._server: grpc.aio.Server | None = None
@@ -200,11 +203,16 @@ class Core:
             self._clock,
             self._redaction.text,
             self._troubles,
+            self._prices,
             lasting=self._data_dir is not None,
         )
         means = replace(self._runtime.means, accounts=governance.accounts)
         self._runtime = replace(self._runtime, means=means, dispatcher=Dispatcher(means))
         return governance
+
+    def _usual_micros(self, target: Target) -> int | None:
+        """What a target costs now, for comparing it with others."""
+        return usual_micros(self._prices.price(target.settings, target.model, round(self._clock.now() * 1e6)))
 
     def _watch_health(self) -> None:
         """Begins to check the providers where the configuration asks for it."""
@@ -278,7 +286,7 @@ class Core:
             priority=lambda provider: self._selections.current().priority(provider),
         )
         self._selections.changed = router.refresh
-        strategy = Strategy(routing.strategy, lambda target: _facts(catalogue, target).price, self._chance)
+        strategy = Strategy(routing.strategy, self._usual_micros, self._chance)
         means = Means(
             router,
             routing,

@@ -64,6 +64,7 @@ class Governance:
         clock: Clock,
         redact: Callable[[str], str],
         troubles: Troubles,
+        prices: Prices,
         lasting: bool = True,
     ) -> Self:
         """Recovers what a dead process left, counts what was used, and begins.
@@ -76,6 +77,7 @@ class Governance:
             clock: tells the time.
             redact: takes secrets out of a text.
             troubles: is told what fails.
+            prices: is told those that were set.
             lasting: whether `data_dir` is there at the next start.
 
         Raises:
@@ -111,7 +113,6 @@ class Governance:
         flush = nothing_waits if ledger is None else ledger.flush
         limits = Limits(settings.rate_limit, counters, database, clock, fail_open, flush)
         troubles.follow_budgets(limits)
-        prices = Prices()
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
         governance = cls(limits, ledger, accounts, PriceRows(database, prices), sharing)
         try:

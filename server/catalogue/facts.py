@@ -44,13 +44,6 @@ class ModelFacts:
     output_price: Decimal | None = None
     capabilities: frozenset[str] = frozenset()
 
-    @property
-    def price(self) -> Decimal | None:
-        """US dollars for one million tokens of each kind together; None: not known."""
-        if self.input_price is None or self.output_price is None:
-            return None
-        return self.input_price + self.output_price
-
     def or_else(self, other: "ModelFacts") -> "ModelFacts":
         """These facts, with the other's where these are silent."""
         names = [field.name for field in fields(self)]

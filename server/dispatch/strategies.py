@@ -2,12 +2,11 @@
 
 import random
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 
 from server.dispatch.router import Target
 
-Price = Callable[[Target], Decimal | None]
-"""US dollars for a million tokens of each kind together; None: not known."""
+Price = Callable[[Target], int | None]
+"""What requests cost there that are alike, in any unit; None: not known."""
 
 
 class Strategy:
@@ -54,6 +53,6 @@ class Strategy:
         weight = target.settings.weight
         return self._chance.expovariate(weight) if weight > 0 else float("inf")
 
-    def _cost(self, target: Target) -> tuple[bool, Decimal]:
+    def _cost(self, target: Target) -> tuple[bool, int]:
         price = self._price(target)
-        return price is None, price or Decimal(0)
+        return price is None, price or 0

@@ -9,15 +9,18 @@ from decimal import Decimal
 
 import msgspec
 
-from server.ledger.cost import MOST_MICROS
+from server.ledger.cost import MOST_MICROS, cost_micros
 from server.ledger.price import ATOMS, Price, to_atoms
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, ContentPart
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, ContentPart, Usage
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 
 Request = ChatCompletionRequest | TextCompletionRequest | EmbeddingRequest | ImageRequest | VideoRequest
 
 USUAL_OUTPUT = 4096
 """Output tokens of a request that sets no limit."""
+_USUAL_TOKENS = 1000
+_USUAL_S = 20
+"""How long so many tokens take at fifty a second."""
 _TOKEN_BYTES = 4
 _TEXT_LIMIT = 16
 """What an older text completion generates at most, where nothing is said."""
@@ -112,6 +115,11 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
                 return None
             atoms += (other if usual is None or other > usual else usual) * tokens
     return min(-(-atoms // ATOMS), MOST_MICROS)
+
+
+def usual_micros(price: Price | None) -> int | None:
+    """What a request costs that uses a thousand tokens of each kind, for comparing prices; None: the price is not known."""
+    return cost_micros(Usage(input_tokens=_USUAL_TOKENS, output_tokens=_USUAL_TOKENS), price, _USUAL_S)
 
 
 def _limit(told: int, most: int | None, usual: int | None) -> int:

@@ -164,6 +164,27 @@ async def test_by_rest_it_is_the_same(gateway: Running, client: AsyncClient) -> 
     assert await cost(client) == BY_PRICE
 
 
+async def test_the_cheapest_is_who_costs_least_by_the_prices_that_hold(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    providers = [
+        row("dear", vendor, ["m"], **ROW),
+        row("local", vendor, ["m"], cost_per_1k_input_tokens=0, cost_per_1k_output_tokens=0, electricity_cost_per_hour=0.36),
+        row("set", vendor, ["m"]),
+    ]
+    document = config(providers, routing={"strategy": "cheapest"})
+    async with run_gateway(tmp_path, document, "whole") as gateway, AsyncClient(gateway.target, api_key=KEY) as client:
+
+        async def order() -> list[str]:
+            route = await client.models.explain_route("m")
+            return [step.provider for step in route.steps if step.place]
+
+        assert await order() == ["local", "dear", "set"]
+        rates = PriceRates(input="0.10", output="0.10")
+        await client.admin.create_price(Price(provider="set", model="m", effective_time=at(3600), rates=rates))
+        assert await order() == ["local", "dear", "set"]
+        await client.admin.create_price(Price(provider="set", model="m", effective_time=at(-1), rates=rates))
+        assert await order() == ["set", "local", "dear"]
+
+
 async def test_two_prices_from_one_time_on_are_refused(client: AsyncClient) -> None:
     price = Price(model="gpt-4o", effective_time=at(0), rates=RATES)
     await client.admin.create_price(price)

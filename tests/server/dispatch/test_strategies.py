@@ -3,7 +3,6 @@
 import random
 from collections import Counter
 from collections.abc import Mapping
-from decimal import Decimal
 
 from server.dispatch.breaker import Try
 from server.dispatch.router import Target
@@ -12,11 +11,11 @@ from server.providers.errors import Fault, ProviderError
 from tests.server.dispatch.scripted_provider import target
 
 
-def order(name: str, *targets: Target, prices: Mapping[str, str] | None = None) -> str:
+def order(name: str, *targets: Target, prices: Mapping[str, int] | None = None) -> str:
     """The names in their order."""
 
-    def price(one: Target) -> Decimal | None:
-        return Decimal(prices[one.settings.name]) if prices and one.settings.name in prices else None
+    def price(one: Target) -> int | None:
+        return (prices or {}).get(one.settings.name)
 
     return "".join(one.settings.name for one in Strategy(name, price, random.Random(1)).order(targets, 0))
 
@@ -71,12 +70,12 @@ def test_the_least_busy_comes_first_by_its_weight() -> None:
 
 
 def test_the_cheapest_comes_first_and_who_has_no_price_last() -> None:
-    prices = {"a": "2.50", "b": "0.15", "c": "0"}
+    prices = {"a": 2500, "b": 150, "c": 0}
     assert order("cheapest", target("d"), target("a"), target("b"), target("c"), prices=prices) == "cbad"
 
 
 def test_who_is_forced_comes_first_whatever_the_strategy() -> None:
-    prices = {"a": "1", "b": "9"}
+    prices = {"a": 1, "b": 9}
     for name in ("priority", "weighted", "least_latency", "least_busy", "cheapest"):
         forced = target("b", forced=True)
         forced.state.begin()

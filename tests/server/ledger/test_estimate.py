@@ -6,7 +6,15 @@ import pytest
 
 from server.ledger.billing import Billing, broken_usage
 from server.ledger.cost import MOST_MICROS
-from server.ledger.estimate import USUAL_OUTPUT, Estimate, Request, estimate, estimate_micros, text_tokens
+from server.ledger.estimate import (
+    USUAL_OUTPUT,
+    Estimate,
+    Request,
+    estimate,
+    estimate_micros,
+    text_tokens,
+    usual_micros,
+)
 from server.ledger.price import FREE, Price, Rates, Tier
 from trunkline.v1.chat_pb2 import (
     ChatCompletionRequest,
@@ -158,6 +166,21 @@ def test_without_a_price_nothing_can_be_reserved() -> None:
 
 def test_no_reservation_is_more_than_can_be_kept() -> None:
     assert estimate_micros(Estimate(2**62, 2**62), PRICE) == MOST_MICROS
+
+
+@pytest.mark.parametrize(
+    ("price", "micros"),
+    [
+        (PRICE, 2500 + 10_000 + 1000),
+        (Price(FREE.rates, hour=Decimal("0.18")), 1000),
+        (FREE, 0),
+        (Price(Rates(input=Decimal(1))), None),
+        (None, None),
+    ],
+    ids=["tokens and request", "electricity", "free", "half known", "not known"],
+)
+def test_prices_are_compared_by_what_a_usual_request_costs(price: Price | None, micros: int | None) -> None:
+    assert usual_micros(price) == micros
 
 
 def test_a_broken_stream_is_estimated_by_what_was_told() -> None:
