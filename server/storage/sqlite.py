@@ -4,6 +4,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
+from weakref import WeakSet
 
 import aiosqlite
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, event
@@ -33,9 +34,11 @@ def open_sqlite(address: Address, bounds: Bounds, begin: str, connections: int, 
     _make(address)
     target = address.file or f"file:{address.memory}?mode=memory&cache=shared"
 
-    def open_one() -> sqlite3.Connection:
+    def open_one() -> _Handle:
         # Without an isolation level the driver begins no transactions of its own.
-        opened = sqlite3.connect(target, timeout=bounds.timeout_s, isolation_level=None, uri=address.file is None)
+        opened = sqlite3.connect(
+            target, timeout=bounds.timeout_s, isolation_level=None, uri=address.file is None, factory=_Handle
+        )
         for pragma in pragmas:
             opened.execute(f"PRAGMA {pragma}")
         return opened
@@ -60,10 +63,29 @@ def open_sqlite(address: Address, bounds: Bounds, begin: str, connections: int, 
     return engine
 
 
+class _Handle(sqlite3.Connection):
+    """A connection that knows its cursors: one whose rows are not all read keeps an interruption from being over."""
+
+    def __init__(self, *arguments: object, **named: object) -> None:
+        super().__init__(*arguments, **named)  # type: ignore[arg-type]
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *arguments: object) -> sqlite3.Cursor:  # type: ignore[override]
+        made: sqlite3.Cursor = super().cursor(*arguments)  # type: ignore[call-overload]
+        self._cursors.add(made)
+        return made
+
+    def rollback(self) -> None:
+        """Undoes what was not committed, and ends what is half read."""
+        for cursor in tuple(self._cursors):
+            cursor.close()
+        super().rollback()
+
+
 class _Connection(aiosqlite.Connection):
     """A connection in a thread that nobody has to wait for: closing it ends what it is at."""
 
-    def __init__(self, connector: Callable[[], sqlite3.Connection], close_timeout_s: float) -> None:
+    def __init__(self, connector: Callable[[], _Handle], close_timeout_s: float) -> None:
         super().__init__(connector, _ROWS_AT_ONCE)
         self._thread.daemon = True
         self._close_timeout_s = close_timeout_s

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from server.storage.bounds import Bounds
 from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.errors import StorageError
+from server.storage.tables import TENANTS
 from tests.fakes.stores import Postgresql
 from tests.server.storage.proxy import Proxy, run_proxy
 from tests.server.storage.tenants import add, names
@@ -50,6 +51,23 @@ async def test_work_that_takes_too_long_is_given_up(database: Database) -> None:
         await work(database, 0.1)
     await add(database, "a")
     assert await names(database) == ["a"]
+
+
+async def test_work_that_is_given_up_with_rows_half_read_holds_up_nobody(database: Database) -> None:
+    for name in ("a", "b"):
+        await add(database, name)
+    half_read = []
+
+    async def work() -> None:
+        async with database.begin(0.1) as connection:
+            half_read.append(connection.partitions(select(TENANTS.c.id), 1))
+            await anext(half_read[0])
+            await connection.execute(text(_LONG_WORK[database.dialect]))
+
+    with pytest.raises(StorageError):
+        await work()
+    await add(database, "c")
+    assert await names(database) == ["a", "b", "c"]
 
 
 async def test_the_default_holds_where_nobody_says(database_url: str) -> None:
