@@ -27,6 +27,7 @@ from server.ledger.entry import Intent, Settlement, Status
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
 from server.ledger.prices import Prices
+from server.ledger.used import countable
 from server.limits.limits import Limits, Reservation
 from server.limits.request import Request
 from server.providers.base import Ask, Batch
@@ -292,7 +293,7 @@ class Account:
             except BaseException:
                 self._open = True
                 raise
-        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
+        tokens = 0 if usage is None else countable(usage.input_tokens) + countable(usage.output_tokens)
         try:
             if self._accounts.ledger is not None:
                 settlement = self._settlement(status, reason, end_time, attempt, usage, cost, exact)

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from server.ledger.entry import Intent, Settlement
+from server.ledger.used import countable
 
 Value = str | int | bool | None
 Row = tuple[Value, ...]
@@ -184,7 +185,13 @@ def _tokens(settlement: Settlement) -> tuple[int | None, int | None, int | None,
         cached, written = usage.input_tokens_details.cached_tokens, usage.input_tokens_details.cache_write_tokens
     if usage.HasField("output_tokens_details"):
         reasoning = usage.output_tokens_details.reasoning_tokens
-    return usage.input_tokens, cached, written, usage.output_tokens, reasoning
+    return (
+        countable(usage.input_tokens),
+        countable(cached),
+        countable(written),
+        countable(usage.output_tokens),
+        countable(reasoning),
+    )
 
 
 def _json(value: object) -> str:

@@ -5,13 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
+from sqlalchemy import func, select
 
 from server.ledger.entry import Status
 from server.ledger.ledger import Ledger
 from server.ledger.row import Completion
 from server.ledger.rows import Rows, Wanted
+from server.ledger.used import MOST_TOKENS, USED_TOKENS
+from server.services.completion_messages import record_message
 from server.storage.database import Database
 from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement
+from trunkline.v1.chat_pb2 import Usage
 
 
 @pytest.fixture
@@ -91,3 +96,16 @@ def test_the_score_is_nothing_for_a_failure_and_unknown_while_open(completed: Co
 
 def test_without_tokens_promptness_is_all(completed: Completion) -> None:
     assert replace(completed, output_tokens=None, first_chunk_time=None, end_time=BEGIN + 4_000_000).performance_score == 0.5
+
+
+async def test_counts_that_cannot_be_are_cut_so_that_rows_can_be_told_and_summed(database: Database, tmp_path: Path) -> None:
+    ledger = Ledger(database, TurnedClock(), "me", tmp_path / "spool")
+    await ledger.recover()
+    for id, tokens in ("a", 2**63 - 1), ("b", 2**63 - 1), ("c", -5):
+        await ledger.intent(intent(id))
+        await ledger.settle(structs.replace(settlement(id), usage=Usage(input_tokens=tokens, output_tokens=tokens)))
+    found = await Rows(database).list(Wanted(), 10)
+    await ledger.close()
+    assert [record_message(row).total_tokens for row in found.completions] == [0, 2 * MOST_TOKENS, 2 * MOST_TOKENS]
+    async with database.read() as connection:
+        assert (await connection.execute(select(func.sum(USED_TOKENS)))).scalar_one() == 4 * MOST_TOKENS
