@@ -180,7 +180,12 @@ class Limits:
     def _do_later(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(work)
         self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("limits failed", exc_info=error)
 
     async def _correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         self._under_way -= 1

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 from sqlalchemy import delete, select, update
+from structlog.testing import capture_logs
 
 from server.errors import GatewayError
 from server.limits.budgets import BudgetEvent
@@ -340,6 +341,20 @@ async def test_an_event_that_could_not_be_written_is_raised_when_the_database_is
         await limits.refresh()
         await limits.finish()
     assert [(event.threshold, event.spent_micros) for event in told] == [(100, 100)]
+
+
+async def test_who_fails_when_told_of_a_threshold_is_logged(limits: Limits, sqlite_database: Database) -> None:
+    await add_budget(sqlite_database, 100, thresholds="[100]")
+    await limits.refresh()
+
+    def fail(_: BudgetEvent) -> None:
+        raise ZeroDivisionError
+
+    limits.on_budget_event = fail
+    with capture_logs() as logged:
+        await (await limits.reserve(ask(micros=100))).settle(0, 100)
+        await limits.finish()
+    assert [(line["log_level"], type(line["exc_info"])) for line in logged] == [("error", ZeroDivisionError)]
 
 
 async def test_what_is_only_reserved_crosses_no_threshold(limits: Limits, sqlite_database: Database) -> None:
