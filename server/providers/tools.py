@@ -1,5 +1,7 @@
 """The contract's tools, calls of them and the choice of tools, as far as every dialect reads them alike: functions only."""
 
+from collections.abc import Mapping
+
 import orjson
 
 from server.providers.errors import ProviderError
@@ -17,6 +19,16 @@ def function_of(tool: Tool) -> FunctionDefinition:
     if tool.type != "function" or not tool.HasField("function"):
         raise no_tool(tool)
     return tool.function
+
+
+def no_functions(extras: Mapping[str, object]) -> None:
+    """Sees to it that no functions are given in the form that was before tools.
+
+    Raises:
+        ProviderError: UNSUPPORTED.
+    """
+    if extras.get("functions"):
+        raise unsupported("The provider takes functions only as `tools`.", "functions")
 
 
 def no_tool(tool: Tool) -> ProviderError:

@@ -24,6 +24,7 @@ from server.providers.parameters import (
     stop_texts,
     token_limit,
 )
+from server.providers.tools import no_functions
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -68,6 +69,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     extras = extra_of(request)
     gate = Gate.of(settings)
     one_choice(request.n)
+    no_functions(extras)
     for param in not_taken(request, extras, _TAKEN):
         gate.meet(param)
     turns = turns_of(request.messages, ask.prefix)

@@ -26,6 +26,7 @@ from server.providers.parameters import (
     stop_texts,
     token_limit,
 )
+from server.providers.tools import no_functions
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -76,6 +77,7 @@ class _Body:
         """The body."""
         request, traits = self._request, self._traits
         one_choice(request.n)
+        no_functions(self._extras)
         for param in not_taken(request, self._extras, frozenset()):
             self._gate.meet(param)
         conversation = Conversation(request.messages, self._ask.prefix, short_ids="mistral" in self._ask.model)

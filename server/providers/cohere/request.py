@@ -13,6 +13,7 @@ from server.providers.cohere.messages import vendor_messages
 from server.providers.cohere.tools import add_tools
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.parameters import body_bytes, one_choice, stop_texts, token_limit
+from server.providers.tools import no_functions
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 Json = dict[str, object]
@@ -54,6 +55,7 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
 
 def _check_unsupported(request: ChatCompletionRequest, extras: Json, gate: Gate) -> None:
     one_choice(request.n)
+    no_functions(extras)
     given: Json = {
         "logit_bias": dict(request.logit_bias),
         "top_logprobs": request.top_logprobs,

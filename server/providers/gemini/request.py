@@ -15,6 +15,7 @@ from server.providers.gemini.models import ModelTraits, model_traits
 from server.providers.gemini.schema import vendor_schema
 from server.providers.gemini.tools import add_tools
 from server.providers.parameters import body_bytes, json_instruction, not_taken, stop_texts, token_limit
+from server.providers.tools import no_functions
 from server.providers.unsupported import unsupported
 from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
@@ -51,6 +52,7 @@ def vendor_request(ask: Ask, request: ChatCompletionRequest, settings: ProviderS
     gate = Gate.of(settings)
     if request.n > _MOST_CHOICES:
         raise unsupported(f"The provider makes {_MOST_CHOICES} choices at most.", "n")
+    no_functions(extras)
     for param in not_taken(request, extras, _TAKEN):
         gate.meet(param)
     conversation = Conversation(request.messages, traits.signed_calls)

@@ -10,7 +10,7 @@ from server.providers.capabilities import Gate
 from server.providers.extra_fields import extra_of, json_object
 from server.providers.ollama.messages import vendor_messages
 from server.providers.parameters import body_bytes, not_taken, one_choice, stop_texts, token_limit
-from server.providers.tools import allowed_tools, function_of
+from server.providers.tools import allowed_tools, function_of, no_functions
 from server.providers.unsupported import unsupported
 from server.providers.vectors import input_texts
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Tool
@@ -58,6 +58,7 @@ def chat_body(ask: Ask, request: ChatCompletionRequest, settings: ProviderSettin
     """
     extras = extra_of(request)
     gate = Gate.of(settings)
+    no_functions(extras)
     for param in not_taken(request, extras, _TAKEN):
         gate.meet(param)
     body: Json = {"model": ask.model, "messages": vendor_messages(request.messages), "stream": ask.streamed}

@@ -200,3 +200,15 @@ async def test_an_answer_that_takes_too_long_is_a_timeout(vendor: ScriptedVendor
 
 def test_a_kind_is_found_by_each_of_its_names() -> None:
     assert find_kind(KINDS, "nobody") is None
+
+
+@pytest.mark.parametrize("name", ["anthropic", "bedrock", "cohere", "gemini", "ollama"])
+async def test_functions_in_the_form_before_tools_are_refused_where_only_tools_are_known(
+    vendor: ScriptedVendor, name: str
+) -> None:
+    kind = find_kind(KINDS, name)
+    assert kind is not None
+    async with speaking(vendor, kind) as provider:
+        error = await failure(provider, chat_ask({"functions": [{"name": "weather"}]}, model="some-model"))
+    assert (error.fault, error.param) == (Fault.UNSUPPORTED, "functions")
+    assert not vendor.requests
