@@ -154,16 +154,6 @@ class Limits:
             return None if self._fail_open else _RETRY_S
         return None if taken.refused is None else taken.wait_s or 0.0
 
-    async def counted(self, request: Request) -> dict[str, int]:
-        """Tells what the quotas and budgets of a request count now, by their ids; those nobody asked yet are left out.
-
-        Raises:
-            CountersError: the counters are out of reach.
-        """
-        dues = self._book.allowances.of(request, request.begin_time or self._now())
-        found = [(due.allowance.id, await self._counters.value(due.key)) for due in dues]
-        return {allowance: value for allowance, value in found if value is not None}
-
     def correct(self, reservation: "Reservation", tokens: int, micros: int) -> Awaitable[None]:
         """Makes what a reservation holds what was used. For reservations.
 

@@ -32,6 +32,13 @@ async def refusal(limits: Limits, request: Request) -> GatewayError | None:
     return None
 
 
+async def counted(limits: Limits, request: Request) -> dict[str, int]:
+    """What the quotas and budgets of a request count now, by their ids; those nobody asked yet are left out."""
+    dues = limits._book.allowances.of(request, limits._now())
+    found = [(due.allowance.id, await limits._counters.value(due.key)) for due in dues]
+    return {allowance: value for allowance, value in found if value is not None}
+
+
 async def admitted(limits: Iterable[Limits], request: Request, times: int) -> list[Reservation]:
     """Asks at once, so many times each; gives what was granted."""
     asked = (each.reserve(request) for each in limits for _ in range(times))

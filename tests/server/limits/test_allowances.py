@@ -19,7 +19,7 @@ from server.limits.request import Request
 from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import BUDGET_EVENTS, BUDGETS
-from tests.server.limits.asking import ANN, BOB, CONFIGURED, admitted, ask, refusal
+from tests.server.limits.asking import ANN, BOB, CONFIGURED, admitted, ask, counted, refusal
 from tests.server.limits.rows import add_budget, add_quota, open_row, settle_row
 from tests.server.limits.turned_clock import START, TurnedClock
 from trunkline.v1.error_reason_pb2 import ErrorReason
@@ -40,7 +40,7 @@ async def limits(sqlite_database: Database, counters: Counters, clock: TurnedClo
 
 async def held(limits: Limits, request: Request) -> list[int]:
     """What the counters of a request hold, in order."""
-    return sorted((await limits.counted(request)).values())
+    return sorted((await counted(limits, request)).values())
 
 
 async def refused(limits: Limits, request: Request) -> GatewayError:
@@ -264,7 +264,7 @@ async def test_after_a_restart_the_counters_are_what_they_were(database: Databas
             await reservation.settle(3 * number, 7 * number)
     await second.start()
     assert await refusal(second, ask()) is None
-    assert await second.counted(ask()) == await first.counted(ask())
+    assert await counted(second, ask()) == await counted(first, ask())
     assert await held(second, ask()) == [740, 3550]
     for limits in (first, second):
         await limits.close()

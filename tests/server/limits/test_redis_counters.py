@@ -17,7 +17,7 @@ from server.limits.counters import SLOTS, Claim, CountersError
 from server.limits.limits import Limits
 from server.limits.redis_counters import RedisCounters, build_redis
 from server.storage.database import Database
-from tests.server.limits.asking import CONFIGURED, admitted, ask, refusal, refused_at
+from tests.server.limits.asking import CONFIGURED, admitted, ask, counted, refusal, refused_at
 from tests.server.limits.conftest import PATIENT_S
 from tests.server.limits.rows import add_budget, add_quota, open_row, settle_row
 from tests.server.limits.turned_clock import START, TurnedClock
@@ -78,7 +78,7 @@ async def test_a_thousand_at_four_workers_never_pass_a_budget(four: list[Limits]
     budget = await add_budget(sqlite_database, 5_000_000)
     await refresh(four)
     assert len(await admitted(four, ask(micros=100_000), 250)) == 50
-    assert await four[0].counted(ask()) == {budget: 5_000_000}
+    assert await counted(four[0], ask()) == {budget: 5_000_000}
 
 
 async def test_a_worker_that_begins_changes_nothing_of_what_is_counted(
@@ -102,7 +102,7 @@ async def test_what_a_dead_worker_held_is_free_after_a_recount(four: list[Limits
     assert await refusal(four[1], ask(micros=60)) is not None
     four[1].recount()
     assert await refusal(four[1], ask(micros=60)) is None
-    assert await four[2].counted(ask()) == {budget: 100}
+    assert await counted(four[2], ask()) == {budget: 100}
 
 
 async def test_what_a_worker_settled_before_it_knew_a_budget_is_given_back(
@@ -119,7 +119,7 @@ async def test_what_a_worker_settled_before_it_knew_a_budget_is_given_back(
     await late.refresh()
     await late.finish()
     assert await refusal(early, ask(micros=95)) is None
-    assert await early.counted(ask()) == {budget: 100}
+    assert await counted(early, ask()) == {budget: 100}
 
 
 async def test_workers_share_a_window(four: list[Limits]) -> None:
@@ -205,7 +205,7 @@ async def test_counters_and_rows_agree_when_all_is_done(four: list[Limits], sqli
     for limits in four:
         await limits.finish()
     assert await refusal(four[0], ask()) is None
-    assert await four[1].counted(ask()) == {quota: sum(range(60))}
+    assert await counted(four[1], ask()) == {quota: sum(range(60))}
 
 
 async def test_a_caller_that_leaves_keeps_nothing(redis_counters: RedisCounters) -> None:
@@ -256,7 +256,7 @@ async def test_a_caller_that_leaves_as_it_is_settled_keeps_nothing(
     await limits.finish()
     clock.time += 60
     assert await refusal(limits, ask(micros=95)) is None
-    assert await limits.counted(ask()) == {budget: 100}
+    assert await counted(limits, ask()) == {budget: 100}
     await limits.close()
 
 
@@ -376,5 +376,5 @@ async def test_what_passed_while_redis_was_gone_is_counted_after(
         clock.time += 1.5
         assert await refusal(limits, ask()) is None
     assert await refusal(limits, ask()) is None
-    assert await limits.counted(ask()) == {budget: 25}
+    assert await counted(limits, ask()) == {budget: 25}
     await limits.close()

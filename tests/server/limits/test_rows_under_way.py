@@ -13,7 +13,7 @@ from server.limits.limits import Limits
 from server.limits.memory import MemoryCounters
 from server.storage.database import Database
 from tests.server.ledger.entries import intent, settlement
-from tests.server.limits.asking import ask, refusal
+from tests.server.limits.asking import ask, counted, refusal
 from tests.server.limits.rows import add_budget
 from tests.server.limits.turned_clock import TurnedClock
 
@@ -55,7 +55,7 @@ async def limits(database: Database, clock: TurnedClock, ledger: Ledger) -> Asyn
 
 async def held(limits: Limits) -> list[int]:
     """What the counters hold, in order."""
-    return sorted((await limits.counted(ask())).values())
+    return sorted((await counted(limits, ask())).values())
 
 
 async def test_what_runs_and_what_is_over_is_in_the_sum(limits: Limits, ledger: Ledger, database: Database) -> None:

@@ -12,7 +12,7 @@ from server.limits.limits import Limits
 from server.limits.memory import MemoryCounters
 from server.limits.redis_counters import RedisCounters
 from server.storage.database import Database
-from tests.server.limits.asking import ask, refusal
+from tests.server.limits.asking import ask, counted, refusal
 from tests.server.limits.held_redis import HeldRedis, hold_redis
 from tests.server.limits.rows import add_budget, open_row, settle_row
 from tests.server.limits.test_redis_counters import NOW, connect, warm
@@ -115,7 +115,7 @@ async def test_what_a_settlement_could_not_give_back_is_counted_anew(
     held.let_go()
     clock.time += 1.5
     assert await refusal(limits, ask(micros=95)) is None
-    assert await limits.counted(ask()) == {budget: 100}
+    assert await counted(limits, ask()) == {budget: 100}
     await limits.close()
 
 
@@ -136,7 +136,7 @@ async def test_who_leaves_a_question_that_is_never_answered_holds_nothing_back(
     clock.time += 1.5
     await limits.refresh()
     assert await refusal(limits, ask(micros=95)) is None
-    assert await limits.counted(ask()) == {budget: 95}
+    assert await counted(limits, ask()) == {budget: 95}
     await limits.close()
 
 
