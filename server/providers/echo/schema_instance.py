@@ -8,10 +8,17 @@ import math
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
+import orjson
+
 Schema = Mapping[str, object]
 
-_MOST_SCHEMAS = 10_000
-"""How many schemas are looked at before giving up, for schemas that multiply."""
+_MOST_STEPS = 1_000_000
+"""How much is done before giving up: characters written, values compared or copied, and schemas looked at."""
+
+_STEPS_OF_SCHEMA = 100
+
+_INTEGERS = 1 << 63
+"""Integers are smaller than that, as JSON's writer takes them."""
 
 _BY_KEYWORD = (
     ("object", ("properties", "required", "minProperties", "additionalProperties")),
@@ -29,19 +36,19 @@ def schema_instance(schema: object) -> object:
     """The value; None where the schema allows none that is finite."""
     try:
         return _Maker(schema).make(schema, (), 0)
-    except (_NoInstance, RecursionError):
+    except (_NoInstance, RecursionError, OverflowError):
         return None
 
 
 class _Maker:
     def __init__(self, root: object) -> None:
         self._root = root
-        self._left = _MOST_SCHEMAS
+        self._left = _MOST_STEPS
 
     def make(self, schema: object, path: tuple[str, ...], nth: int) -> object:
         """The instance of a schema within references; the nth of several that should differ."""
-        self._left -= 1
-        if self._left < 0 or schema is False:
+        self._spend(_STEPS_OF_SCHEMA)
+        if schema is False:
             raise _NoInstance
         if not isinstance(schema, Mapping):
             return nth or None
@@ -50,20 +57,30 @@ class _Maker:
             if reference in path:
                 raise _NoInstance
             rest = {key: value for key, value in schema.items() if key != "$ref"}
-            return self.make(_merged(self._resolved(reference), rest), (*path, reference), nth)
+            return self.make(self._merged(self._resolved(reference), rest), (*path, reference), nth)
         for keyword in ("allOf", "anyOf", "oneOf"):
             branches = schema.get(keyword)
             if isinstance(branches, list) and branches:
                 rest = {key: value for key, value in schema.items() if key != keyword}
                 if keyword == "allOf":
                     return self._all_of(rest, branches, path, nth)
-                return self._first((_merged(rest, branch) for branch in branches), path, nth)
+                return self._first((self._merged(rest, branch) for branch in branches), path, nth)
         if "const" in schema:
-            return schema["const"]
+            return self._given(schema["const"])
         choices = schema.get("enum")
         if isinstance(choices, list) and choices:
-            return choices[nth % len(choices)]
+            return self._given(choices[nth % len(choices)])
         return self._of_type(schema, path, nth)
+
+    def _spend(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise _NoInstance
+
+    def _given(self, value: object) -> object:
+        """A value of the schema's own, which may be large and be asked for many times."""
+        self._spend(len(orjson.dumps(value)))
+        return value
 
     def _all_of(self, rest: Schema, branches: list[object], path: tuple[str, ...], nth: int) -> object:
         for branch in branches:
@@ -72,9 +89,9 @@ class _Maker:
                 if reference in path:
                     raise _NoInstance
                 path = (*path, reference)
-                rest = _merged(rest, {key: value for key, value in branch.items() if key != "$ref"})
+                rest = self._merged(rest, {key: value for key, value in branch.items() if key != "$ref"})
                 branch = self._resolved(reference)
-            rest = _merged(rest, branch)
+            rest = self._merged(rest, branch)
         return self.make(rest, path, nth)
 
     def _first(self, branches: Iterable[Schema], path: tuple[str, ...], nth: int) -> object:
@@ -100,7 +117,8 @@ class _Maker:
     def _of_type(self, schema: Schema, path: tuple[str, ...], nth: int) -> object:
         kind = schema.get("type")
         if isinstance(kind, list):
-            return self._first([{**schema, "type": each} for each in kind], path, nth)
+            rest = {key: value for key, value in schema.items() if key != "type"}
+            return self._first((self._merged(rest, {"type": each}) for each in kind), path, nth)
         if kind is None:
             kind = next((name for name, keys in _BY_KEYWORD if any(key in schema for key in keys)), "null")
         match kind:
@@ -109,8 +127,9 @@ class _Maker:
             case "array":
                 return self._array(schema, path)
             case "string":
-                text = str(nth) if nth else ""
-                return text.rjust(_count(schema, "minLength"), "x")
+                text, length = str(nth) if nth else "", _count(schema, "minLength")
+                self._spend(length)
+                return text.rjust(length, "x")
             case "integer" | "number":
                 return _number(schema, kind == "integer", nth)
             case "boolean":
@@ -142,35 +161,37 @@ class _Maker:
             for place in range(size)
         ]
 
+    def _merged(self, schema: object, other: object) -> Schema:
+        """A schema that demands what both demand, as far as their keywords can be joined."""
+        if not isinstance(schema, Mapping) or not isinstance(other, Mapping):
+            if schema is False or other is False:
+                raise _NoInstance
+            return schema if isinstance(schema, Mapping) else other if isinstance(other, Mapping) else {}
+        self._spend(len(schema) + len(other))
+        merged = dict(schema)
+        for key, value in other.items():
+            merged[key] = self._joined(key, merged[key], value) if key in merged else value
+        return merged
 
-def _merged(schema: object, other: object) -> Schema:
-    """A schema that demands what both demand, as far as their keywords can be joined."""
-    if not isinstance(schema, Mapping) or not isinstance(other, Mapping):
-        if schema is False or other is False:
-            raise _NoInstance
-        return schema if isinstance(schema, Mapping) else other if isinstance(other, Mapping) else {}
-    merged = dict(schema)
-    for key, value in other.items():
-        merged[key] = _joined(key, merged[key], value) if key in merged else value
-    return merged
-
-
-def _joined(key: str, one: object, two: object) -> object:
-    if isinstance(one, Mapping) and isinstance(two, Mapping) and key == "properties":
-        both = {name: {"allOf": [one[name], two[name]]} for name in one if name in two}
-        return {**one, **two, **both}
-    if isinstance(one, list) and isinstance(two, list) and key in ("required", "allOf"):
-        return [*one, *(item for item in two if item not in one)]
-    if isinstance(one, list) and isinstance(two, list) and key == "enum":
-        return [item for item in one if item in two]
-    if isinstance(one, int | float) and isinstance(two, int | float):
-        smaller = key.startswith(("max", "exclusiveMax"))
-        return min(one, two) if smaller else max(one, two)
-    if key == "type" and isinstance(one, list):
-        return two if two in one else [item for item in one if isinstance(two, list) and item in two]
-    if key == "type" and isinstance(two, list):
-        return one
-    return two
+    def _joined(self, key: str, one: object, two: object) -> object:
+        if isinstance(one, Mapping) and isinstance(two, Mapping) and key == "properties":
+            self._spend(len(one) + len(two))
+            both = {name: {"allOf": [one[name], two[name]]} for name in one if name in two}
+            return {**one, **two, **both}
+        if isinstance(one, list) and isinstance(two, list):
+            self._spend(len(one) * len(two))
+        if isinstance(one, list) and isinstance(two, list) and key in ("required", "allOf"):
+            return [*one, *(item for item in two if item not in one)]
+        if isinstance(one, list) and isinstance(two, list) and key == "enum":
+            return [item for item in one if item in two]
+        if isinstance(one, int | float) and isinstance(two, int | float):
+            smaller = key.startswith(("max", "exclusiveMax"))
+            return min(one, two) if smaller else max(one, two)
+        if key == "type" and isinstance(one, list):
+            return two if two in one else [item for item in one if isinstance(two, list) and item in two]
+        if key == "type" and isinstance(two, list):
+            return one
+        return two
 
 
 def _count(schema: Schema, key: str) -> int:
@@ -196,13 +217,20 @@ def _number(schema: Schema, integer: bool, nth: int) -> int | float:
             else math.floor(upper / step) - (below and math.floor(upper / step) * step == upper)
         )
         count = int(least) + nth if least > 0 else int(most) - nth if most < 0 else nth
-        return count * step
+        return _written(count * step)
     value: float = nth
     if not (lower < value < upper or (value == lower and not above) or (value == upper and not below)):
         value = lower if value <= lower else upper
         if (value == lower and above) or (value == upper and below):
             value = (lower + upper) / 2 if math.isfinite(lower + upper) else lower + 1 if math.isfinite(lower) else upper - 1
-    return int(value) if value == int(value) else value
+    return int(value) if abs(value) < _INTEGERS and value == int(value) else value
+
+
+def _written(value: int | float) -> int | float:
+    """The number, unless it is an integer that JSON's readers do not take."""
+    if isinstance(value, int) and abs(value) >= _INTEGERS:
+        raise _NoInstance
+    return value
 
 
 def _bound(schema: Schema, inclusive: str, exclusive: str, none: float) -> tuple[float, bool]:

@@ -1,6 +1,7 @@
 """The smallest value of a schema keeps to it, as the jsonschema package sees it."""
 
 import jsonschema
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,39 @@ def test_the_instance_is_the_smallest_one(schema: dict[str, object], instance: o
 )
 def test_a_schema_without_a_finite_instance_gives_nothing(schema: object) -> None:
     assert schema_instance(schema) is None
+
+
+NAMES = [f"name{number}" for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 1_000_000_000},
+        {"type": "string", "minLength": 1e300},
+        {"type": "array", "minItems": 1000, "items": {"type": "string", "minLength": 100_000}},
+        {"type": "array", "minItems": 1000, "items": {"const": "x" * 100_000}},
+        {"type": "array", "minItems": 1000, "items": {"enum": ["x" * 100_000]}},
+        {"allOf": [{"enum": NAMES}, {"enum": NAMES[::-1]}]},
+        {"type": NAMES, **dict.fromkeys(NAMES)},
+    ],
+    ids=["a length", "a length past all", "lengths", "consts", "enums", "enums of each other", "types"],
+)
+def test_a_schema_that_is_small_beside_its_instance_or_its_work_is_given_up(schema: object) -> None:
+    assert schema_instance(schema) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "minimum": 1e300},
+        {"type": "number", "minimum": 1e308},
+        {"type": "number", "exclusiveMaximum": -1.7e308},
+        {"type": "number", "minimum": 1e300, "multipleOf": 1e-300},
+    ],
+)
+def test_numbers_past_all_integers_can_be_written(schema: object) -> None:
+    orjson.dumps(schema_instance(schema))
 
 
 def test_schemas_that_multiply_are_given_up() -> None:
