@@ -1,8 +1,8 @@
 """A gateway for clients to speak to: real gRPC over real sockets, with answers that the asked-for model's name decides.
 
 `echo` gives the last message back, word by word; `silent` never answers; `endless` streams one word and no more; `broken`
-streams one word and fails; `burst` streams a hundred words at once and fails; any other name has no route. `failures` come
-first, whatever the model.
+streams one word and fails; `burst` streams a hundred words at once and fails; `mended` streams one word, and another one
+provides the end; any other name has no route. `failures` come first, whatever the model.
 """
 
 import asyncio
@@ -56,6 +56,12 @@ from trunkline.v1.text_pb2 import (
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 TOLD = (("x-request-id", "req-1"), ("trunkline-provider", "echo"), ("trunkline-attempts", "1"))
+TOLD_AT_LAST = (
+    ("x-request-id", "req-1"),
+    ("trunkline-provider", "second"),
+    ("trunkline-attempts", "2"),
+    ("trunkline-recovered-at", "4"),
+)
 MODELS = (("echo", "echo"), ("gpt-5", "openai"))
 
 
@@ -166,7 +172,7 @@ class Completions(completion_service_pb2_grpc.CompletionServiceServicer):
     ) -> AsyncIterator[completion.StreamChatCompletionResponse]:
         model = request.chat.model
         async with self._script.call("StreamChatCompletion", request, context):
-            if model not in {"echo", "endless", "broken", "burst"}:
+            if model not in {"echo", "endless", "broken", "burst", "mended"}:
                 await no_such_model(context, model)
             await context.send_initial_metadata(TOLD)
             text = {"echo": request.chat.messages[-1].content, "burst": " ".join(["word"] * 100)}.get(model, "word")
@@ -177,7 +183,7 @@ class Completions(completion_service_pb2_grpc.CompletionServiceServicer):
             if model in {"broken", "burst"}:
                 info = error_info("PROVIDER_ERROR", provider="echo")
                 await fail(context, Failure(grpc.StatusCode.UNAVAILABLE, "The stream broke off.", (info,)))
-            context.set_trailing_metadata((("trunkline-model", "echo-1"),))
+            context.set_trailing_metadata(TOLD_AT_LAST if model == "mended" else (("trunkline-model", "echo-1"),))
 
     async def CreateTextCompletion(
         self, request: completion.CreateTextCompletionRequest, context: Context

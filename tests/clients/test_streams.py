@@ -60,6 +60,24 @@ async def test_an_ended_stream_stays_ended_and_has_its_trailers(client: AsyncCli
     assert ("trunkline-model", "echo-1") in list(await stream.trailing_metadata())
 
 
+async def test_the_end_of_a_stream_tells_who_ended_it(gateway: Gateway, client: AsyncClient) -> None:
+    stream = await client.completions.stream_chat_completion(chat("mended")).open()
+    assert (stream.provider, stream.attempts, stream.recovered_at) == ("echo", 1, None)
+    assert len([message async for message in stream]) == 1
+    assert (stream.provider, stream.attempts, stream.recovered_at) == ("second", 2, 4)
+    assert len(dict(stream.metadata)) == len(stream.metadata)
+
+    def work() -> None:
+        with Client(gateway.target) as threads:
+            stream = threads.completions.stream_chat_completion(chat("mended")).open()
+            assert (stream.provider, stream.attempts, stream.recovered_at) == ("echo", 1, None)
+            assert len(list(stream)) == 1
+            assert (stream.provider, stream.attempts, stream.recovered_at) == ("second", 2, 4)
+            assert len(dict(stream.metadata)) == len(stream.metadata)
+
+    await asyncio.to_thread(work)
+
+
 async def test_chunks_as_json_texts_are_for_those_who_ask(client: AsyncClient) -> None:
     stream = client.completions.stream_chat_completion(chat(), answer_format=ANSWER_FORMAT_JSON)
     assert [list(message.chunks_json) async for message in stream] == [[b"Hello"], [b" there"]]

@@ -54,7 +54,7 @@ class CallFacts:
     def recovered_at(self) -> int | None:
         """After how many characters another attempt went on with a stream that broke; None: it did not break.
 
-        Told with the end of a stream, in its trailing metadata.
+        Told at the end of a stream.
         """
         told = self._told("trunkline-recovered-at")
         return int(told) if told.isdecimal() else None

@@ -51,8 +51,9 @@ class MessageStream(CallFacts, Generic[R]):
     `TrunklineError`; a stream that ends without one is complete.
 
     Attributes:
-        metadata: the call's initial metadata, pairs of key and value; empty until the stream is open. So are `provider`,
-            `attempts` and `request_id`.
+        metadata: what the gateway told, pairs of key and value: nothing until the stream is open, then the call's initial
+            metadata, and at the end of the stream the trailing metadata with it, which counts. So do `provider`,
+            `attempts` and all the others.
     """
 
     __slots__ = ("_call", "_cancelled", "_held", "_opened", "metadata")
@@ -101,6 +102,7 @@ class MessageStream(CallFacts, Generic[R]):
             self._held = None
         if message is grpc.aio.EOF:
             self._held = message
+            self.metadata = _together(self.metadata, await self._call.trailing_metadata())
             raise StopAsyncIteration
         return message  # type: ignore[return-value]
 
@@ -191,6 +193,7 @@ class SyncMessageStream(CallFacts, Generic[R]):
         if message is None:
             message = self._receive()
         if message is None:
+            self.metadata = _together(self.metadata, self._call.trailing_metadata())
             raise StopIteration
         return message
 
@@ -231,6 +234,11 @@ class SyncTextStream(SyncMessageStream[StreamTextCompletionResponse]):
         """The chunks one by one."""
         for message in self:
             yield from message.chunks
+
+
+def _together(begun: Facts, ended: Iterable[tuple[str, str | bytes]]) -> Facts:
+    """What was told with the beginning and with the end of a call; what was told twice counts as told at the end."""
+    return tuple((dict(begun) | dict(ended)).items())
 
 
 def _typed_chunks(message: StreamChatCompletionResponse) -> Iterable[ChatCompletionChunk]:

@@ -13,7 +13,7 @@ from gateway_http.errors import from_client
 from gateway_http.exchange import Exchange, with_proxy_info
 from gateway_http.response import FrontResponse
 from gateway_http.sse import CONTENT_TYPE, DONE, HEADERS, EventWriter, Keepalive, events
-from trunkline_client import Answer, MessageStream, TrunklineError
+from trunkline_client import MessageStream, TrunklineError
 
 
 class StreamMessage(Protocol):
@@ -59,6 +59,5 @@ async def send_stream(
                 await writer.end(events(held))
             else:
                 if held:
-                    end = Answer(None, await stream.trailing_metadata())
-                    held[-1] = with_proxy_info(held[-1], exchange.proxy_info(end))
+                    held[-1] = with_proxy_info(held[-1], exchange.proxy_info(stream))
                 await writer.end(events(held) + DONE)
