@@ -312,7 +312,7 @@ class Core:
             return self._runtime
 
         completion = CompletionService(runtime, idempotency)
-        models = ModelsService(runtime, self._selections, self._clock)
+        models = ModelsService(runtime, self._selections, self._clock, self._prices)
         tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
         admin = AdminService(runtime, self._chaos, tenancy, sharing.require, prices.refresh)
         rows = Rows(database, governance.flush)

@@ -117,6 +117,10 @@ class Prices:
             known = self._known[key] = _Known(settings, self._schedule(settings, model, tier))
         return price_at(known.schedule, at)
 
+    def price_set(self, settings: ProviderSettings, model: str, at: int) -> Price | None:
+        """What was set for a model; None: nothing. As `price`."""
+        return price_at(self._set_schedule(settings, model_names(settings, model)), at)
+
     def set_rows(self, rows: Iterable[PriceRow]) -> None:
         """Takes other prices for those that were set."""
         self._rows = tuple(rows)
@@ -140,13 +144,16 @@ class Prices:
     def _schedule(self, settings: ProviderSettings, model: str, tier: str) -> Sequence[Dated]:
         """The prices in the order of their weight: public ones, the configuration's, those set for all, a type, the row."""
         names = model_names(settings, model)
+        return [*self._usual(settings, names, tier), *self._set_schedule(settings, names)]
+
+    def _set_schedule(self, settings: ProviderSettings, names: Sequence[str]) -> Sequence[Dated]:
         schedule: list[Dated] = []
         for provider in ("", settings.type, settings.name):
             rows = [row for row in self._rows if row.provider == provider and row.model in names]
             # Of rows for one model the later one holds, and a name as it was sent outweighs one without its date.
             rows.sort(key=lambda row: (-names.index(row.model), row.effective_time))
             schedule += [Dated(row.effective_time, None, _set(settings, row.price)) for row in rows]
-        return [*self._usual(settings, names, tier), *schedule]
+        return schedule
 
     def _usual(self, settings: ProviderSettings, names: Sequence[str], tier: str) -> Sequence[Dated]:
         if settings.type == "echo" and _configured(settings) is None:

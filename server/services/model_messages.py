@@ -5,6 +5,7 @@ from decimal import Decimal
 from server.catalogue.catalogue import Entry
 from server.catalogue.lists import Listing
 from server.catalogue.selections import Selection
+from server.ledger.price import Price, Rates
 from server.runtime import ProviderRow
 from server.services.times import timestamp_to_ms
 from trunkline.v1.models_service_pb2 import Model, ModelList, ModelSelection
@@ -15,15 +16,17 @@ OWN = "trunkline"
 _LARGEST_COUNT = 2**31 - 1
 
 
-def model_message(entry: Entry, row: ProviderRow, alias_of: str = "") -> Model:
+def model_message(entry: Entry, row: ProviderRow, price: Price | None, alias_of: str = "") -> Model:
     """A model of a provider.
 
     Args:
         entry: the model.
         row: its provider.
+        price: what was set for it; None: what is known of it holds.
         alias_of: the model that the entry's name stands for; empty: it is no alias.
     """
     settings, facts = row.settings, entry.facts
+    rates = Rates(input=facts.input_price, output=facts.output_price) if price is None else price.rates
     return Model(
         name=f"models/{entry.name}",
         id=entry.name,
@@ -39,8 +42,8 @@ def model_message(entry: Entry, row: ProviderRow, alias_of: str = "") -> Model:
         capabilities=sorted(facts.capabilities),
         context_window=_count(facts.context_window),
         max_output_tokens=_count(facts.max_output_tokens),
-        input_usd_micros_per_million_tokens=_micros(facts.input_price),
-        output_usd_micros_per_million_tokens=_micros(facts.output_price),
+        input_usd_micros_per_million_tokens=_micros(rates.input),
+        output_usd_micros_per_million_tokens=_micros(rates.output),
     )
 
 

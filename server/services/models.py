@@ -14,6 +14,7 @@ from server.catalogue.selections import Selection
 from server.clock import Clock
 from server.dispatch.router import Target
 from server.errors import GatewayError, invalid_request
+from server.ledger.prices import Prices
 from server.runtime import ProviderRow, Runtime
 from server.services.model_messages import model_list, model_message, selection_message
 from server.services.model_selection import refuse_locked, selected
@@ -54,12 +55,14 @@ class ModelsService:
         runtime: gives the configuration in force.
         selections: keeps what is selected.
         clock: tells when.
+        prices: tells what was set.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime], selections: SelectionFile, clock: Clock) -> None:
+    def __init__(self, runtime: Callable[[], Runtime], selections: SelectionFile, clock: Clock, prices: Prices) -> None:
         self._runtime = runtime
         self._selections = selections
         self._clock = clock
+        self._prices = prices
 
     async def ListModels(self, request: ListModelsRequest, call: Call) -> ListModelsResponse:
         """Lists the models that can be asked for by name: what rows name and their providers list, and aliases."""
@@ -67,12 +70,12 @@ class ModelsService:
         runtime = self._runtime()
         entries = await runtime.catalogue.models()
         shown = _allowed(runtime, entries, call.caller)
-        models = [model_message(entry, runtime.rows[entry.provider]) for entry in shown]
+        models = [self._message(entry, runtime.rows[entry.provider]) for entry in shown]
         left_out = {entry.name for entry in entries} - {entry.name for entry in shown}
         for name in runtime.router.aliases.keys() | left_out:  # a fallback may be allowed where the model's own are not
             targets = _targets(runtime, name, call.caller)
             if targets:
-                models.append(_model(runtime, targets[0], name))
+                models.append(self._model(runtime, targets[0], name))
         models.sort(key=lambda model: model.id)
         models_of_page, token = page(models, request.page_size, request.page_token, _PAGE)
         return ListModelsResponse(models=models_of_page, next_page_token=token)
@@ -87,7 +90,7 @@ class ModelsService:
         targets = _targets(runtime, model, call.caller)
         if not targets:
             _no_model(model)
-        return GetModelResponse(model=_model(runtime, targets[0], model))
+        return GetModelResponse(model=self._model(runtime, targets[0], model))
 
     async def ListProviderModels(self, request: ListProviderModelsRequest, call: Call) -> ListProviderModelsResponse:
         """Lists all models of one provider."""
@@ -98,7 +101,7 @@ class ModelsService:
         entries = _allowed(runtime, entries, call.caller)
         of_page, token = page(entries, request.page_size, request.page_token, _PAGE)
         return ListProviderModelsResponse(
-            models=[model_message(entry, row) for entry in of_page],
+            models=[self._message(entry, row) for entry in of_page],
             next_page_token=token,
             list=model_list(row.settings.name, len(entries), listing),
         )
@@ -114,7 +117,7 @@ class ModelsService:
         entry = await runtime.catalogue.find(row.settings.name, model)
         if entry is None or not _allowed(runtime, [entry], call.caller):
             _no_model(model)
-        return GetProviderModelResponse(model=model_message(entry, row))
+        return GetProviderModelResponse(model=self._message(entry, row))
 
     async def RefreshProviderModels(
         self, request: RefreshProviderModelsRequest, call: Call
@@ -124,7 +127,7 @@ class ModelsService:
         row = _row(runtime, request.name, "name", "")
         entries, listing = await runtime.catalogue.refresh(row.settings.name)
         return RefreshProviderModelsResponse(
-            models=[model_message(entry, row) for entry in entries[:_PAGE]],
+            models=[self._message(entry, row) for entry in entries[:_PAGE]],
             list=model_list(row.settings.name, len(entries), listing),
         )
 
@@ -165,6 +168,17 @@ class ModelsService:
         check_model(request.model)
         return explained(self._runtime(), request.model, request.operation, call.caller)
 
+    def _model(self, runtime: Runtime, target: Target, name: str) -> Model:
+        """A model of that name, as a target serves it."""
+        row = runtime.rows[target.settings.name]
+        entry: Entry = runtime.catalogue.describe(target.settings.name, target.model, name)
+        return self._message(entry, row, runtime.router.aliases.get(name, ""))
+
+    def _message(self, entry: Entry, row: ProviderRow, alias_of: str = "") -> Model:
+        """A model of a provider, at the price that holds now."""
+        price = self._prices.price_set(row.settings, entry.model, round(self._clock.now() * 1e6))
+        return model_message(entry, row, price, alias_of)
+
 
 def _targets(runtime: Runtime, model: str, caller: Caller) -> Sequence[Target]:
     """Who would be asked for a model for a caller, the first choice first; nobody where it may not ask for it."""
@@ -183,13 +197,6 @@ def _allowed(runtime: Runtime, entries: Sequence[Entry], caller: Caller) -> Sequ
         for entry in entries
         if any(target.settings.name == entry.provider for target in _targets(runtime, entry.name, caller))
     ]
-
-
-def _model(runtime: Runtime, target: Target, name: str) -> Model:
-    """A model of that name, as a target serves it."""
-    row = runtime.rows[target.settings.name]
-    entry: Entry = runtime.catalogue.describe(target.settings.name, target.model, name)
-    return model_message(entry, row, runtime.router.aliases.get(name, ""))
 
 
 def _row(runtime: Runtime, name: str, param: str, suffix: str) -> ProviderRow:

@@ -185,6 +185,25 @@ async def test_the_cheapest_is_who_costs_least_by_the_prices_that_hold(vendor: S
         assert await order() == ["set", "local", "dear"]
 
 
+async def test_models_are_listed_at_the_price_that_was_set(client: AsyncClient) -> None:
+    async def listed() -> list[tuple[int, int]]:
+        models = [
+            *[model async for model in client.models.list_models()],
+            await client.models.get_model("gpt-4o"),
+            *[model async for model in client.models.list_provider_models("first")],
+            await client.models.get_provider_model("first", "gpt-4o"),
+            *(await client.models.refresh_provider_models("first")).models,
+        ]
+        return [
+            (model.input_usd_micros_per_million_tokens, model.output_usd_micros_per_million_tokens) for model in models
+        ]
+
+    await client.admin.create_price(Price(model="gpt-4o", effective_time=at(3600), rates=RATES))
+    assert await listed() == [(10_000_000, 20_000_000)] * 5
+    await client.admin.create_price(Price(model="gpt-4o", rates=RATES))
+    assert await listed() == [(2_500_000, 10_000_000)] * 5
+
+
 async def test_two_prices_from_one_time_on_are_refused(client: AsyncClient) -> None:
     price = Price(model="gpt-4o", effective_time=at(0), rates=RATES)
     await client.admin.create_price(price)
