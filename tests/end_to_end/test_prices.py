@@ -194,9 +194,7 @@ async def test_models_are_listed_at_the_price_that_was_set(client: AsyncClient) 
             await client.models.get_provider_model("first", "gpt-4o"),
             *(await client.models.refresh_provider_models("first")).models,
         ]
-        return [
-            (model.input_usd_micros_per_million_tokens, model.output_usd_micros_per_million_tokens) for model in models
-        ]
+        return [(model.input_usd_micros_per_million_tokens, model.output_usd_micros_per_million_tokens) for model in models]
 
     await client.admin.create_price(Price(model="gpt-4o", effective_time=at(3600), rates=RATES))
     assert await listed() == [(10_000_000, 20_000_000)] * 5
