@@ -24,6 +24,9 @@ _NO_HEADER = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9A-Za-z-]+:)")
 """A line that does not begin with a header's name. Source: RFC 9112, section 5: one with a space may hide a length."""
 
 
+_SIZE = re.compile(r"[0-9A-Fa-f]+")
+
+
 class FrontHttp(Http):
     """The requests of a connection, one after the other."""
 
@@ -50,6 +53,29 @@ class FrontHttp(Http):
         await super().http1_request_header()  # type: ignore[no-untyped-call]
         if _NO_HEADER.search(self.request.head):
             raise BadRequest
+
+    async def read(self) -> bytes | None:
+        """Reads a piece of the body; none at its end.
+
+        Raises:
+            BadRequest: a chunk goes on after its size.
+            PayloadTooLarge: it has more bytes than it may.
+        """
+        if self.request_body == "chunked" and self.request_bytes_left == 0:  # type: ignore[comparison-overlap]
+            while len(self.recv_buffer) < 2:
+                await self.protocol.receive_more()
+            if self.recv_buffer[:2] != b"\r\n":
+                self.keep_alive = False
+                raise BadRequest
+        return await super().read()
+
+    @staticmethod
+    def _safe_int(value: str, base: int = 10) -> int:
+        """A size. Python alone would read prefixes and the digits of other scripts, too."""
+        digits = value.strip(" \t")
+        if not _SIZE.fullmatch(digits):
+            raise ValueError
+        return int(digits, base)
 
     async def body(self, largest: float) -> bytes:
         """The request's whole body. Most are small and arrive with the head, and then there is nothing to wait for.

@@ -9,6 +9,8 @@ from tests.gateway_http.serving import CHAT, KEY, PATIENCE_S, Running, call, cha
 
 BODY = b'{"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}'
 
+CHUNKED = f"POST /v1/embeddings HTTP/1.1\r\nx-api-key: {KEY}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+
 NO_HTTP = {
     "a word": b"HELLO\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -23,14 +25,17 @@ NO_HTTP = {
     "a header that goes on in the next line": b"GET /health HTTP/1.1\r\nx: y\r\n z: x\r\n\r\n",
     "a space before a colon": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length : 2\r\n\r\n{}",
     "a line feed in a header's name": b"GET /health HTTP/1.1\r\nx\ny: z\r\n\r\n",
+    "a length in Arabic digits": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: \xd9\xa2\r\n\r\n{}",
     "a length in letters": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: many\r\n\r\n",
     "a negative length": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
     "two lengths": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}",
     "a length and chunks": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n",
     "an unknown transfer coding": b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n",
-    "a chunk without its size": b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n",
-    "a chunk with a negative size": b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n-2\r\n{}\r\n",
-    "trailers": b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: y\r\n\r\n",
+    "a chunk without its size": CHUNKED + b"zz\r\n{}\r\n",
+    "a chunk with a negative size": CHUNKED + b"-2\r\n{}\r\n",
+    "a chunk whose size has a prefix": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
+    "a chunk that goes on after its size": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
+    "trailers": CHUNKED + b"2\r\n{}\r\n0\r\nx: y\r\n\r\n",
 }
 
 
