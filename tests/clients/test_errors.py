@@ -22,6 +22,7 @@ from trunkline_client import (
     TrunklineError,
     UnavailableError,
     UnsupportedError,
+    open_channel,
 )
 
 Code = grpc.StatusCode
@@ -134,6 +135,14 @@ async def test_a_reason_newer_than_the_library_keeps_its_name(client: AsyncClien
 
     assert isinstance(error, RateLimitedError)
     assert (error.reason, error.error_reason) == ("moon_full", ErrorReason.ERROR_REASON_UNSPECIFIED)
+
+
+async def test_a_message_that_grpc_finds_too_large_is_no_matter_of_rates(gateway: Gateway) -> None:
+    async with open_channel(gateway.target, options=[("grpc.max_send_message_length", 100)]) as channel:
+        with pytest.raises(InvalidRequestError, match="larger than max") as raised:
+            await AsyncClient(channel).completions.create_chat_completion(chat(text="a" * 100))
+    assert raised.value.code is Code.RESOURCE_EXHAUSTED
+    assert raised.value.reason == "unspecified"
 
 
 async def test_a_target_where_nobody_listens_is_unavailable(tmp_path: object) -> None:

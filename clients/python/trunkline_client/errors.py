@@ -15,6 +15,8 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _DOMAIN = "trunkline"
 _PREFIX = "ERROR_REASON_"
+_TOO_LARGE = "message larger than max"
+"""What gRPC itself says of a message that one of the two sides does not send or take; RESOURCE_EXHAUSTED, without a reason."""
 
 
 class FieldViolation(NamedTuple):
@@ -150,9 +152,13 @@ def from_rpc_error(error: grpc.RpcError) -> TrunklineError:
                 violations = [
                     FieldViolation(violation.field, violation.description) for violation in detail.field_violations
                 ]
-    error_class = _CLASSES.get(reason) or _CLASSES.get(code, TrunklineError)
+    message = error.details() or ""
+    if reason == "unspecified" and _TOO_LARGE in message:
+        error_class = InvalidRequestError
+    else:
+        error_class = _CLASSES.get(reason) or _CLASSES.get(code, TrunklineError)
     return error_class(
-        error.details() or "",
+        message,
         code=code,
         reason=reason,
         metadata=metadata,
