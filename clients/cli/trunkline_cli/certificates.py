@@ -1,8 +1,12 @@
-"""Whether files of TLS are what they are meant to be: certificates and keys, as PEM, that fit each other."""
+"""Whether files of TLS are what they are meant to be: certificates and keys, as PEM, that fit each other; what they make."""
 
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+
+import typer
+
+from trunkline_client import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,34 @@ def find_pair_fault(certificate: Pem, key: Pem) -> str | None:
     except OSError as error:
         return _unreadable(key, error)
     return None
+
+
+def read_tls(option: str, authority: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
+    """How to speak TLS with the files that options name; None: none is named.
+
+    Args:
+        option: how the options begin: `--tls` is followed by `-ca`, `-cert` and `-key`.
+        authority: who vouches for the server; None: the usual authorities.
+        certificate: the caller's own, and those between it and its authority.
+        key: that certificate's.
+
+    Raises:
+        typer.BadParameter: they are not what they have to be.
+    """
+    if authority is None and certificate is None and key is None:
+        return None
+    if (certificate is None) != (key is None):
+        names = ("key", "cert") if key is None else ("cert", "key")
+        raise typer.BadParameter(f"{option}-{names[1]} needs it", param_hint=f"{option}-{names[0]}")
+    found: list[str | None] = []
+    if authority is not None:
+        found.append(find_authority_fault(Pem(f"{option}-ca", authority)))
+    if certificate is not None and key is not None:
+        found.append(find_pair_fault(Pem(f"{option}-cert", certificate), Pem(f"{option}-key", key)))
+    for fault in filter(None, found):
+        name, _, text = fault.partition(": ")
+        raise typer.BadParameter(text, param_hint=name)
+    return Tls(*(None if file is None else file.read_bytes() for file in (authority, key, certificate)))
 
 
 def _context() -> ssl.SSLContext:

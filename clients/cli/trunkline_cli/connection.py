@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from trunkline_cli.certificates import read_tls
 from trunkline_cli.failure import explain
 from trunkline_cli.terminal import open_console, print_line
 from trunkline_client import Client, Tls, TrunklineError
@@ -47,6 +48,22 @@ class Connection:
             show_default=False,
         ),
     ] = None
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert",
+            envvar="TRUNKLINE_TLS_CERT",
+            help="Encrypt, and show this certificate.",
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-key", envvar="TRUNKLINE_TLS_KEY", help="The certificate's key.", dir_okay=False, show_default=False
+        ),
+    ] = None
     timeout_s: Annotated[
         float,
         typer.Option(
@@ -71,11 +88,7 @@ class Connection:
         print_line(open_console(stderr=True), explain(error, self.target), "red")
 
     def _client(self) -> Client:
-        tls = None
-        if self.tls_ca is not None:
-            tls = Tls(self.tls_ca.read_bytes())
-        elif self.tls:
-            tls = Tls()
+        tls = read_tls("--tls", self.tls_ca, self.tls_cert, self.tls_key) or (Tls() if self.tls else None)
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise typer.BadParameter("a key has visible ASCII characters only", param_hint="--api-key")
         try:

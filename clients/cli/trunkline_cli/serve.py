@@ -18,6 +18,7 @@ from server.limits.shared import UnsharedLimitsError
 from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
 from trunkline_cli.addresses import Addresses
+from trunkline_cli.certificates import read_tls
 from trunkline_cli.gateway import VERSION, Gateway
 from trunkline_cli.memory import give_back, settle
 from trunkline_cli.start_faults import find_start_faults
@@ -48,6 +49,17 @@ WorkersOption = Annotated[
 DrainOption = Annotated[
     float | None,
     typer.Option("--drain", envvar="TRUNKLINE_DRAIN", min=0, help="Seconds that running streams get when it stops."),
+]
+CoreCaOption = Annotated[
+    Path | None,
+    typer.Option("--core-ca", envvar="TRUNKLINE_CORE_CA", help="Speak TLS to the core, trusting this CA.", dir_okay=False),
+]
+CoreCertOption = Annotated[
+    Path | None,
+    typer.Option("--core-cert", envvar="TRUNKLINE_CORE_CERT", help="Show the core this certificate.", dir_okay=False),
+]
+CoreKeyOption = Annotated[
+    Path | None, typer.Option("--core-key", envvar="TRUNKLINE_CORE_KEY", help="The certificate's key.", dir_okay=False)
 ]
 
 
@@ -106,24 +118,16 @@ def serve_http(
     metrics_port: MetricsPortOption = None,
     workers: WorkersOption = None,
     drain: DrainOption = None,
-    core_ca: Annotated[
-        Path | None,
-        typer.Option(
-            "--core-ca",
-            envvar="TRUNKLINE_CORE_CA",
-            help="Speak TLS to the core, trusting this CA.",
-            exists=True,
-            dir_okay=False,
-            readable=True,
-        ),
-    ] = None,
+    core_ca: CoreCaOption = None,
+    core_cert: CoreCertOption = None,
+    core_key: CoreKeyOption = None,
 ) -> None:
     """Start the HTTP front alone, before a core elsewhere."""
     try:
         check_target(core)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--core") from error
-    tls = Tls(root_certificates=core_ca.read_bytes()) if core_ca is not None else None
+    tls = read_tls("--core", core_ca, core_cert, core_key)
     _run(Options(config, host, port, None, metrics_port, None, workers, drain), front=True, core=core, core_tls=tls)
 
 
