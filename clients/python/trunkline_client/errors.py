@@ -16,7 +16,7 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 _DOMAIN = "trunkline"
 _PREFIX = "ERROR_REASON_"
 _TOO_LARGE = "message larger than max"
-"""What gRPC itself says of a message that one of the two sides does not send or take; RESOURCE_EXHAUSTED, without a reason."""
+"""What gRPC itself says of a message that a side neither sends nor takes; its code is RESOURCE_EXHAUSTED, as of limits."""
 
 
 class FieldViolation(NamedTuple):
@@ -153,10 +153,9 @@ def from_rpc_error(error: grpc.RpcError) -> TrunklineError:
                     FieldViolation(violation.field, violation.description) for violation in detail.field_violations
                 ]
     message = error.details() or ""
+    error_class = _CLASSES.get(reason) or _CLASSES.get(code, TrunklineError)
     if reason == "unspecified" and _TOO_LARGE in message:
         error_class = InvalidRequestError
-    else:
-        error_class = _CLASSES.get(reason) or _CLASSES.get(code, TrunklineError)
     return error_class(
         message,
         code=code,
