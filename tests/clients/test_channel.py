@@ -109,6 +109,14 @@ async def test_tls_for_a_channel_that_is_open_is_refused() -> None:
             AsyncClient(channel, tls=Tls())
 
 
+@pytest.mark.parametrize("key", ["llm_key\n", "llm_k\u00e9y", "llm_\0key"])
+@pytest.mark.parametrize("opened", [AsyncClient, Client])
+async def test_a_key_that_cannot_be_sent_is_refused_before_any_call(opened: type[AsyncClient | Client], key: str) -> None:
+    with pytest.raises(ValueError, match="visible ASCII") as raised:
+        opened("127.0.0.1:50051", api_key=key)
+    assert key not in str(raised.value)
+
+
 async def test_messages_may_be_larger_than_grpc_allows_by_itself() -> None:
     text = "x" * (8 << 20)
     async with (

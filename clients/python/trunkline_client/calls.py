@@ -110,7 +110,13 @@ class CallDefaults:
 
 
 def call_defaults(api_key: str | None, timeout_s: float) -> CallDefaults:
-    """The defaults of a client that has this key, or none."""
+    """The defaults of a client that has this key, or none.
+
+    Raises:
+        ValueError: the key has letters that cannot be sent.
+    """
+    if api_key and not (api_key.isascii() and api_key.isprintable()):
+        raise ValueError("a key has visible ASCII characters only")
     return CallDefaults((("authorization", f"Bearer {api_key}"),) if api_key else (), timeout_s)
 
 

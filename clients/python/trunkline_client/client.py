@@ -59,8 +59,10 @@ class AsyncClient:
             timeout_s: from a call's start to its deadline, for calls that don't say.
 
         Raises:
-            ValueError: the target is none, or there is `tls` for a channel that is already there.
+            ValueError: the target is none, the key has letters that cannot be sent (the newline of its file, say), or there
+                is `tls` for a channel that is already there.
         """
+        self._defaults = defaults = call_defaults(api_key, timeout_s)
         self._opened: grpc.aio.Channel | None = None
         if isinstance(target_or_channel, str):
             channel = self._opened = open_channel(target_or_channel, tls=tls)
@@ -69,7 +71,6 @@ class AsyncClient:
         else:
             raise ValueError("tls belongs to a channel's opening, and this channel is open")
         self._channel = channel
-        self._defaults = defaults = call_defaults(api_key, timeout_s)
         self.completions: AsyncCompletions = AsyncCompletions(channel, defaults)
         self.models: AsyncModels = AsyncModels(channel, defaults)
         self.admin: AsyncAdmin = AsyncAdmin(channel, defaults)
@@ -126,6 +127,7 @@ class Client:
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
         """Opens a client. As `AsyncClient`."""
+        defaults = call_defaults(api_key, timeout_s)
         self._opened: grpc.Channel | None = None
         if isinstance(target_or_channel, str):
             channel = self._opened = open_sync_channel(target_or_channel, tls=tls)
@@ -133,7 +135,6 @@ class Client:
             channel = target_or_channel
         else:
             raise ValueError("tls belongs to a channel's opening, and this channel is open")
-        defaults = call_defaults(api_key, timeout_s)
         self.completions: Completions = Completions(channel, defaults)
         self.models: Models = Models(channel, defaults)
         self.admin: Admin = Admin(channel, defaults)
