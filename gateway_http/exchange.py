@@ -1,5 +1,6 @@
 """One HTTP request on its way: its id, its key, its deadline and its body, as the RPC behind it wants them."""
 
+import asyncio
 import math
 import random
 import re
@@ -13,11 +14,12 @@ from sanic import Request, Sanic
 from sanic.config import Config
 from sanic.response import HTTPResponse
 
-from gateway_http.errors import HttpError, Kind, invalid
+from gateway_http.errors import KINDS, HttpError, Kind, invalid
 from gateway_http.protocol import FrontHttp
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
-from trunkline_client import CallFacts
+from trunkline.v1.metrics_service_pb2 import ListProvidersRequest, ListProvidersResponse
+from trunkline_client import AsyncClient, CallFacts, TrunklineError
 from trunkline_json import Misfit
 
 T = TypeVar("T")
@@ -25,6 +27,12 @@ Json = dict[str, object]
 App = Sanic[Config, SimpleNamespace]
 Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
 """What a route runs: a request, and the path's variables -> a response, or None where one was streamed."""
+
+LARGE_BODY = 256 * 1024
+"""With more bytes than that, a body is asked about before it is read, and is read beside the loop."""
+
+MOST_OBJECTS = 200_000
+"""How many objects a body may have: each takes time from all other requests, and no model reads that many."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 _TIMEOUT_HEADER = "x-request-timeout"
@@ -107,12 +115,23 @@ class Exchange:
         """How long the answer may take where it comes as a stream."""
         return _timeout(self._request.headers, (_TIMEOUT_HEADER,), self._settings.timeout_s)
 
-    async def json(self) -> Json:
-        """The body as a JSON object.
+    async def json(self, client: AsyncClient) -> Json:
+        """The body as a JSON object; see `read`."""
+        return await self.read(client, _whole)
+
+    async def read(self, client: AsyncClient, understand: Callable[[Json], T]) -> T:
+        """Reads the body, a JSON object, and gives what it means.
+
+        A large one is not read before the server knows the caller, and then beside the loop.
+
+        Args:
+            client: asks whether the server knows the caller.
+            understand: what a body means; called in another thread for a large one.
 
         Raises:
-            HttpError: the body is no JSON object, or its headers say that it is something else.
+            HttpError: the body is no JSON object, its headers say that it is something else, or it has too many objects.
             PayloadTooLarge: it is larger than the settings allow.
+            TrunklineError: it is large, and the server does not know the caller.
         """
         request = self._request
         content_type = request.headers.get("content-type", "")
@@ -121,14 +140,32 @@ class Exchange:
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise HttpError(_UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed: send it without `Content-Encoding`.")
         http: FrontHttp = request.stream  # type: ignore[assignment]
+        if http.body_may_exceed(LARGE_BODY):
+            await self._introduce(client, http)
         text = await http.body(self._settings.max_body_bytes)
+        if len(text) <= LARGE_BODY:
+            return understand(_object(text))
+        if text.count(b"{") > MOST_OBJECTS:
+            raise HttpError(KINDS["body_too_large"], f"The body has more than {MOST_OBJECTS} objects.")
+        return await asyncio.to_thread(lambda: understand(_object(text)))
+
+    async def _introduce(self, client: AsyncClient, http: FrontHttp) -> None:
+        """Finds out whether the server knows the caller, by a call that costs it nothing and needs little permission.
+
+        Whether the caller may do what it wants is for the call itself to say.
+        """
         try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise invalid(f"The body is not valid JSON: {_fault(error)}.") from None
-        if type(body) is not dict:
-            raise invalid("The body must be a JSON object.")
-        return body
+            await client.call(
+                "/trunkline.v1.MetricsService/ListProviders",
+                ListProvidersRequest(page_size=1),
+                ListProvidersResponse,
+                timeout_s=self.timeout_s,
+                metadata=self.metadata,
+            )
+        except TrunklineError as error:
+            if error.reason != "insufficient_permissions":
+                http.leave_body()
+                raise
 
     def answer(self, body: bytes, facts: CallFacts) -> HTTPResponse:
         """The response of an RPC that answered: its JSON object with `_proxy_info`, and the headers that tell who did."""
@@ -158,6 +195,20 @@ class Exchange:
         return orjson.dumps(info)
 
 
+def _object(text: bytes) -> Json:
+    try:
+        body = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise invalid(f"The body is not valid JSON: {_fault(error)}.") from None
+    if type(body) is not dict:
+        raise invalid("The body must be a JSON object.")
+    return body
+
+
+def _whole(body: Json) -> Json:
+    return body
+
+
 def with_proxy_info(text: bytes, info: bytes) -> bytes:
     """A JSON object's text with `_proxy_info` as one key more, without reading it."""
     return b'%b,"_proxy_info":%b}' % (text.rstrip()[:-1], info)
@@ -173,6 +224,16 @@ def pop_stream(body: Json) -> bool:
     if stream is not None and type(stream) is not bool:
         raise invalid("`stream` must be true or false.", "stream")
     return bool(stream)
+
+
+def streamed_or_not(parse: Callable[[object, bool], T]) -> Callable[[Json], tuple[bool, T]]:
+    """What a body means to an operation that may be streamed: whether it is to be, and the rest as `fitting` gives it."""
+
+    def understand(body: Json) -> tuple[bool, T]:
+        streamed = pop_stream(body)
+        return streamed, fitting(parse, body)
+
+    return understand
 
 
 def fitting(parse: Callable[[object, bool], T], body: Json) -> T:

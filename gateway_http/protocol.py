@@ -23,7 +23,6 @@ _LAST_READ_S = 2.0
 _NO_HEADER = re.compile(rb"\r\n(?![!#$%&'*+.^_`|~0-9A-Za-z-]+:)")
 """A line that does not begin with a header's name. Source: RFC 9112, section 5: one with a space may hide a length."""
 
-
 _SIZE = re.compile(r"[0-9A-Fa-f]+")
 
 
@@ -95,6 +94,17 @@ class FrontHttp(Http):
         self.request_bytes_left = 0
         self.request_body = None
         return body
+
+    def body_may_exceed(self, size: int) -> bool:
+        """Whether the body has more bytes, as far as its head tells."""
+        return self.request_body == "chunked" or self.request_bytes_left > size  # type: ignore[comparison-overlap,operator]
+
+    def leave_body(self) -> None:
+        """Leaves the body unread. The connection ends with the answer."""
+        self.protocol.unread = True
+        self.request_body = None
+        self.expecting_continue = False
+        self.keep_alive = False
 
     def push(self, data: bytes) -> bool:
         """Sends a piece of a body that is being streamed; false where the caller reads too slowly to do so at once."""

@@ -10,6 +10,7 @@ import orjson
 from google.api import annotations_pb2
 from google.api.http_pb2 import HttpRule
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from sanic import Request
@@ -28,6 +29,9 @@ _FILES = tuple(
     cast(FileDescriptor, module.DESCRIPTOR)
     for module in (admin_service_pb2, alerts_service_pb2, metrics_service_pb2, models_service_pb2)
 )
+
+_MASK = "update_mask"
+"""Which fields an update sets. A PATCH that does not say so sets what its body has."""
 
 View = Callable[[Message], Json]
 """A message -> the JSON object that a document fixes for it."""
@@ -105,9 +109,11 @@ def _handler(route: Route, client: Callable[[], AsyncClient], settings: HttpSett
     request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
     answer_field = method.output_type.fields_by_name[rule.response_body] if rule.response_body else None
 
+    masked = route.verb == "PATCH" and rule.body not in ("", "*") and _MASK in method.input_type.fields_by_name
+
     async def handler(request: Request, **variables: str) -> HTTPResponse:
         exchange = Exchange(request, settings)
-        body = await exchange.json() if rule.body else {}
+        body = await exchange.json(client()) if rule.body else {}
         message = request_type()
         try:
             if rule.body in ("", "*"):
@@ -122,6 +128,8 @@ def _handler(route: Route, client: Callable[[], AsyncClient], settings: HttpSett
                 _bind(message, name, texts)
             for name, text in route.template.values(variables).items():
                 _bind(message, name, [text])
+            if masked and not message.HasField(_MASK):
+                cast(FieldMask, getattr(message, _MASK)).paths.extend(body)
         except JsonFaultError as fault:
             raise invalid(f"`{fault.path}` must be {fault.expected}.", fault.path) from None
         except RecursionError:

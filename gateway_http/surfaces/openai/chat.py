@@ -6,7 +6,7 @@ import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
+from gateway_http.exchange import Exchange, Handler, streamed_or_not
 from gateway_http.settings import HttpSettings
 from gateway_http.sse import Keepalive
 from gateway_http.surfaces.openai.streaming import send_stream
@@ -24,12 +24,11 @@ from trunkline_json import CHAT_CHUNK, CHAT_COMPLETION, CHAT_REQUEST
 def chat_completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
     """The handler."""
     keepalive = Keepalive(settings.keepalive_s)
+    understand = streamed_or_not(CHAT_REQUEST.keywords)
 
     async def handler(request: Request) -> HTTPResponse | None:
         exchange = Exchange(request, settings)
-        body = await exchange.json()
-        streamed = pop_stream(body)
-        chat = fitting(CHAT_REQUEST.keywords, body)
+        streamed, chat = await exchange.read(client(), understand)
         completions = client().completions
         if not streamed:
             answer = await completions.create_chat_completion_response(

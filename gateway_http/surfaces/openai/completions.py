@@ -6,7 +6,7 @@ import orjson
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from gateway_http.exchange import Exchange, Handler, fitting, pop_stream
+from gateway_http.exchange import Exchange, Handler, streamed_or_not
 from gateway_http.settings import HttpSettings
 from gateway_http.sse import Keepalive
 from gateway_http.surfaces.openai.streaming import send_stream
@@ -22,12 +22,11 @@ from trunkline_json import TEXT_COMPLETION, TEXT_REQUEST
 def completions(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
     """The handler."""
     keepalive = Keepalive(settings.keepalive_s)
+    understand = streamed_or_not(TEXT_REQUEST.parse)
 
     async def handler(request: Request) -> HTTPResponse | None:
         exchange = Exchange(request, settings)
-        body = await exchange.json()
-        streamed = pop_stream(body)
-        text = fitting(TEXT_REQUEST.parse, body)
+        streamed, text = await exchange.read(client(), understand)
         if not streamed:
             answer = await client().completions.create_text_completion(
                 CreateTextCompletionRequest(text=text), timeout_s=exchange.timeout_s, metadata=exchange.metadata

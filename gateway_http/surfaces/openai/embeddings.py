@@ -1,6 +1,7 @@
 """`POST /v1/embeddings`. Source: https://platform.openai.com/docs/api-reference/embeddings (2026-11)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 from sanic import Request
@@ -14,10 +15,11 @@ from trunkline_json import EMBEDDING_LIST, EMBEDDING_REQUEST
 
 def embeddings(client: Callable[[], AsyncClient], settings: HttpSettings) -> Handler:
     """The handler."""
+    understand = partial(fitting, EMBEDDING_REQUEST.parse)
 
     async def handler(request: Request) -> HTTPResponse:
         exchange = Exchange(request, settings)
-        embedding = fitting(EMBEDDING_REQUEST.parse, await exchange.json())
+        embedding = await exchange.read(client(), understand)
         answer = await client().completions.create_embeddings(
             embedding, timeout_s=exchange.timeout_s, metadata=exchange.metadata
         )

@@ -24,7 +24,7 @@ def explainable(
 
     async def explain(request: Request) -> HTTPResponse:
         exchange = Exchange(request, settings)
-        model = (await exchange.json()).get("model")
+        model = (await exchange.json(client())).get("model")
         if not isinstance(model, str):
             raise invalid("`model` must be a string.", "model")
         told = await client().models.explain_route(
