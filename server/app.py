@@ -27,6 +27,7 @@ from server.catalogue.names import provider_name
 from server.catalogue.selection_file import SelectionFile
 from server.clock import Clock, SystemClock
 from server.config import Loaded, Settings
+from server.config.notice import Notice
 from server.config.schema import CircuitBreakerSettings, TlsSettings
 from server.config.secret_headers import is_secret
 from server.dispatch.dispatcher import Dispatcher
@@ -404,10 +405,10 @@ def _passwords(url: str) -> Iterable[str]:
             yield unquote(each)
 
 
-def log_notices(loaded: Loaded) -> None:
+def log_notices(notices: Iterable[Notice]) -> None:
     """Logs what the writer of the configuration should know, once."""
     log = structlog.get_logger("trunkline.config")
-    for notice in loaded.notices:
+    for notice in notices:
         (log.warning if notice.severity == "warning" else log.info)(
             "configuration", code=notice.code, path=notice.path, line=notice.line, text=notice.message
         )

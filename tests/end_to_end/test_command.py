@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -136,6 +137,17 @@ async def test_front_and_core_run_apart(vendor: ScriptedVendor, tmp_path: Path) 
             assert "error" in await response.json()
         front.signal()
         assert await front.ended() == 0
+
+
+@pytest.mark.parametrize("rows", [[], [{"name": "openai", "type": "openai"}]], ids=["none", "one without a key"])
+async def test_a_front_alone_remarks_nothing_on_providers(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    path = write_config(tmp_path, config(rows, {"reload": True}, logging={}))
+    async with run(tmp_path, "http", "--config", str(path), "--port", "0", "--core", f"{HOST}:1") as front:
+        front.signal()
+        assert await front.ended() == 0
+        assert front.process.stderr is not None
+        remarks = [json.loads(line)["path"] for line in (await front.process.stderr.read()).splitlines()]
+        assert remarks == ["server.reload"]
 
 
 async def test_a_front_tries_its_core_again_and_again_without_waiting_longer_each_time(tmp_path: Path) -> None:

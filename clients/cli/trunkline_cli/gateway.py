@@ -71,7 +71,8 @@ class Gateway:
         redaction = Redaction(secrets_of(settings))
         level = "DEBUG" if settings.server.debug else settings.logging.level
         configure(level, settings.logging.format == "json", _path(settings.logging.file), redaction)
-        log_notices(loaded)
+        # Of a front alone, providers are its core's matter.
+        log_notices(each for each in loaded.notices if core is None or not each.path.startswith("providers"))
         own: Core | None = None
         if core is None:
             own = Core(loaded, first_key, VERSION, redaction, data_dir=data_dir)
