@@ -63,9 +63,6 @@ _REASONS_BY_CODE: Mapping[grpc.StatusCode, str] = {
 
 _RETRIED_BY_CALLERS = frozenset({408, 409, 429})
 _LIMITS = ("limit", "remaining", "reset")
-_TURNED_AWAY = frozenset({"overloaded", "rate_limited"})
-"""Codes of requests for which nobody was asked yet, unless the error has details of who was."""
-
 
 OUT_OF_REACH = "The gateway's core is out of reach or stopping."
 """What a caller is told then. gRPC's own words have the core's address in them."""
@@ -104,12 +101,14 @@ class HttpError(Exception):
         """The headers that go with the body.
 
         `x-should-retry` tells OpenAI's and Anthropic's packages whether to try again, which they would do by status. Where
-        the gateway has tried, they should not: their tries would multiply its own.
+        the gateway has tried, they should not: their tries would multiply its own; nor where nobody knows when a rate
+        would let it pass: it asks for more than ever passes.
         Source: https://github.com/openai/openai-python, `_base_client.py` (2026-11).
         """
         headers = {f"X-RateLimit-{name.title()}": value for name, value in self.limits.items()}
         if self.kind.status >= 500 or self.kind.status in _RETRIED_BY_CALLERS:
-            turned_away = self.kind.code in _TURNED_AWAY and self.details is None
+            limited = self.kind.code == "rate_limited" and self.retry_after_s is not None
+            turned_away = self.details is None and (limited or self.kind.code == "overloaded")
             headers["x-should-retry"] = "true" if turned_away else "false"
         if self.retry_after_s is not None:
             headers["Retry-After"] = str(math.ceil(self.retry_after_s))

@@ -59,6 +59,17 @@ async def test_openais_package_does_not_repeat_what_the_gateway_has_tried(small:
     assert len(vendor.requests) == 1
 
 
+async def test_who_asks_for_more_than_ever_passes_is_not_to_come_back(tmp_path: Path, vendor: ScriptedVendor) -> None:
+    document = config([row("first", vendor, ["gpt-4o"])], rate_limit={"tokens_per_window": 100})
+    async with (
+        run_gateway(tmp_path, document, "whole") as running,
+        aiohttp.ClientSession(running.url, headers={"X-API-Key": KEY}) as http,
+    ):
+        response = await http.post(CHAT, json={**BODY, "max_tokens": 1000})
+    assert (response.status, response.headers["x-should-retry"]) == (429, "false")
+    assert not vendor.requests
+
+
 async def test_who_is_turned_away_may_come_back(small: Running, vendor: ScriptedVendor) -> None:
     vendor.add(Text("Hello").with_fault(Stall()))
     async with (
