@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar, cast
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -179,14 +180,17 @@ def changes(given: M, mask: FieldMask, fields: Mapping[str, Callable[[M], object
 
     Args:
         given: the update.
-        mask: which fields; empty: those that are there.
+        mask: which fields; those that never change are left alone, as whoever sends back what was read names them, too;
+            empty: those that are there.
         fields: those that may be changed.
 
     Raises:
-        GatewayError: INVALID_REQUEST for a field that may not be changed, and for values that are not allowed.
+        GatewayError: INVALID_REQUEST for a mask with what is no field, or with none that may be changed, and for values
+            that are not allowed.
     """
-    for path in mask.paths:
-        if path not in fields:
+    if mask.paths:
+        known = cast(Descriptor, given.DESCRIPTOR).fields_by_name
+        if fields.keys().isdisjoint(mask.paths) or not all(path in known for path in mask.paths):
             raise invalid_request(f"`update_mask` may have {', '.join(f'`{each}`' for each in fields)}.", "update_mask")
     wanted: Collection[str] = mask.paths or _there(given)
     return {_OF_RECORDS.get(name, name): read(given) for name, read in fields.items() if name in wanted}

@@ -64,6 +64,24 @@ async def test_an_update_sets_what_its_mask_names(gateway: Running) -> None:
     assert refused.error["param"] == "update_mask"
 
 
+async def test_an_update_without_a_mask_sets_what_its_body_has_also_where_that_is_empty(gateway: Running) -> None:
+    known, _ = await household(gateway, "acme", allowed_models=["gpt-*"], expire_time="2100-01-01T00:00:00Z")
+    path = f"/v1/{known['name']}"
+    changed = (await send(gateway, "PATCH", path, {"allowed_models": [], "expire_time": None})).json()
+    assert ("expire_time" in changed, changed["allowed_models"]) == (False, [])
+    quota = {"subject": known["user"], "token_limit": 5, "period": "daily"}
+    made = (await send(gateway, "POST", "/v1/quotas", quota)).json()
+    assert (await send(gateway, "PATCH", f"/v1/{made['name']}", {"token_limit": 0})).json()["token_limit"] == 0
+
+
+async def test_an_update_may_send_back_all_that_was_read(gateway: Running) -> None:
+    known, _ = await household(gateway, "acme")
+    changed = (await send(gateway, "PATCH", f"/v1/{known['name']}", {**known, "display_name": "Desk"})).json()
+    assert {**changed, "update_time": ""} == {**known, "display_name": "Desk", "update_time": ""}
+    refused = await send(gateway, "PATCH", f"/v1/{known['name']}", {"user": "users/x"}, status=400)
+    assert refused.error["param"] == "update_mask"
+
+
 async def test_a_rotation_gives_another_key_of_the_same_name(gateway: Running) -> None:
     known, old = await household(gateway, "acme")
     body = (await send(gateway, "POST", f"/v1/{known['name']}/rotate", {"overlap": 3600})).json()
