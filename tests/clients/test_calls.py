@@ -10,7 +10,7 @@ from tests.clients.fake_gateway import TOLD, Failure, Gateway
 from tests.clients.requests import chat
 from trunkline.v1.admin_service_pb2 import FAULT_TYPE_STALL, DeleteFaultRequest, Fault
 from trunkline.v1.alerts_service_pb2 import ALERT_SEVERITY_ERROR, ListAlertsRequest
-from trunkline.v1.completion_service_pb2 import CreateChatCompletionRequest
+from trunkline.v1.completion_service_pb2 import ANSWER_FORMAT_JSON, CreateChatCompletionRequest
 from trunkline.v1.metrics_service_pb2 import ExportPrometheusRequest, PrometheusFormat
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 from trunkline_client import (
@@ -40,6 +40,15 @@ async def test_an_rpcs_own_request_is_taken_as_well(client: AsyncClient) -> None
     answer = await client.completions.create_chat_completion(CreateChatCompletionRequest(chat=chat(text="Hi")))
 
     assert answer.value.choices[0].message.content == "Hi"
+
+
+async def test_an_answer_as_json_text_is_not_asked_for_where_it_would_be_lost(gateway: Gateway, client: AsyncClient) -> None:
+    request = CreateChatCompletionRequest(chat=chat(), answer_format=ANSWER_FORMAT_JSON)
+    with pytest.raises(ValueError, match="create_chat_completion_response"):
+        await client.completions.create_chat_completion(request)
+    with Client(gateway.target) as threads, pytest.raises(ValueError, match="JSON"):
+        threads.completions.create_chat_completion(request)
+    assert gateway.script.calls == []
 
 
 async def test_texts_embeddings_images_and_videos_come_back(client: AsyncClient) -> None:

@@ -89,10 +89,10 @@ class AsyncCompletions:
 
         Raises:
             TrunklineError: the call failed.
+            ValueError: the request asks for ANSWER_FORMAT_JSON.
         """
-        if isinstance(request, ChatCompletionRequest):
-            request = CreateChatCompletionRequest(chat=request)
-        response, told = await ask(self._stub.CreateChatCompletion, request, self._defaults, timeout_s, metadata)
+        sent = _chat_request(request)
+        response, told = await ask(self._stub.CreateChatCompletion, sent, self._defaults, timeout_s, metadata)
         return Answer(response.completion, told)
 
     async def create_chat_completion_response(
@@ -224,9 +224,8 @@ class Completions:
         metadata: Metadata = (),
     ) -> Answer[ChatCompletion]:
         """Answers a conversation."""
-        if isinstance(request, ChatCompletionRequest):
-            request = CreateChatCompletionRequest(chat=request)
-        response, told = ask_sync(self._stub.CreateChatCompletion, request, self._defaults, timeout_s, metadata)
+        sent = _chat_request(request)
+        response, told = ask_sync(self._stub.CreateChatCompletion, sent, self._defaults, timeout_s, metadata)
         return Answer(response.completion, told)
 
     def stream_chat_completion(
@@ -311,6 +310,14 @@ class Completions:
             request = CreateVideosRequest(video=request)
         response, told = ask_sync(self._stub.CreateVideos, request, self._defaults, timeout_s, metadata)
         return Answer(response.videos, told)
+
+
+def _chat_request(request: ChatCompletionRequest | CreateChatCompletionRequest) -> CreateChatCompletionRequest:
+    if isinstance(request, ChatCompletionRequest):
+        return CreateChatCompletionRequest(chat=request)
+    if request.answer_format == AnswerFormat.ANSWER_FORMAT_JSON:
+        raise ValueError("the answer would be a JSON text; AsyncClient's create_chat_completion_response gives that")
+    return request
 
 
 def _stream_request(
