@@ -134,7 +134,8 @@ class Governance:
         if ledger is not None:
             governance._begin(_forget(Retention(database, clock, _retention(settings)), ledger))
         if redis is not None:
-            governance._begin(troubles.watch_redis(cast(RemoteCounters, counters), redis.on_failure))
+            remote = cast(RemoteCounters, counters)
+            governance._begin(troubles.watch_redis(remote, limits.look_at_counters, redis.on_failure))
             # The client of Redis is large, so what needs it is loaded only where there is one.
             share = cast(_Share, import_module("server.dispatch.shared_breakers").share_breakers)
             governance._begin(share(redis, states, clock))

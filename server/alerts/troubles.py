@@ -1,7 +1,7 @@
 """What the gateway's parts tell of their troubles -> alerts, and metrics that are read when somebody asks for them."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Literal, Protocol
 
@@ -46,7 +46,6 @@ _TROUBLES: Mapping[tuple[str, str], tuple[Severity, str]] = {
 
 _LOOK_S = 5.0
 _LOOK_AGAIN_S = 0.5
-_PROBE = "probe"
 
 
 class RemoteCounters(Protocol):
@@ -61,9 +60,6 @@ class RemoteCounters(Protocol):
     on_trouble: Callable[[bool], None]
     failures: int
     troubled: bool
-
-    async def value(self, key: str) -> int | None:
-        """What a counter holds."""
 
 
 class Troubles:
@@ -112,11 +108,14 @@ class Troubles:
             lambda: ledger.waiting,
         )
 
-    async def watch_redis(self, counters: RemoteCounters, on_failure: Literal["fail_open", "fail_closed"]) -> None:
-        """Listens to counters, and asks them something now and then: trouble begins and ends without a request, too.
+    async def watch_redis(
+        self, counters: RemoteCounters, look: Callable[[], Awaitable[None]], on_failure: Literal["fail_open", "fail_closed"]
+    ) -> None:
+        """Listens to counters, and looks at them now and then: trouble begins and ends without a request, too.
 
         Args:
             counters: whose trouble it is.
+            look: asks them something; a CountersError is their trouble.
             on_failure: what becomes of requests meanwhile.
         """
         begun, tell = asyncio.Event(), self._teller(LIMITS_REDIS, on_failure)
@@ -143,7 +142,7 @@ class Troubles:
         )
         while True:
             with suppress(CountersError):
-                await counters.value(_PROBE)
+                await look()
             if begun.is_set():
                 await asyncio.sleep(_LOOK_AGAIN_S)
                 continue

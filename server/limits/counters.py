@@ -131,5 +131,11 @@ class Counters(Protocol):
     async def drop(self, keys: Sequence[str]) -> None:
         """Forgets plain counters, whoever is seeding them."""
 
+    async def new_run(self) -> str:
+        """Whether the server began again since `know_run`, and may have set counters back: its run; empty: it did not."""
+
+    async def know_run(self, run: str) -> None:
+        """Tells that the counters are right, as of this run."""
+
     async def close(self) -> None:
         """Ends what is under way."""

@@ -97,6 +97,18 @@ class Limits:
         """Lets quotas and budgets be counted anew from the rows: somebody settled what a dead process held."""
         self._book.forget([due.key for due in self._book.allowances.dues(self._now())])
 
+    async def look_at_counters(self) -> None:
+        """Lets all be counted anew if the counters' server began again, perhaps with what it once held.
+
+        Raises:
+            CountersError: it is out of reach.
+        """
+        run = await self._counters.new_run()
+        if run:
+            self.recount()
+            await self._book.drop_stale()
+            await self._counters.know_run(run)
+
     @property
     def idle(self) -> bool:
         """Whether nothing is limited now."""

@@ -85,6 +85,13 @@ class MemoryCounters:
             self._plain.pop(key, None)
             self._seeding.pop(key, None)
 
+    async def new_run(self) -> str:
+        """Empty: they end with the process."""
+        return ""
+
+    async def know_run(self, run: str) -> None:
+        """Does nothing."""
+
     async def close(self) -> None:
         """Does nothing."""
 

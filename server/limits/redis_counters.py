@@ -32,6 +32,7 @@ _STRETCHED_S = 1.0
 _SERVERS_TIME = -1
 _CONNECTIONS = 4
 _PREFIX = "{trunkline}:limits:"  # the braces keep all keys on one node of a cluster
+_RUN = "run"
 _LARGEST = 1 << 53
 """Redis counts in floating point, exactly up to here. No sum comes so far."""
 
@@ -107,6 +108,15 @@ class RedisCounters:
     async def drop(self, keys: Sequence[str]) -> None:
         """Forgets plain counters, whoever is seeding them."""
         await self._ask(lambda number: ["drop", [number(key) for key in keys]])
+
+    async def new_run(self) -> str:
+        """The server's run where it is not the one that the counters are of; empty: it is, or the server does not say."""
+        run = await self._ask(lambda number: ["run", number(_RUN)])
+        return run if isinstance(run, str) else ""
+
+    async def know_run(self, run: str) -> None:
+        """Tells that the counters are of this run of the server."""
+        await self._ask(lambda number: ["know", number(_RUN), run])
 
     async def close(self) -> None:
         """Ends what is under way and the connections."""

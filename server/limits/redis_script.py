@@ -5,7 +5,7 @@ a seed may take in milliseconds, and what is asked for as MessagePack. Out comes
 
 A plain counter is a hash of `v`, what it holds; `u`, how much of it is settled; `g`, its mark; `p`, the mark of a seed under
 way. A window is a hash of slots by number; `s`, their sum; `h`, the first that may count; `t`, when an even flow would have
-got as far as it is.
+got as far as it is. Beside them the server's run is kept that they are of: one that began again may have old ones.
 """
 
 SCRIPT = """
@@ -198,7 +198,18 @@ local function drop(ask)
   return true
 end
 
-local does = {take = take, change = change, seed = seed, value = value, drop = drop}
+local function run(ask)
+  local told = redis.pcall('INFO', 'server')
+  local now_run = type(told) == 'string' and string.match(told, 'run_id:(%w+)')
+  return now_run and redis.call('GET', KEYS[ask[2]]) ~= now_run and now_run or false
+end
+
+local function know(ask)
+  redis.call('SET', KEYS[ask[2]], ask[3])
+  return true
+end
+
+local does = {take = take, change = change, seed = seed, value = value, drop = drop, run = run, know = know}
 local answers = {}
 for index, ask in ipairs(cmsgpack.unpack(ARGV[4])) do
   answers[index] = does[ask[1]](ask)
