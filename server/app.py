@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from prometheus_client.registry import CollectorRegistry
 
 from server.alerts.alerts import Alerts
@@ -61,6 +60,7 @@ from server.services.completion import CompletionService
 from server.services.health import READINESS, HealthService
 from server.services.metrics import MetricsService
 from server.services.models import ModelsService
+from server.services.reflection import add_reflection
 from server.storage.database import Database
 from server.telemetry.metrics import Metrics
 from server.telemetry.redaction import Redaction
@@ -313,8 +313,8 @@ class Core:
             return self._runtime
 
         completion = CompletionService(runtime, idempotency)
-        models = ModelsService(runtime, self._selections, self._clock, self._prices)
         tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
+        models = ModelsService(runtime, self._selections, self._clock, self._prices, tenancy.audit)
         admin = AdminService(runtime, self._chaos, tenancy, sharing.require, prices.refresh)
         rows = Rows(database, governance.flush)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics, rows)
@@ -338,8 +338,7 @@ class Core:
         )
         # Probes and tools call these without a key, and they say nothing that the interceptors are there for.
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        add_reflection((*SERVICES, "grpc.health.v1.Health"), server)
         return server
 
     def _add_ports(self, server: grpc.aio.Server, listen: Listen) -> None:

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from server.config import load
 from server.providers.loader import provider_kinds
@@ -85,16 +85,21 @@ async def test_a_watch_sees_readiness_end_first(gateway: Running, channel: grpc.
 
 
 async def _reflect(
-    channel: grpc.aio.Channel, request: "reflection_pb2.ServerReflectionRequest"
+    channel: grpc.aio.Channel, request: "reflection_pb2.ServerReflectionRequest", version: str = "v1"
 ) -> "reflection_pb2.ServerReflectionResponse":
-    call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
-    answers = [answer async for answer in call]
+    method = channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    answers = [answer async for answer in method(iter([request]))]
     assert len(answers) == 1
     return answers[0]
 
 
-async def test_reflection_lists_the_services(channel: grpc.aio.Channel) -> None:
-    answer = await _reflect(channel, reflection_pb2.ServerReflectionRequest(list_services=""))
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+async def test_reflection_lists_the_services(channel: grpc.aio.Channel, version: str) -> None:
+    answer = await _reflect(channel, reflection_pb2.ServerReflectionRequest(list_services=""), version)
     listed = {service.name for service in answer.list_services_response.service}
     assert listed >= SERVICES | {"grpc.health.v1.Health"}
 
