@@ -12,6 +12,10 @@ from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletion
 
 T = TypeVar("T")
 
+MOST_MESSAGES = 100_000
+"""How many messages a conversation may have, as with vendors that say how many: each takes time from all other requests.
+Source: https://docs.anthropic.com/en/api/messages (2026-11)."""
+
 _MODEL = re.compile(r"[A-Za-z0-9._:@+/-]{1,200}")
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
 _ROLES_WITH_CONTENT = frozenset({"developer", "system", "user", "tool"})
@@ -61,6 +65,8 @@ def check_chat(request: ChatCompletionRequest) -> None:
     check_model(request.model)
     if not request.messages:
         raise invalid_request("`messages` must have at least one message.", "messages")
+    if len(request.messages) > MOST_MESSAGES:
+        raise invalid_request(f"`messages` must have at most {MOST_MESSAGES} messages.", "messages")
     for index, message in enumerate(request.messages[:]):
         if message.role not in _ROLES:
             _refuse_role(message, index)
