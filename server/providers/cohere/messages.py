@@ -73,7 +73,17 @@ def _content(message: Message) -> str | list[Json] | None:
     """The content, text as such where it is nothing but text; None where it is empty."""
     if not message.content_parts:
         return message.content or message.refusal or None
-    return given_parts(message, _part) or None
+    return given_parts(message, _users_part if message.role == "user" else _part) or None
+
+
+def _users_part(part: ContentPart) -> Json | None:
+    """One part of what the user says, who alone may show images."""
+    if part.type != "image_url":
+        return _part(part)
+    image = {"url": part.image_url.url}
+    if part.image_url.detail:
+        image["detail"] = part.image_url.detail
+    return {"type": "image_url", "image_url": image}
 
 
 def _part(part: ContentPart) -> Json | None:
@@ -83,11 +93,6 @@ def _part(part: ContentPart) -> Json | None:
             return {"type": "text", "text": part.text} if part.text else None
         case "refusal":
             return {"type": "text", "text": part.refusal} if part.refusal else None
-        case "image_url":
-            image = {"url": part.image_url.url}
-            if part.image_url.detail:
-                image["detail"] = part.image_url.detail
-            return {"type": "image_url", "image_url": image}
         case "document":
             return {"type": "document", **extra_of(part)}
         case _:

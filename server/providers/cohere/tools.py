@@ -43,7 +43,7 @@ def _tool(tool: Tool) -> Json:
             "tools.function.name",
         )
     parameters = json_object(function.parameters_json or "{}", "tools.function.parameters")
-    mapped: Json = {"name": function.name, "parameters": parameters or {"type": "object", "properties": {}}}
+    mapped: Json = {"name": function.name, "parameters": {"type": "object", "properties": {}, **parameters}}
     if function.HasField("description"):
         mapped["description"] = function.description
     return {"type": "function", "function": mapped}

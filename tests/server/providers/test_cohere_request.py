@@ -170,6 +170,21 @@ def test_a_tool_without_parameters_takes_none() -> None:
     assert body["tools"] == TOOLS[1:]
 
 
+def test_parameters_without_a_type_are_an_object() -> None:
+    given = {"properties": {"city": {"type": "string"}}, "required": ["city"]}
+    body = written({"tools": [{"type": "function", "function": {"name": "weather", "parameters": given}}]})
+    assert body["tools"] == [
+        {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", **given}}}
+    ]
+
+
+@pytest.mark.parametrize("role", ["system", "assistant", "tool"])
+def test_images_of_others_than_the_user_are_refused(role: str) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    messages = [{"role": "user", "content": "Hi"}, {"role": role, "content": [image], "tool_call_id": "c"}]
+    assert refused({"messages": messages}) == (Fault.UNSUPPORTED, "messages.content")
+
+
 @pytest.mark.parametrize(
     ("given", "param"),
     [
