@@ -146,18 +146,25 @@ class Chaos:
         self._arm()
         return fault
 
-    def delete(self, fault_id: str) -> None:
+    def delete(self, fault_id: str) -> Fault:
         """Ends a fault; answers that it hit already go on with it. A configured one comes back with its configuration.
 
         Raises:
             GatewayError: RESOURCE_NOT_FOUND.
         """
         self._forget_expired()
-        if self._faults.pop(fault_id, None) is None:
+        ended = self._faults.pop(fault_id, None)
+        if ended is None:
             name = f"faults/{fault_id}"
             raise GatewayError(
                 ErrorReason.ERROR_REASON_RESOURCE_NOT_FOUND, f"There is no `{name}`.", metadata={"name": name}
             )
+        self._arm()
+        return ended
+
+    def restore(self, ended: Fault) -> None:
+        """Takes a deletion back; the fault comes last in the order."""
+        self._faults[ended.id] = ended
         self._arm()
 
     def _add(self, fault_id: str, settings: FaultSettings, *, configured: bool, active: bool) -> Fault:

@@ -8,11 +8,11 @@ from server.runtime import Runtime
 from server.services.admin_limits import LimitsAdmin
 from server.services.admin_prices import PricesAdmin
 from server.services.admin_tenancy import TenancyAdmin
-from server.services.faults import COLLECTION, read_fault, write_fault
+from server.services.faults import COLLECTION, fault_fields, read_fault, write_fault
 from server.services.requests import page
 from server.services.times import duration, timestamp_to_ms
 from server.tenancy.tenancy import Tenancy
-from server.tenancy.who import read_name
+from server.tenancy.who import Who, read_name
 from trunkline.v1.admin_service_pb2 import (
     ConfigStatus,
     CreateFaultRequest,
@@ -50,6 +50,7 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
         PricesAdmin.__init__(self, tenancy, refresh_prices)
         self._runtime = runtime
         self._chaos = chaos
+        self._audit = tenancy.audit
 
     async def GetConfigStatus(self, request: GetConfigStatusRequest, call: Call) -> GetConfigStatusResponse:
         """Tells which configuration is in force."""
@@ -73,9 +74,23 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
 
     async def CreateFault(self, request: CreateFaultRequest, call: Call) -> CreateFaultResponse:
         """Makes a fault."""
-        return CreateFaultResponse(fault=write_fault(self._chaos.create(read_fault(request), request.fault_id)))
+        async with self._audit.changing(Who.of(call)) as changing:
+            made = self._chaos.create(read_fault(request), request.fault_id)
+
+            async def undo() -> None:
+                self._chaos.delete(made.id)
+
+            changing.made(f"{COLLECTION}/{made.id}", None, fault_fields(made), undo)
+        return CreateFaultResponse(fault=write_fault(made))
 
     async def DeleteFault(self, request: DeleteFaultRequest, call: Call) -> DeleteFaultResponse:
         """Ends a fault."""
-        self._chaos.delete(read_name(request.name, COLLECTION))
+        id_ = read_name(request.name, COLLECTION)
+        async with self._audit.changing(Who.of(call)) as changing:
+            ended = self._chaos.delete(id_)
+
+            async def undo() -> None:
+                self._chaos.restore(ended)
+
+            changing.made(f"{COLLECTION}/{id_}", fault_fields(ended), None, undo)
         return DeleteFaultResponse()

@@ -84,6 +84,11 @@ def write_fault(known: KnownFault) -> Fault:
     )
 
 
+def fault_fields(known: KnownFault) -> dict[str, object]:
+    """A fault as the audit log has it."""
+    return {**known.settings.model_dump(mode="json", exclude_none=True), "create_time": known.create_time}
+
+
 def _read_match(match: FaultMatch) -> dict[str, object]:
     asked: dict[str, object] = {name: getattr(match, name) for name in _NAMES if getattr(match, name)}
     if match.HasField("percentage"):

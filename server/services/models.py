@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import NoReturn
 
 from server.call import Call
@@ -20,6 +20,8 @@ from server.services.model_messages import model_list, model_message, selection_
 from server.services.model_selection import refuse_locked, selected
 from server.services.requests import check_model, page
 from server.services.route_messages import explained
+from server.tenancy.audit import Audit
+from server.tenancy.who import Who
 from trunkline.v1.error_reason_pb2 import ErrorReason
 from trunkline.v1.models_service_pb2 import (
     DeleteModelSelectionRequest,
@@ -56,13 +58,17 @@ class ModelsService:
         selections: keeps what is selected.
         clock: tells when.
         prices: tells what was set.
+        audit: has changes of selections written down.
     """
 
-    def __init__(self, runtime: Callable[[], Runtime], selections: SelectionFile, clock: Clock, prices: Prices) -> None:
+    def __init__(
+        self, runtime: Callable[[], Runtime], selections: SelectionFile, clock: Clock, prices: Prices, audit: Audit
+    ) -> None:
         self._runtime = runtime
         self._selections = selections
         self._clock = clock
         self._prices = prices
+        self._audit = audit
 
     async def ListModels(self, request: ListModelsRequest, call: Call) -> ListModelsResponse:
         """Lists the models that can be asked for by name: what rows name and their providers list, and aliases."""
@@ -149,7 +155,7 @@ class ModelsService:
             made = selected(before, given, request.update_mask.paths)
             return replace(made, model=provider_name(settings, made.model), update_time=now)
 
-        selection = await self._selections.change(settings.name, change)
+        selection = await self._select(call, settings.name, change)
         assert selection is not None
         return UpdateModelSelectionResponse(model_selection=selection_message(settings.name, selection))
 
@@ -160,13 +166,32 @@ class ModelsService:
         def change(before: Selection | None) -> None:
             refuse_locked(before)
 
-        await self._selections.change(provider, change)
+        await self._select(call, provider, change)
         return DeleteModelSelectionResponse()
 
     async def ExplainRoute(self, request: ExplainRouteRequest, call: Call) -> ExplainRouteResponse:
         """Tells where a request would go."""
         check_model(request.model)
         return explained(self._runtime(), request.model, request.operation, call.caller)
+
+    async def _select(
+        self, call: Call, provider: str, change: Callable[[Selection | None], Selection | None]
+    ) -> Selection | None:
+        """Changes a provider's selection, and has it written down who did."""
+        was: Selection | None = None
+
+        def noting(before: Selection | None) -> Selection | None:
+            nonlocal was
+            was = before
+            return change(before)
+
+        async with self._audit.changing(Who.of(call)) as changing:
+            selection = await self._selections.change(provider, noting)
+            if selection != was:
+                before, after = (None if each is None else asdict(each) for each in (was, selection))
+                name = f"{_PROVIDERS}{provider}{_SELECTION}"
+                changing.made(name, before, after, lambda: self._selections.change(provider, lambda _: was))
+        return selection
 
     def _model(self, runtime: Runtime, target: Target, name: str) -> Model:
         """A model of that name, as a target serves it."""

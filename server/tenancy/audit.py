@@ -1,11 +1,14 @@
 """Who changed what: written in the transaction of the change itself, so that neither is there without the other."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TypeAlias
 
 import orjson
 from sqlalchemy import insert, select
 
+from server.clock import Clock
 from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.tables import AUDIT
@@ -13,6 +16,9 @@ from server.tenancy.failing import failing
 from server.tenancy.pages import Page, token_of
 from server.tenancy.records import ApiKey, AuditEntry, Budget, Price, Quota, Tenant, User
 from server.tenancy.who import Who, new_id
+
+Fields: TypeAlias = Mapping[str, object]
+"""What something is, without secrets; as JSON can have it."""
 
 Record: TypeAlias = Tenant | User | ApiKey | Quota | Budget | Price
 """What is audited. No record has a key or a digest in it."""
@@ -38,10 +44,30 @@ async def write_audit(
         before: what it was; None: it was not there.
         after: what it is; None: it is not there any more.
     """
-    entry = AuditEntry(
-        new_id("audit"), now, tenant_id, who.name, who.request_id, who.action, resource, _json(before), _json(after)
-    )
-    await connection.execute(insert(AUDIT), [asdict(entry)])
+    await _write(connection, who, now, tenant_id, resource, _fields(before), _fields(after))
+
+
+class Change:
+    """A change of something that is not in the database; nothing was changed until `made` is called."""
+
+    def __init__(self) -> None:
+        self.undo: Callable[[], Awaitable[object]] | None = None
+        self.resource = ""
+        self.before: Fields | None = None
+        self.after: Fields | None = None
+
+    def made(
+        self, resource: str, before: Fields | None, after: Fields | None, undo: Callable[[], Awaitable[object]]
+    ) -> None:
+        """Says what was changed.
+
+        Args:
+            resource: its name.
+            before: what it was; None: it was not there.
+            after: what it is; None: it is not there any more.
+            undo: makes it what it was, where the change cannot be written down.
+        """
+        self.resource, self.before, self.after, self.undo = resource, before, after, undo
 
 
 class Audit:
@@ -49,10 +75,32 @@ class Audit:
 
     Args:
         database: where.
+        clock: tells when.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
+
+    @asynccontextmanager
+    async def changing(self, who: Who) -> AsyncIterator[Change]:
+        """Writes down what the block changes elsewhere than in the database, or has it undone.
+
+        Raises:
+            GatewayError: OVERLOADED when the database fails.
+        """
+        change = Change()
+        try:
+            with failing():
+                async with self._database.begin() as connection:
+                    yield change
+                    if change.undo is not None:
+                        now = round(self._clock.now() * 1e6)
+                        await _write(connection, who, now, "", change.resource, change.before, change.after)
+        except BaseException:
+            if change.undo is not None:
+                await change.undo()
+            raise
 
     async def page(self, who: Who, page: Page, resource: str = "", actor: str = "") -> tuple[list[AuditEntry], str]:
         """One page of changes, newest first, and the token of the next one; empty where there is none.
@@ -82,5 +130,24 @@ class Audit:
         return entries, token_of(entries[-1].create_time, entries[-1].id) if more else ""
 
 
-def _json(record: Record | None) -> str:
-    return "" if record is None else orjson.dumps(asdict(record)).decode()
+async def _write(
+    connection: AsyncConnection,
+    who: Who,
+    now: int,
+    tenant_id: str,
+    resource: str,
+    before: Fields | None,
+    after: Fields | None,
+) -> None:
+    entry = AuditEntry(
+        new_id("audit"), now, tenant_id, who.name, who.request_id, who.action, resource, _json(before), _json(after)
+    )
+    await connection.execute(insert(AUDIT), [asdict(entry)])
+
+
+def _fields(record: Record | None) -> Fields | None:
+    return None if record is None else asdict(record)
+
+
+def _json(fields: Fields | None) -> str:
+    return "" if fields is None else orjson.dumps(fields).decode()

@@ -26,4 +26,4 @@ class Tenancy:
         self.quotas: Quotas = Quotas(database, clock)
         self.budgets: Budgets = Budgets(database, clock)
         self.prices: Prices = Prices(database, clock)
-        self.audit: Audit = Audit(database)
+        self.audit: Audit = Audit(database, clock)

@@ -560,7 +560,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditEntries(self, request, context):
-        """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
+        """Lists who changed which tenants, users, keys, quotas, budgets, prices, selected models and faults made on purpose,
+        newest first.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """

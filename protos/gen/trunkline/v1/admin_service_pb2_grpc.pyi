@@ -238,7 +238,8 @@ class AdminServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
     """
     ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAuditEntriesRequest, _admin_service_pb2.ListAuditEntriesResponse]
-    """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
+    """Lists who changed which tenants, users, keys, quotas, budgets, prices, selected models and faults made on purpose,
+    newest first.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
@@ -453,7 +454,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a malformed name; NOT_FOUND (RESOURCE_NOT_FOUND).
     """
     ListAuditEntries: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAuditEntriesRequest, _admin_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
-    """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
+    """Lists who changed which tenants, users, keys, quotas, budgets, prices, selected models and faults made on purpose,
+    newest first.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
@@ -875,7 +877,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.ListAuditEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_admin_service_pb2.ListAuditEntriesResponse]]:
-        """Lists who changed which tenants, users, keys, quotas, budgets and prices, newest first.
+        """Lists who changed which tenants, users, keys, quotas, budgets, prices, selected models and faults made on purpose,
+        newest first.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
