@@ -81,31 +81,47 @@ class _Nobody:
 
 
 class _AtFile:
-    """Those that use an SQLite file.
+    """Those that use an SQLite file. Whoever looks lets go of its lock for a moment, so only one does so at a time.
 
     Args:
         file: the database's.
     """
 
     def __init__(self, file: Path) -> None:
-        path = file.with_name(f".{file.name}.users")
-        try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
-        except OSError as error:
-            raise StorageError(f"{path} cannot be locked: {error.strerror}") from None
+        self._looking = _open_lock(file.with_name(f".{file.name}.looking"), fcntl.LOCK_UN)
+        self._users = _open_lock(file.with_name(f".{file.name}.users"), fcntl.LOCK_SH)
 
     async def others(self) -> bool:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._looking, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True  # whoever looks now is another
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)  # whoever else asks has it for a moment only
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            fcntl.flock(self._looking, fcntl.LOCK_UN)
         return False
 
     async def close(self) -> None:
-        os.close(self._descriptor)
+        os.close(self._users)
+        os.close(self._looking)
+
+
+def _open_lock(path: Path, lock: int) -> int:
+    """A file for locks, which is made where there is none.
+
+    Raises:
+        StorageError: there can be none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, lock)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be locked: {error.strerror}") from None
+    return descriptor
 
 
 class _OnServer:

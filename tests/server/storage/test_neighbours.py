@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from threading import Barrier
 
 import asyncpg
 import pytest
@@ -11,6 +12,9 @@ from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.neighbours import Neighbours
 from tests.fakes.stores import Postgresql
+
+_LOOKS = 10_000
+_PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -46,6 +50,28 @@ async def test_each_sees_the_others_as_long_as_they_are_there(stack: AsyncExitSt
     assert [await each.others() for each in (first, leaving, third)] == [True] * 3
     await leaving.close()
     assert [await each.others() for each in (first, third)] == [True] * 2
+
+
+def look_often(url: str, both: Barrier) -> list[bool]:
+    """Looks again and again while another does, in a loop of its own."""
+
+    async def look() -> list[bool]:
+        neighbours = await find_neighbours(url)
+        try:
+            both.wait(_PATIENCE_S)
+            found = [await neighbours.others() for _ in range(_LOOKS)]
+            both.wait(_PATIENCE_S)
+        finally:
+            await neighbours.close()
+        return found
+
+    return asyncio.run(look())
+
+
+async def test_who_look_at_the_very_same_moment_see_each_other(sqlite_url: str) -> None:
+    both = Barrier(2)
+    found = await asyncio.gather(*(asyncio.to_thread(look_often, sqlite_url, both) for _ in range(2)))
+    assert [each.count(False) for each in found] == [0, 0]
 
 
 async def test_another_database_is_another_house(stack: AsyncExitStack, database_url: str, postgresql: Postgresql) -> None:
