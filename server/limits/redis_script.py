@@ -201,7 +201,9 @@ end
 local function run(ask)
   local told = redis.pcall('INFO', 'server')
   local now_run = type(told) == 'string' and string.match(told, 'run_id:(%w+)')
-  return now_run and redis.call('GET', KEYS[ask[2]]) ~= now_run and now_run or false
+  local known = redis.call('GET', KEYS[ask[2]])
+  redis.call('SET', KEYS[ask[2]], known or '') -- a server that takes no writes is out of reach, too
+  return now_run and known ~= now_run and now_run or false
 end
 
 local function know(ask)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from server.config.schema import RateLimitSettings, RedisSettings
 from server.limits.counters import SLOTS, Claim, CountersError
@@ -331,6 +332,22 @@ async def test_what_a_busy_loop_is_late_to_hear_of_is_claimed_once(
     assert await patient.value("a") in (None, 1)
     await counters.close()
     await patient.close()
+
+
+@pytest.mark.parametrize("refusing", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"], ids=["full", "read-only"])
+async def test_a_redis_that_takes_no_writes_is_no_use_to_who_looks_at_it(
+    own_redis: tuple[str, "subprocess.Popen[str]"], sqlite_database: Database, clock: TurnedClock, refusing: str
+) -> None:
+    counters = connect(own_redis[0], clock)
+    await warm(counters, clock)
+    limits = Limits(None, counters, sqlite_database, clock)
+    await limits.look_at_counters()
+    client = Redis.from_url(own_redis[0])
+    await client.execute_command(*refusing.split())
+    await client.aclose()
+    with pytest.raises(CountersError):
+        await limits.look_at_counters()
+    await limits.close()
 
 
 async def test_while_redis_is_gone_all_pass_or_none(
