@@ -17,7 +17,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
 from gateway_http.cors import add_cors
-from gateway_http.errors import KINDS, HttpError, Kind, from_client, out_of_reach
+from gateway_http.errors import KINDS, TOO_LARGE, HttpError, Kind, from_client, out_of_reach
 from gateway_http.exchange import App, FrontRequest, request_id_of
 from gateway_http.response import JsonResponse
 from gateway_http.settings import HttpSettings
@@ -128,7 +128,7 @@ def _http_error(exception: Exception) -> HttpError:
         case MethodNotAllowed():
             return HttpError(Kind(405, _INVALID, "method_not_allowed"), "This path does not take this method.")
         case PayloadTooLarge():
-            return HttpError(KINDS["body_too_large"], "The request is larger than this gateway takes.")
+            return HttpError(KINDS["body_too_large"], TOO_LARGE)
         case RequestTimeout():
             return HttpError(Kind(408, _INVALID, "request_timeout"), "The request took too long to arrive.")
         case RequestCancelled():

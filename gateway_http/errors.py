@@ -64,6 +64,8 @@ _REASONS_BY_CODE: Mapping[grpc.StatusCode, str] = {
 _RETRIED_BY_CALLERS = frozenset({408, 409, 429})
 _LIMITS = ("limit", "remaining", "reset")
 
+TOO_LARGE = "The request is larger than this gateway takes."
+
 OUT_OF_REACH = "The gateway's core is out of reach or stopping."
 """What a caller is told then. gRPC's own words have the core's address in them."""
 
@@ -140,7 +142,8 @@ def from_client(error: TrunklineError) -> HttpError:
     reason = error.reason if error.reason in KINDS else _REASONS_BY_CODE.get(error.code, "internal")
     metadata = error.metadata
     limits = {name: metadata[name] for name in _LIMITS if name in metadata} if reason == "rate_limited" else None
-    message = OUT_OF_REACH if out_of_reach(error) else error.message
+    too_large = reason == "body_too_large" and error.reason == "unspecified"  # gRPC itself says so
+    message = OUT_OF_REACH if out_of_reach(error) else TOO_LARGE if too_large else error.message
     return HttpError(KINDS[reason], message, metadata.get("param"), error.retry_after_s, _details(error), limits)
 
 

@@ -83,7 +83,7 @@ class ServerSettings(Section):
     metrics_port: Port | None = None
     debug: bool = False
     reload: bool = False
-    max_body_mb: Float = Field(default=50, gt=0, le=10_000)
+    max_body_mb: Float = Field(default=50, gt=0, le=2047)  # gRPC counts to 2 GB
     max_in_flight: PositiveCount = 2048
     cors_origins: tuple[Text, ...] = ()
     sse_keepalive_s: Delay = 15

@@ -16,8 +16,8 @@ ChannelOptions: TypeAlias = Iterable[tuple[str, str | int]]
 DEFAULT_TIMEOUT_S = 600.0
 """The deadline of a call that names none, in seconds from its start."""
 
-MAX_MESSAGE_BYTES = 64 << 20
-"""The largest message that is sent or taken, unless the options say otherwise."""
+_ANY_SIZE = {"grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1}
+"""How large a message may be is for the server to say, which is configured."""
 
 _KEEPALIVE = {
     # A server counts pings less than five minutes apart on a silent connection as abuse, unless it was told otherwise.
@@ -123,9 +123,8 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 def _arguments(retries: Retries | None, options: ChannelOptions) -> list[tuple[str, str | int]]:
     arguments: dict[str, str | int] = {
-        "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-        "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
         "grpc.enable_retries": 0 if retries is None else 1,
+        **_ANY_SIZE,
         **_KEEPALIVE,
     }
     if retries is not None:

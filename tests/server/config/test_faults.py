@@ -59,6 +59,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(text, said, fail_text
         pytest.param("server: {port: true}", "server.port", "not true or false", id="a truth as number"),
         pytest.param("server: {port: 80.5}", "server.port", "integer", id="half a port"),
         pytest.param("server: {drain_s: .inf}", "server.drain_s", "finite", id="without end"),
+        pytest.param("server: {max_body_mb: 2048}", "server.max_body_mb", "less than or equal to 2047", id="beyond gRPC"),
         pytest.param("server: {debug: maybe}", "server.debug", "true or false", id="not a truth"),
         pytest.param("server: 8000", "server", "must be a mapping", id="a number as section"),
         pytest.param("server: {tls: {cert_file: a}}", "server.tls.key_file", "is required", id="half of TLS"),
