@@ -124,6 +124,13 @@ FAULTS = {
     "an endless temperature": (create(temperature=float("inf")), "temperature"),
     "a negative n": (create(n=-1), "n"),
     "absurd max_tokens": (create(max_tokens=2**63 - 1), "max_tokens"),
+    "max_tokens once more": (create(max_tokens=1, extra_json='{"max_tokens": 99999}'), "extra_json"),
+    "a null for max_tokens": (create(max_tokens=1, extra_json='{"max_tokens": null}'), "extra_json"),
+    "max_tokens as text": (create(extra_json='{"max_tokens": "99999"}'), "extra_json"),
+    "an n past all": (create(extra_json='{"n": 100000}'), "extra_json"),
+    "other messages": (create(extra_json='{"messages": [{"role": "user", "content": "Bye"}]}'), "extra_json"),
+    "an extra that is no JSON": (create(extra_json="{"), "extra_json"),
+    "an extra that is a list": (create(extra_json="[1]"), "extra_json"),
     "an endless bias": (create(logit_bias={"1": float("-inf")}), "logit_bias.1"),
 }
 
