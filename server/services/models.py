@@ -20,6 +20,7 @@ from server.services.model_messages import model_list, model_message, selection_
 from server.services.model_selection import refuse_locked, selected
 from server.services.requests import check_model, page
 from server.services.route_messages import explained
+from server.tenancy.allowances import may_use
 from server.tenancy.audit import Audit
 from server.tenancy.who import Who
 from trunkline.v1.error_reason_pb2 import ErrorReason
@@ -214,14 +215,25 @@ def _targets(runtime: Runtime, model: str, caller: Caller) -> Sequence[Target]:
 
 
 def _allowed(runtime: Runtime, entries: Sequence[Entry], caller: Caller) -> Sequence[Entry]:
-    """Of models of providers, those that a caller may ask for, so that this provider is asked."""
+    """Of models of providers, those that a caller may ask for, so that this provider is asked; by the name to ask for."""
     if not caller.models and not caller.providers:
         return entries
-    return [
-        entry
-        for entry in entries
-        if any(target.settings.name == entry.provider for target in _targets(runtime, entry.name, caller))
-    ]
+    return [shown for entry in entries if (shown := _shown(runtime, entry, caller)) is not None]
+
+
+def _shown(runtime: Runtime, entry: Entry, caller: Caller) -> Entry | None:
+    """A model as a caller may ask for it: by its name, or only as `PROVIDER/MODEL`; None: not at all."""
+
+    def leads_there(name: str) -> bool:
+        return any(target.settings.name == entry.provider for target in _targets(runtime, name, caller))
+
+    if leads_there(entry.name):
+        return entry
+    address = f"{entry.provider}/{entry.model}"
+    # Keys that name models are shown what they name. Whoever may ask for all is not shown each of them twice.
+    if caller.models and may_use(caller, address) and leads_there(address):
+        return replace(entry, name=address)
+    return None
 
 
 def _row(runtime: Runtime, name: str, param: str, suffix: str) -> ProviderRow:

@@ -26,6 +26,14 @@ KEYS = {
         [(name, "first") for name in NAMES],
     ),
     "both": ({"allowed_models": ["gpt-*"], "allowed_providers": ["second"]}, [("gpt-4o", "second")]),
+    "addresses": (
+        {"allowed_models": ["first/*", "second/solo", "second/hidden"]},
+        [(name, name.partition("/")[0]) for name in ("first/gpt-4o", "first/gpt-4o-mini", "second/hidden", "second/solo")],
+    ),
+    "a model and its address": (
+        {"allowed_models": ["*gpt-4o"]},
+        [("gpt-4o", "first"), ("gpt-4o", "second")],
+    ),
     "nothing that there is": ({"allowed_models": ["gpt-5"]}, []),
 }
 
@@ -65,8 +73,8 @@ async def test_over_rest_a_key_sees_what_it_may_ask_for(
 ) -> None:
     async with calling(gateway, await key_of(gateway, **fields)) as session:
         assert listed((await get(session, "/v1/models"))[1]) == expected
-        for name in NAMES:
-            provider = dict(expected).get(name)
+        for name in {*NAMES, *dict(expected)}:
+            provider = dict(reversed(expected)).get(name)
             async with session.post(CHAT, json=body(model=name)) as response:
                 assert (response.status == 200) == (provider is not None)
                 refused = (await response.json()).get("error")
@@ -86,7 +94,7 @@ async def test_over_grpc_a_key_sees_what_it_may_ask_for(
 ) -> None:
     async with AsyncClient(gateway.target, api_key=await key_of(gateway, **fields)) as client:
         assert [(model.id, model.provider) async for model in client.models.list_models()] == expected
-        for name, provider in expected:
+        for name, provider in dict(reversed(expected)).items():
             assert (await client.models.get_model(name)).provider == provider
             assert (await client.models.explain_route(name)).steps[0].provider == provider
         for name in set(NAMES) - set(dict(expected)):
@@ -122,6 +130,17 @@ async def test_of_a_provider_a_key_sees_what_it_may_ask_for(
                 assert (status, cast(Json, refused["error"])["code"]) == (404, "model_not_found")
                 with pytest.raises(NotFoundError, match=rf"No provider serves the model `{name}`\."):
                     await client.models.get_provider_model(provider, name)
+
+
+async def test_of_a_provider_a_key_of_its_address_sees_what_it_may_ask_for(gateway: Running) -> None:
+    key = await key_of(gateway, allowed_models=["first/gpt-4o*"])
+    async with calling(gateway, key) as session, AsyncClient(gateway.target, api_key=key) as client:
+        _, answer = await get(session, "/v1/providers/first/models")
+        assert {name for name, _ in listed(answer)} == {"gpt-4o", "gpt-4o-mini"}  # its own names for them
+        addresses = {each.id async for each in client.models.list_provider_models("first")}
+        assert addresses == {"first/gpt-4o", "first/gpt-4o-mini"}
+        assert (await get(session, "/v1/providers/first/models/gpt-4o"))[0] == 200
+        assert listed((await get(session, "/v1/providers/second/models"))[1]) == []
 
 
 async def test_a_route_leaves_out_providers_that_a_key_may_not_use(gateway: Running) -> None:
