@@ -1,5 +1,7 @@
 """What a status becomes."""
 
+import pickle
+
 import grpc
 import pytest
 from google.protobuf.message import Message
@@ -135,6 +137,14 @@ async def test_a_reason_newer_than_the_library_keeps_its_name(client: AsyncClien
 
     assert isinstance(error, RateLimitedError)
     assert (error.reason, error.error_reason) == ("moon_full", ErrorReason.ERROR_REASON_UNSPECIFIED)
+
+
+async def test_an_error_can_be_told_to_another_process(client: AsyncClient, gateway: Gateway) -> None:
+    error = await fails(client, gateway, Failure(Code.RESOURCE_EXHAUSTED, "no", (error_info("RATE_LIMITED"), retry_info(2))))
+    told = pickle.loads(pickle.dumps(error))
+
+    assert type(told) is RateLimitedError
+    assert (told.code, told.reason, told.retry_after_s, str(told)) == (error.code, "rate_limited", 2, str(error))
 
 
 async def test_a_message_that_grpc_finds_too_large_is_no_matter_of_rates(gateway: Gateway) -> None:

@@ -5,6 +5,7 @@ The table at the end is the only place that decides which status becomes which c
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import NamedTuple, cast
 
 import grpc
@@ -59,6 +60,10 @@ class TrunklineError(Exception):
         self.retry_after_s = retry_after_s
         self.field_violations = tuple(field_violations)
         self.request_id = request_id
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How to pickle it; an exception is made anew from its positional arguments otherwise, and `code` is none."""
+        return partial(type(self), code=self.code), (self.message,), self.__dict__
 
     @property
     def error_reason(self) -> ErrorReason:
