@@ -152,9 +152,9 @@ class Governance:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.limits.close()
+        counted = await self.limits.close()
         if self._ledger is not None:
-            await self._ledger.close()
+            await self._ledger.close(leaves=counted)
         await self.sharing.close()
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:

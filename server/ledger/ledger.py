@@ -132,8 +132,12 @@ class Ledger:
         if self._way is not None and self._open:
             await self._way.flush()
 
-    async def close(self) -> None:
-        """Ends: writes what waits, as far as the database takes it; the rest stays in files for the next start."""
+    async def close(self, leaves: bool = True) -> None:
+        """Ends: writes what waits, as far as the database takes it; the rest stays in files for the next start.
+
+        Args:
+            leaves: whether nobody has to notice; else who begins next finds a worker that died.
+        """
         self._open = False
         if self._writer is None:
             return
@@ -141,7 +145,7 @@ class Ledger:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        if arrived:
+        if arrived and leaves:
             await self._leave()
         try:
             await asyncio.wait_for(self._writer.close(), self._settings.deadline_s)

@@ -119,11 +119,18 @@ class Limits:
         while self._later:
             await asyncio.wait(self._later)
 
-    async def close(self) -> None:
-        """Ends what is under way, and closes the counters."""
+    async def close(self) -> bool:
+        """Ends what is under way, and closes the counters.
+
+        Returns:
+            Whether they are right; else the next one to begin has to count anew.
+        """
         await self.finish()
         await self._book.close()
+        self._book.end_doubts(0)
+        await self._drop_stale()
         await self._counters.close()
+        return not self._book.stale
 
     async def reserve(self, request: Request) -> "Reservation":
         """Reserves what a request may use, all of it or nothing.

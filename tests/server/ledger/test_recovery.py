@@ -124,6 +124,21 @@ async def test_a_worker_that_died_with_nothing_open_is_noticed_once(database: Da
     assert [await recovery.recover(), await recovery.recover()] == [0, None]
 
 
+async def test_a_worker_that_ends_without_leaving_is_noticed_like_a_dead_one(database: Database, tmp_path: Path) -> None:
+    for worker, leaves in (("gone", True), ("doubtful", False)):
+        ledger = Ledger(database, TurnedClock(), worker, tmp_path)
+        await ledger.recover()
+        await ledger.close(leaves)
+    looked_at = list[str]()
+
+    def lives(worker: str) -> bool:
+        looked_at.append(worker)
+        return False
+
+    assert await Recovery(database, TurnedClock(), "me", LEASE_S, lives).recover() == 0
+    assert looked_at == ["doubtful"]
+
+
 async def test_that_rows_of_a_dead_worker_arrived_is_told_though_none_was_open(database: Database, tmp_path: Path) -> None:
     told = asyncio.Queue[int]()
     settings = LedgerSettings(lease_s=0.1)

@@ -261,6 +261,24 @@ async def test_a_caller_that_leaves_as_it_is_settled_keeps_nothing(
     await limits.close()
 
 
+async def test_who_ends_while_redis_is_gone_says_that_its_counters_lack_something(
+    own_redis: tuple[str, "subprocess.Popen[str]"], sqlite_database: Database, clock: TurnedClock
+) -> None:
+    url, process = own_redis
+    await add_budget(sqlite_database, 100)
+    counters = connect(url, clock, 0.05)
+    await warm(counters, clock)
+    well, ill = Limits(None, connect(url, clock), sqlite_database, clock), Limits(None, counters, sqlite_database, clock)
+    for limits in (well, ill):
+        await limits.start()
+        await (await limits.reserve(ask(micros=30))).settle(0, 25)
+    assert await well.close()
+    process.send_signal(signal.SIGSTOP)
+    await (await ill.reserve(ask(micros=30))).settle(0, 25)
+    assert not await ill.close()
+    process.send_signal(signal.SIGCONT)
+
+
 async def test_old_counters_leave_redis_by_themselves(redis_url: str, redis_counters: RedisCounters) -> None:
     taken = await redis_counters.take([Claim("s", 1, 10, expires_s=100, seeded=True)])
     client = build_redis(RedisSettings.model_validate({"url": redis_url, "timeout": PATIENT_S}))
@@ -343,7 +361,7 @@ async def test_a_redis_that_takes_no_writes_is_no_use_to_who_looks_at_it(
     limits = Limits(None, counters, sqlite_database, clock)
     await limits.look_at_counters()
     client = Redis.from_url(own_redis[0])
-    await client.execute_command(*refusing.split())
+    await client.execute_command(*refusing.split())  # type: ignore[no-untyped-call]
     await client.aclose()
     with pytest.raises(CountersError):
         await limits.look_at_counters()
