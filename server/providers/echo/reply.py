@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from server.providers.echo.no_instance import NoInstanceError
 from server.providers.echo.schema_instance import schema_instance
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import json_object
@@ -86,8 +87,8 @@ def _in_format(request: ChatCompletionRequest, text: str) -> str:
     if wanted.type == "json_object":
         return orjson.dumps({"echo": text}).decode()
     if wanted.type == "json_schema":
-        schema = json_object(wanted.json_schema.schema_json or "{}", "response_format.json_schema.schema")
-        return orjson.dumps(schema_instance(schema)).decode()
+        param = "response_format.json_schema.schema"
+        return orjson.dumps(_instance(json_object(wanted.json_schema.schema_json or "{}", param), param)).decode()
     return text
 
 
@@ -105,5 +106,20 @@ def _arguments(request: ChatCompletionRequest, name: str) -> object:
     function = next(tool.function for tool in request.tools if tool.function.name == name)
     if not function.HasField("parameters_json"):
         return {}
-    arguments = schema_instance(json_object(function.parameters_json, "tools.function.parameters"))
+    param = "tools.function.parameters"
+    arguments = _instance(json_object(function.parameters_json, param), param)
     return arguments if isinstance(arguments, dict) else {}
+
+
+def _instance(schema: object, param: str) -> object:
+    """A value that keeps to a schema, and nothing else.
+
+    Raises:
+        ProviderError: INVALID_REQUEST where none is found.
+    """
+    try:
+        return schema_instance(schema)
+    except NoInstanceError:
+        raise ProviderError(
+            Fault.INVALID_REQUEST, "The echo finds no value that keeps to this schema.", param=param
+        ) from None

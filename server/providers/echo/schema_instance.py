@@ -1,14 +1,19 @@
 """A JSON schema -> the smallest value that keeps to it, always the same one.
 
-It knows the keywords that describe answers and arguments: types, enum, const, required, lengths, bounds, local references
-and combinations, of which the first that leads somewhere is taken. `format`, `pattern`, `not` and conditions are left alone.
+It knows the keywords that describe answers and arguments: types, enum, const, required, lengths, bounds, formats, plain
+patterns, local references and combinations, of which the first that leads somewhere is taken. What it makes is checked
+against the whole schema, so that one that asks for more than is known here gives nothing.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
 import orjson
+
+from server.providers.echo.no_instance import NoInstanceError
+from server.providers.echo.number_instance import common_multiple, number
+from server.providers.echo.pattern_instance import pattern_instance
+from server.providers.echo.schema_check import Rules, keeps
 
 Schema = Mapping[str, object]
 
@@ -17,8 +22,8 @@ _MOST_STEPS = 1_000_000
 
 _STEPS_OF_SCHEMA = 100
 
-_INTEGERS = 1 << 63
-"""Integers are smaller than that, as JSON's writer takes them."""
+_EXCLUDING = ("oneOf", "not", "if", "then", "else")
+"""Keywords by which a value can be wrong that nothing else is against."""
 
 _BY_KEYWORD = (
     ("object", ("properties", "required", "minProperties", "additionalProperties")),
@@ -28,54 +33,85 @@ _BY_KEYWORD = (
 )
 
 
-class _NoInstance(Exception):
-    """The schema leads only to itself, or is too much."""
+_FORMATS: Mapping[str, str] = {
+    "date-time": "2000-01-01T00:00:00Z",
+    "date": "2000-01-01",
+    "time": "00:00:00Z",
+    "duration": "PT0S",
+    "email": "a@example.com",
+    "hostname": "example.com",
+    "ipv4": "127.0.0.1",
+    "ipv6": "::1",
+    "uuid": "00000000-0000-0000-0000-000000000000",
+    "uri": "https://example.com/",
+}
+
+_PROBES: tuple[object, ...] = (0.5, -0.5, 1.5, 0, 1, -1, "a", "", True, False, None, [], {})
+"""What is tried where branches exclude each other."""
+
+_VARIANTS = 4
 
 
 def schema_instance(schema: object) -> object:
-    """The value; None where the schema allows none that is finite."""
+    """The value.
+
+    Raises:
+        NoInstanceError: none is found.
+    """
+    maker = _Maker(schema)
     try:
-        return _Maker(schema).make(schema, (), 0)
-    except (_NoInstance, RecursionError, OverflowError):
-        return None
+        value = maker.make(schema, (), 0)
+        if keeps(value, schema, maker.rules):
+            return value
+    except (RecursionError, OverflowError, ValueError, TypeError):
+        raise NoInstanceError from None
+    raise NoInstanceError
 
 
 class _Maker:
     def __init__(self, root: object) -> None:
         self._root = root
         self._left = _MOST_STEPS
+        self.rules = Rules(self._resolved, self._spend)
 
     def make(self, schema: object, path: tuple[str, ...], nth: int) -> object:
         """The instance of a schema within references; the nth of several that should differ."""
         self._spend(_STEPS_OF_SCHEMA)
         if schema is False:
-            raise _NoInstance
+            raise NoInstanceError
         if not isinstance(schema, Mapping):
             return nth or None
+        if any(keyword in schema for keyword in _EXCLUDING):
+            return self._chosen(schema, path, nth)
         reference = schema.get("$ref")
         if isinstance(reference, str):
             if reference in path:
-                raise _NoInstance
+                raise NoInstanceError
             rest = {key: value for key, value in schema.items() if key != "$ref"}
             return self.make(self._merged(self._resolved(reference), rest), (*path, reference), nth)
-        for keyword in ("allOf", "anyOf", "oneOf"):
+        for keyword in ("allOf", "anyOf"):
             branches = schema.get(keyword)
             if isinstance(branches, list) and branches:
                 rest = {key: value for key, value in schema.items() if key != keyword}
                 if keyword == "allOf":
                     return self._all_of(rest, branches, path, nth)
                 return self._first((self._merged(rest, branch) for branch in branches), path, nth)
-        if "const" in schema:
-            return self._given(schema["const"])
-        choices = schema.get("enum")
-        if isinstance(choices, list) and choices:
-            return self._given(choices[nth % len(choices)])
+        choices = [schema["const"]] if "const" in schema else schema.get("enum")
+        if isinstance(choices, list):
+            if "pattern" in schema:
+                raise NoInstanceError
+            self._spend(len(choices))
+            rest = {key: value for key, value in schema.items() if key != "enum"}
+            allowed = choices if rest.keys() <= {"type"} else [each for each in choices if keeps(each, rest, self.rules)]
+            if not allowed:
+                raise NoInstanceError
+            return self._given(allowed[nth % len(allowed)])
         return self._of_type(schema, path, nth)
 
     def _spend(self, steps: int) -> None:
         self._left -= steps
         if self._left < 0:
-            raise _NoInstance
+            raise NoInstanceError
 
     def _given(self, value: object) -> object:
         """A value of the schema's own, which may be large and be asked for many times."""
@@ -87,7 +123,7 @@ class _Maker:
             reference = branch.get("$ref") if isinstance(branch, Mapping) else None
             if isinstance(branch, Mapping) and isinstance(reference, str):
                 if reference in path:
-                    raise _NoInstance
+                    raise NoInstanceError
                 path = (*path, reference)
                 rest = self._merged(rest, {key: value for key, value in branch.items() if key != "$ref"})
                 branch = self._resolved(reference)
@@ -98,9 +134,27 @@ class _Maker:
         for branch in branches:
             try:
                 return self.make(branch, path, nth)
-            except _NoInstance:
+            except NoInstanceError:
                 continue
-        raise _NoInstance
+        raise NoInstanceError
+
+    def _chosen(self, schema: Schema, path: tuple[str, ...], nth: int) -> object:
+        """An instance where some values are excluded: the first of several that is not."""
+        rest = {key: value for key, value in schema.items() if key not in _EXCLUDING}
+        branches = schema.get("oneOf")
+        starts = [self._merged(rest, each) for each in branches] if isinstance(branches, list) else [rest]
+        for start in starts:
+            for variant in range(nth, nth + _VARIANTS):
+                try:
+                    value = self.make(start, path, variant)
+                except NoInstanceError:
+                    break
+                if keeps(value, schema, self.rules):
+                    return value
+        for value in _PROBES:
+            if keeps(value, schema, self.rules):
+                return value
+        raise NoInstanceError
 
     def _resolved(self, reference: str) -> object:
         found = self._root
@@ -111,7 +165,7 @@ class _Maker:
             elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
                 found = found[int(name)]
             else:
-                raise _NoInstance
+                raise NoInstanceError
         return found
 
     def _of_type(self, schema: Schema, path: tuple[str, ...], nth: int) -> object:
@@ -127,15 +181,25 @@ class _Maker:
             case "array":
                 return self._array(schema, path)
             case "string":
-                text, length = str(nth) if nth else "", _count(schema, "minLength")
-                self._spend(length)
-                return text.rjust(length, "x")
+                return self._text(schema, nth)
             case "integer" | "number":
-                return _number(schema, kind == "integer", nth)
+                return number(schema, kind == "integer", nth)
             case "boolean":
                 return bool(nth % 2)
             case _:
                 return None
+
+    def _text(self, schema: Schema, nth: int) -> str:
+        length = _count(schema, "minLength")
+        self._spend(length)
+        pattern, form = schema.get("pattern"), _FORMATS.get(str(schema.get("format")))
+        if isinstance(pattern, str):
+            if form is not None:
+                raise NoInstanceError
+            self._spend(len(pattern))
+            text = pattern_instance(pattern)
+            return text if "^" in pattern else text.rjust(length, "x")
+        return (str(nth) if nth else "").rjust(length, "x") if form is None else form
 
     def _object(self, schema: Schema, path: tuple[str, ...]) -> dict[str, object]:
         properties = schema.get("properties")
@@ -165,7 +229,7 @@ class _Maker:
         """A schema that demands what both demand, as far as their keywords can be joined."""
         if not isinstance(schema, Mapping) or not isinstance(other, Mapping):
             if schema is False or other is False:
-                raise _NoInstance
+                raise NoInstanceError
             return schema if isinstance(schema, Mapping) else other if isinstance(other, Mapping) else {}
         self._spend(len(schema) + len(other))
         merged = dict(schema)
@@ -185,6 +249,8 @@ class _Maker:
         if isinstance(one, list) and isinstance(two, list) and key == "enum":
             return [item for item in one if item in two]
         if isinstance(one, int | float) and isinstance(two, int | float):
+            if key == "multipleOf":
+                return common_multiple(one, two)
             smaller = key.startswith(("max", "exclusiveMax"))
             return min(one, two) if smaller else max(one, two)
         if key == "type" and isinstance(one, list):
@@ -197,45 +263,3 @@ class _Maker:
 def _count(schema: Schema, key: str) -> int:
     value = schema.get(key)
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0
-
-
-def _number(schema: Schema, integer: bool, nth: int) -> int | float:
-    """The number within the bounds that is nearest to 0, or above that one by some steps."""
-    lower, above = _bound(schema, "minimum", "exclusiveMinimum", -math.inf)
-    upper, below = _bound(schema, "maximum", "exclusiveMaximum", math.inf)
-    multiple = schema.get("multipleOf")
-    step = multiple if isinstance(multiple, int | float) and multiple > 0 else 1 if integer else None
-    if step is not None:
-        least = (
-            -math.inf
-            if lower == -math.inf
-            else math.ceil(lower / step) + (above and math.ceil(lower / step) * step == lower)
-        )
-        most = (
-            math.inf
-            if upper == math.inf
-            else math.floor(upper / step) - (below and math.floor(upper / step) * step == upper)
-        )
-        count = int(least) + nth if least > 0 else int(most) - nth if most < 0 else nth
-        return _written(count * step)
-    value: float = nth
-    if not (lower < value < upper or (value == lower and not above) or (value == upper and not below)):
-        value = lower if value <= lower else upper
-        if (value == lower and above) or (value == upper and below):
-            value = (lower + upper) / 2 if math.isfinite(lower + upper) else lower + 1 if math.isfinite(lower) else upper - 1
-    return int(value) if abs(value) < _INTEGERS and value == int(value) else value
-
-
-def _written(value: int | float) -> int | float:
-    """The number, unless it is an integer that JSON's readers do not take."""
-    if isinstance(value, int) and abs(value) >= _INTEGERS:
-        raise _NoInstance
-    return value
-
-
-def _bound(schema: Schema, inclusive: str, exclusive: str, none: float) -> tuple[float, bool]:
-    """The tighter one of a bound's two forms, and whether it excludes itself."""
-    values = {key: value for key in (inclusive, exclusive) if isinstance(value := schema.get(key), int | float)}
-    pick = max if none < 0 else min
-    bound = pick(values.values(), default=none)
-    return bound, values.get(exclusive) == bound and not isinstance(values.get(exclusive), bool)

@@ -185,6 +185,14 @@ async def test_an_answer_keeps_to_the_schema_that_is_asked_for(echo: Provider, s
     jsonschema.validate(json.loads(answer.choices[0].message.content), PARAMETERS)
 
 
+async def test_a_schema_that_nothing_keeps_to_is_refused(echo: Provider) -> None:
+    nothing = {"type": "integer", "minimum": 2, "maximum": 1}
+    form = {"type": "json_schema", "json_schema": {"name": "w", "schema": nothing}}
+    with pytest.raises(ProviderError) as raised:
+        await completion(echo, chat_ask({"response_format": form}))
+    assert (raised.value.fault, raised.value.param) == (Fault.INVALID_REQUEST, "response_format.json_schema.schema")
+
+
 async def test_a_json_object_holds_the_echo(echo: Provider) -> None:
     answer = await completion(echo, chat_ask({"response_format": {"type": "json_object"}}))
     assert json.loads(answer.choices[0].message.content) == {"echo": "Hello"}
