@@ -48,6 +48,12 @@ from trunkline.v1.text_pb2 import (
 _DIMENSIONS = 16
 _MOST_DIMENSIONS = 16_384
 _MOST_CHOICES = 128
+_MOST_PIECES = 65_536
+"""Of an answer: chunks, or choices. They are made at once, and nobody else is served while they are."""
+_MOST_CHARACTERS = 64 * 1024 * 1024
+"""Of all choices together."""
+_MOST_NUMBERS = 4_000_000
+"""Of all vectors together."""
 _MOST_STEPS = 64
 """How many steps go out in one batch where nothing paces them."""
 
@@ -127,6 +133,8 @@ def _chat(ask: Ask, request: ChatCompletionRequest, now: Timestamp) -> tuple[lis
     """The chunks step by step, the last step with all that finishes, and the usage."""
     reply = chat_reply(request)
     count = _count(request.n)
+    _refuse_more(reply.token_count * count if ask.streamed else count, _MOST_PIECES, "pieces")
+    _refuse_more(sum(map(len, reply.words)) * count, _MOST_CHARACTERS, "characters")
     input_tokens = sum(len(words_of(text_of(message))) for message in request.messages)
     usage = _usage(input_tokens, reply.token_count * count)
     identity = f"chatcmpl-{_digest(ask, request)}"
@@ -178,8 +186,11 @@ def _text(ask: Ask, request: TextCompletionRequest, now: Timestamp) -> tuple[lis
     """As `_chat`: each prompt is its own answer, said twice where the answer is to begin with the prompt."""
     limit = request.max_tokens if request.HasField("max_tokens") else None
     prompts = _texts(request.prompt)
+    _refuse_more(len(prompts) * _count(request.n), _MOST_PIECES, "pieces")
+    _refuse_more(sum(map(len, prompts)) * _count(request.n), _MOST_CHARACTERS, "characters")
     answers = [(prompt, text_reply(prompt, request.stop, limit)) for prompt in prompts for _ in range(_count(request.n))]
     usage = _usage(sum(len(words_of(prompt)) for prompt in prompts), sum(reply.token_count for _, reply in answers))
+    _refuse_more(usage.output_tokens if ask.streamed else 0, _MOST_PIECES, "pieces")
     identity = f"cmpl-{_digest(ask, request)}"
 
     def chunk(choices: Iterable[TextChoice], usage: Usage | None = None, extra_json: str = "") -> TextCompletion:
@@ -212,6 +223,7 @@ def _embeddings(ask: Ask, request: EmbeddingRequest) -> EmbeddingList:
             Fault.INVALID_REQUEST, f"`dimensions` must be between 1 and {_MOST_DIMENSIONS}.", param="dimensions"
         )
     texts = _texts(request.input)
+    _refuse_more(len(texts) * dimensions, _MOST_NUMBERS, "numbers")
     in_base64 = request.encoding_format == "base64"
     data = [embedding(index, vector(text, dimensions), in_base64) for index, text in enumerate(texts)]
     tokens = sum(len(words_of(text)) for text in texts)
@@ -241,6 +253,12 @@ def _texts(given: TextInput) -> list[str]:
         case "token_lists":
             return [" ".join(map(str, tokens.values)) for tokens in given.token_lists.values]
     return [given.text]
+
+
+def _refuse_more(size: int, most: int, of_what: str) -> None:
+    """Refuses a request whose answer would be too large to be made at once."""
+    if size > most:
+        raise ProviderError(Fault.INVALID_REQUEST, f"The answer would have {size} {of_what}; the echo makes {most} at most.")
 
 
 def _count(asked: int) -> int:
