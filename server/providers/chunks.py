@@ -7,7 +7,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
-from trunkline.v1.chat_pb2 import ChatChunkChoice, ChatCompletionChunk, FunctionCall, Logprobs, Message, ToolCall, Usage
+from trunkline.v1.chat_pb2 import (
+    ChatChunkChoice,
+    ChatCompletionChunk,
+    FunctionCall,
+    Logprobs,
+    Message,
+    ThinkingBlock,
+    ToolCall,
+    Usage,
+)
 from trunkline.v1.completion_service_pb2 import StreamChatCompletionResponse
 
 E = TypeVar("E")
@@ -42,6 +51,8 @@ class ChunkWriter:
         """The tier that serves the answer, where the vendor tells."""
         self.calls = 0
         """How many calls of tools there are so far."""
+        self.thoughts = 0
+        """How many blocks of thought there are so far."""
         self.finished = False
         """Whether the finish reason has been told."""
         self.done = False
@@ -85,6 +96,12 @@ class ChunkWriter:
         if self._role_due:
             self.begin()
         self._add((ChatChunkChoice(index=0, delta=delta, logprobs=logprobs),))
+
+    def think(self, block: ThinkingBlock) -> None:
+        """Writes a block of thought, with its place: by that OpenAI's package puts the lists of a stream together."""
+        block.extra_json = f'{{"index":{self.thoughts}}}'
+        self.thoughts += 1
+        self.say(Message(thinking_blocks=[block]))
 
     def open_call(self, id: str, name: str) -> OpenCall:
         """Writes the beginning of a call."""

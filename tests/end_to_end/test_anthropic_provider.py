@@ -180,6 +180,18 @@ async def test_streamed_thoughts_bring_their_signature(vendor: ScriptedVendor, s
     assert "c2ln" in [block.get("signature") for block in blocks]
 
 
+async def test_several_blocks_of_thought_are_put_together_and_can_be_sent_back(
+    vendor: ScriptedVendor, sdk: openai.AsyncOpenAI
+) -> None:
+    vendor.add(Thinking("One.", signature="b25l") + Text("Hm.") + Thinking("Two.", signature="dHdv") + Text("Yes."))
+    async with sdk.chat.completions.stream(model=THINKER, messages=HELLO, reasoning_effort="low") as stream:
+        message = (await stream.get_final_completion()).choices[0].message
+    again = cast(list[ChatCompletionMessageParam], [*HELLO, message, *HELLO])
+    await sdk.chat.completions.create(model=THINKER, messages=again, reasoning_effort="low")
+    sent = vendor.requests[-1].body["messages"][1]["content"]
+    assert [(block["thinking"], block["signature"]) for block in sent[:2]] == [("One.", "b25l"), ("Two.", "dHdv")]
+
+
 async def test_a_refusal_is_told_as_one(vendor: ScriptedVendor, sdk: openai.AsyncOpenAI) -> None:
     vendor.add(Refusal("Not this."), Refusal("Not this."))
     whole = await sdk.chat.completions.create(model=MODEL, messages=HELLO)

@@ -183,7 +183,7 @@ class MessageStream:
         if block is None:
             raise broken("closes a block that is not open")
         if block.wire.type in ("thinking", "redacted_thinking"):
-            self._chunks.say(Message(thinking_blocks=[thinking_block(block.wire)]))
+            self._chunks.think(thinking_block(block.wire))
         elif block.call is not None:
             self._chunks.close_call(block.call, arguments_text(block.wire.input))
 

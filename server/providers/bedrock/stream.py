@@ -196,8 +196,7 @@ class ConverseStream:
         if block is None:
             return  # of a block that was empty, and so never began
         if block.thought:
-            thought = thinking_block(block.thoughts, block.signature, block.redacted)
-            self._chunks.say(Message(thinking_blocks=[thought]))
+            self._chunks.think(thinking_block(block.thoughts, block.signature, block.redacted))
         elif block.call is not None:
             self._chunks.close_call(block.call)
 
