@@ -62,3 +62,23 @@ def test_who_is_turned_away_takes_no_room() -> None:
         with pytest.raises(GatewayError):
             gate.enter(Lane.BATCH)
     assert gate.in_flight == 1
+
+
+async def test_a_gate_with_nobody_in_it_looks_seldom_until_somebody_comes() -> None:
+    gate = Gate(10)
+    gate.watch()
+    try:
+        while not gate.resting:
+            await _next_look(gate)
+        seldom = gate._timer
+        gate.enter(Lane.INTERACTIVE)
+        assert seldom is not None
+        assert gate._timer is not None
+        assert (seldom.cancelled(), gate._timer.when() < seldom.when(), gate.resting) == (True, True, False)
+        await _next_look(gate)
+        assert not gate.resting
+        gate.leave()
+        while not gate.resting:
+            await _next_look(gate)
+    finally:
+        gate.close()
