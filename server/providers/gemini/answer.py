@@ -88,6 +88,8 @@ class AnswerReader:
         self._new_id = new_id
         self._calls: dict[int, int] = {}
         """How many calls each choice has so far; a choice that has begun is in it."""
+        self._images: dict[int, int] = {}
+        """How many images each choice has so far."""
         self._finished: set[int] = set()
         self._said_finished = False
         self._usage: WireUsage | None = None
@@ -171,8 +173,10 @@ class AnswerReader:
             return None
         begun = candidate.index in self._calls
         calls = self._calls.setdefault(candidate.index, 0)
-        delta = _delta(parts, calls, self._new_id)
+        images = self._images.get(candidate.index, 0)
+        delta, drawn = _delta(parts, calls, images, self._new_id)
         self._calls[candidate.index] = calls + len(delta.tool_calls)
+        self._images[candidate.index] = images + drawn
         extra = _sources(candidate)
         if not parts and reason is None and not extra:
             if not begun:
@@ -233,8 +237,10 @@ def _finish_reason(reason: str, message: str, called: bool) -> str:
     return "tool_calls" if called else "stop"
 
 
-def _delta(parts: Sequence[WirePart], first_call: int, new_id: Callable[[], str]) -> Message:
+def _delta(parts: Sequence[WirePart], first_call: int, first_image: int, new_id: Callable[[], str]) -> tuple[Message, int]:
+    """What parts add to a choice, and how many images of it."""
     delta = Message()
+    images: list[dict[str, object]] = []
     texts: list[str] = []
     thoughts: list[str] = []
     extra: dict[str, object] = {}
@@ -253,25 +259,25 @@ def _delta(parts: Sequence[WirePart], first_call: int, new_id: Callable[[], str]
         if part.thought_signature:
             extra.update(signed(part.thought_signature))
         if part.inline_data is not None and not part.thought:
-            _add_media(extra, part.inline_data)
+            _add_media(extra, images, first_image, part.inline_data)
         (thoughts if part.thought else texts).append(part.text)
     if content := "".join(texts):
         delta.content = content
     if reasoning := "".join(thoughts):
         delta.reasoning_content = reasoning
+    if images:
+        extra["images"] = images
     if extra:
         delta.extra_json = _json(extra)
-    return delta
+    return delta, len(images)
 
 
-def _add_media(extra: dict[str, object], media: WireBlob) -> None:
+def _add_media(extra: dict[str, object], images: list[dict[str, object]], first: int, media: WireBlob) -> None:
     if media.mime_type.startswith("audio/"):
         extra["audio"] = {"data": media.data, "mime_type": media.mime_type}
         return
-    images = extra.setdefault("images", [])
-    if isinstance(images, list):
-        url = f"data:{media.mime_type};base64,{media.data}"
-        images.append({"type": "image_url", "image_url": {"url": url}, "index": len(images)})
+    url = f"data:{media.mime_type};base64,{media.data}"
+    images.append({"type": "image_url", "image_url": {"url": url}, "index": first + len(images)})
 
 
 def _sources(candidate: WireCandidate) -> str:

@@ -321,3 +321,10 @@ def test_a_whole_answer_is_one_chunk_whose_calls_have_no_index() -> None:
     assert (message.role, message.content, message.reasoning_content) == ("assistant", "Hello", "Hm.")
     assert [(call.HasField("index"), call.function.arguments) for call in message.tool_calls] == [(False, '{"a":1}')] * 2
     assert (batch.finishing, batch.usage.input_tokens, batch.chunks[0].usage) == (True, 3, batch.usage)
+
+
+def test_images_of_one_stream_say_which_they_are() -> None:
+    image = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
+    chunks = read(stream(event(image), event(image, image, reason="STOP")))
+    images = [image for chunk in chunks for image in chunk["choices"][0]["delta"]["images"]]  # type: ignore[index]
+    assert [image["index"] for image in images] == [0, 1, 2]
