@@ -171,14 +171,17 @@ class RedisCounters:
         def number(key: str) -> int:
             return numbers.setdefault(_PREFIX + key, len(numbers) + 1)
 
-        asked = msgspec.msgpack.encode([pending.ask(number) for pending in batch])
+        asks = [pending.ask(number) for pending in batch]
+        if self.troubled:  # it writes: what only reads or deletes may pass where nothing else does
+            asks.insert(0, ["run", number(_RUN)])
+        asked = msgspec.msgpack.encode(asks)
         longest_seed = int(LONGEST_SEED_S * 1000)
         call = asyncio.ensure_future(
             self._script(keys=list(numbers), args=[self._now(), SLOTS, longest_seed, asked], client=self._client)
         )
         try:
             await self._wait(call, batch[0].waited_s + self._timeout_s)
-            return msgspec.msgpack.decode(call.result(), type=list[object])
+            return msgspec.msgpack.decode(call.result(), type=list[object])[-len(batch) :]
         finally:
             call.cancel()
 

@@ -365,6 +365,10 @@ async def test_a_redis_that_takes_no_writes_is_no_use_to_who_looks_at_it(
     await client.aclose()
     with pytest.raises(CountersError):
         await limits.look_at_counters()
+    clock.time += 1.5
+    with pytest.raises(CountersError):
+        await counters.value("a")
+    assert counters.troubled
     await limits.close()
 
 
