@@ -212,13 +212,30 @@ async def test_a_worker_whose_successor_cannot_start_yet_takes_no_other_with_it(
         selections = tmp_path / "data" / "model_selections.json"
         selections.write_text("damaged")
         os.kill(dies, signal.SIGKILL)
-        assert await _tells(command.process.stderr, b"ended with code 3; starting another")
+        assert await _tells(command.process.stderr, b'"event":"worker_ended","worker":')
         selections.unlink()
         after = await _all_listening(command)
         assert stays in after
         assert dies not in after
         command.signal()
         assert await command.ended() == 0
+
+
+async def test_a_worker_that_dies_is_told_where_everything_is_logged(tmp_path: Path) -> None:
+    log = tmp_path / "gateway.log"
+    path = write_config(tmp_path, config([], logging={"file": str(log), "level": "ERROR"}))
+    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
+    async with run(tmp_path, "--config", str(path), "--workers", "2", *ports) as command:
+        dies = min(await _all_listening(command))
+        os.kill(dies, signal.SIGKILL)
+        while dies in await _all_listening(command):
+            pass
+        command.signal()
+        assert await command.ended() == 0
+        assert command.process.stderr is not None
+        assert await command.process.stderr.read() == b""
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["event"], line["code"], line["level"]) for line in told] == [("worker_ended", -9, "error")]
 
 
 @pytest.mark.parametrize("option", ["--port", "--grpc-port", "--metrics-port"])
@@ -248,7 +265,7 @@ async def test_workers_whose_port_is_taken_end_with_a_line_that_says_so(tmp_path
         _, errors = await process.communicate()
     assert process.returncode == 1
     assert port in errors.decode()
-    assert "starting another" not in errors.decode()
+    assert "worker_ended" not in errors.decode()
 
 
 @pytest.mark.parametrize(
@@ -315,4 +332,4 @@ async def test_workers_with_budgets_and_nothing_to_share_them_do_not_start(tmp_p
     assert process.returncode == 1
     told = " ".join(errors.decode().split())
     assert "without Redis (quotas and budgets in the database): set `redis.url`, or start one worker." in told
-    assert "starting another" not in told
+    assert "worker_ended" not in told

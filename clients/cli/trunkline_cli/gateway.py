@@ -68,9 +68,7 @@ class Gateway:
             UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
         """
         settings = loaded.settings
-        redaction = Redaction(secrets_of(settings))
-        level = "DEBUG" if settings.server.debug else settings.logging.level
-        configure(level, settings.logging.format == "json", _path(settings.logging.file), redaction)
+        redaction = begin_log(settings)
         # Of a front alone, providers are its core's matter.
         log_notices(each for each in loaded.notices if core is None or not each.path.startswith("providers"))
         own: Core | None = None
@@ -118,6 +116,18 @@ class Gateway:
             await asyncio.wait([fronts], timeout=drain_s)
             await self._channel.close()
         await fronts
+
+
+def begin_log(settings: Settings) -> Redaction:
+    """Has this process log as the configuration says, and returns what keeps its secrets out of that.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    redaction = Redaction(secrets_of(settings))
+    level = "DEBUG" if settings.server.debug else settings.logging.level
+    configure(level, settings.logging.format == "json", _path(settings.logging.file), redaction)
+    return redaction
 
 
 def _listen(settings: Settings, addresses: Addresses) -> Listen | None:

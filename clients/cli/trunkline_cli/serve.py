@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import structlog
 import typer
 import uvloop
 
@@ -19,7 +20,7 @@ from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
 from trunkline_cli.addresses import Addresses
 from trunkline_cli.certificates import read_tls
-from trunkline_cli.gateway import VERSION, Gateway
+from trunkline_cli.gateway import VERSION, Gateway, begin_log
 from trunkline_cli.memory import give_back, settle
 from trunkline_cli.start_faults import find_start_faults
 from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise
@@ -155,7 +156,11 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
         _fail("\n".join(faults))
     digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
     if workers > 1 and worker is None:
-        raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core))))
+        try:
+            begin_log(loaded.settings)
+        except OSError as error:
+            _fail(str(error))
+        raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core), _died)))
     quiet = worker is not None
     kept = None if core is not None else _data_dir(options, os.environ)
     raise typer.Exit(uvloop.run(_serve(loaded, digest, plain, addresses, core, core_tls, drain_s, quiet, kept)))
@@ -196,6 +201,10 @@ async def _serve(
     housekeeping.cancel()
     await gateway.stop(drain_s)
     return 0
+
+
+def _died(worker: int, code: int) -> None:
+    structlog.get_logger("trunkline.workers").error("worker_ended", worker=worker, code=code)
 
 
 def _first_key(loaded: Loaded, options: Options, environment: Mapping[str, str]) -> tuple[bytes | None, str | None]:

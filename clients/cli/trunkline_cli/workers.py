@@ -29,13 +29,16 @@ def on_parent_death(stop: Callable[[], None]) -> None:
     loop.add_reader(sys.stdin, gone)
 
 
-async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[], None]) -> int:
+async def supervise(
+    arguments: Sequence[str], workers: int, announce: Callable[[], None], died: Callable[[int, int], None]
+) -> int:
     """Runs `workers` processes of this program until a signal ends them.
 
     Args:
         arguments: the command line after the program's name.
         workers: how many.
         announce: says where they will listen, once a signal can stop them.
+        died: is told of each worker that dies, by its number and its exit code; another one is started.
 
     Returns:
         The exit code: 0 when all ended well after a signal; 1 when one of the first workers could not start.
@@ -72,7 +75,7 @@ async def supervise(arguments: Sequence[str], workers: int, announce: Callable[[
             if stopping.is_set():
                 return 0 if -code in _SIGNALS else code  # a worker that still starts ends by the signal itself
             successor = True  # what keeps it from starting may pass, and the others serve meanwhile
-            print(f"worker {worker} ended with code {code}; starting another", file=sys.stderr, flush=True)
+            died(worker, code)
             try:
                 await asyncio.wait_for(stopping.wait(), _PAUSE_S)
             except TimeoutError:
