@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, select
 from server.ledger.price_document import read_price
 from server.ledger.prices import PriceRow, Prices
 from server.storage.connection import AsyncConnection
+from server.storage.data_version import Version
 from server.storage.database import Database
 from server.storage.looking import Stamp, read_stamp, stamp_query
 from server.storage.tables import PRICES
@@ -29,6 +30,7 @@ class PriceRows:
         self._database = database
         self._prices = prices
         self._stamp: Stamp = ()
+        self._version: Version | None = None
         self._reading = asyncio.Lock()
 
     async def refresh(self, timeout_s: float | None = _PATIENCE_S) -> None:
@@ -41,13 +43,17 @@ class PriceRows:
             StorageError: the database failed; what was read before stays in force.
         """
         async with self._reading:  # else a slower reading that began before could undo a later one
+            version = await self._database.version()
+            if version is not None and version == self._version:
+                return
             async with self._database.read(timeout_s) as connection:
                 stamp = await read_stamp(connection, _STAMP)
                 if stamp == self._stamp:
+                    self._version = version
                     return
                 rows = await load_prices(connection)
             self._prices.set_rows(rows)
-            self._stamp = stamp
+            self._stamp, self._version = stamp, version
 
 
 async def load_prices(connection: AsyncConnection) -> list[PriceRow]:

@@ -11,6 +11,7 @@ from server.limits.budgets import load_budgets
 from server.limits.counters import Counters, CountersError
 from server.limits.quotas import load_quotas
 from server.limits.spent import sum_rows
+from server.storage.data_version import Version
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.looking import LOOK_AGAIN_S, Stamp, read_stamp, stamp_query
@@ -50,6 +51,7 @@ class Book:
         self._clock = clock
         self._flush = flush
         self._stamp: Stamp = ()
+        self._version: Version | None = None
         self._reading = asyncio.Lock()
         self._known: frozenset[Allowance] = frozenset()
         self.stale: set[str] = set()
@@ -72,12 +74,17 @@ class Book:
         if self._database is None:
             return
         async with self._reading:  # else a slower reading that began before could undo a later one
+            version = await self._database.version()
+            if version is not None and version == self._version:
+                return
             async with self._database.read(timeout_s) as connection:
                 stamp = await read_stamp(connection, _STAMP)
                 if stamp == self._stamp:
+                    self._version = version
                     return
                 rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
             self._put_in_force(rows, stamp)
+            self._version = version
 
     def _put_in_force(self, rows: frozenset[Allowance], stamp: Stamp) -> None:
         allowances = Allowances(rows)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from server.storage.address import Address, Dialect, find_address
 from server.storage.bounds import Bounds
 from server.storage.connection import AsyncConnection, AsyncEngine
+from server.storage.data_version import DataVersion, Version
 from server.storage.errors import StorageError
 from server.storage.neighbours import Neighbours, find_neighbours_at_file, find_neighbours_on_server
 from server.storage.revision import Migrated
@@ -64,6 +65,7 @@ class Database:
         self._read_turn = self._write_turn if address.memory else nullcontext()
         self._insert_into = insert_into
         self._keeper: AsyncConnection | None = None
+        self._version = None if address.file is None else DataVersion(address.file)
         self._releases: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -143,6 +145,10 @@ class Database:
             return statement.on_conflict_do_nothing(index_elements=keys)
         return statement.on_conflict_do_update(index_elements=keys, set_=new)
 
+    async def version(self) -> Version | None:
+        """Another value whenever anything was committed, by anybody; None: only reading tells."""
+        return None if self._version is None else await self._version.read()
+
     async def find_neighbours(self) -> Neighbours:
         """Makes this process known to others that use the database, and they to it.
 
@@ -157,6 +163,8 @@ class Database:
     async def close(self) -> None:
         """Closes all connections. Nothing that was committed is lost by not calling it."""
         await asyncio.gather(*self._releases)
+        if self._version is not None:
+            await self._version.close()
         if self._keeper is not None:
             await self._keeper.close()
         await self._writing.dispose()

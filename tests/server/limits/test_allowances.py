@@ -172,6 +172,7 @@ class _LateEnd:
         self._database = database
         self._late = True
         self.begun = asyncio.Event()
+        self.version = database.version
 
     @asynccontextmanager
     async def read(self, timeout_s: float | None = None) -> AsyncIterator[AsyncConnection]:
