@@ -8,7 +8,7 @@ from server.dispatch.reading_on import ReadingOn
 from server.dispatch.router import Target
 from server.dispatch.watchdog import Watch, Watchdog
 from server.providers.base import Ask, Batch
-from server.providers.errors import ProviderError
+from server.providers.errors import Fault, ProviderError
 
 FIRST_CHUNK_S = 120.0
 """How long a stream's first chunk may take where the row does not say."""
@@ -45,7 +45,6 @@ class Attempt:
         "_end_time",
         "_life",
         "_open",
-        "_streamed",
         "_tried",
         "_watchdog",
         "batch",
@@ -66,22 +65,23 @@ class Attempt:
     ) -> None:
         settings = target.settings
         first_chunk_s, idle_s = settings.first_chunk_timeout, settings.idle_timeout
-        if ask.streamed:
-            first_chunk_s = FIRST_CHUNK_S if first_chunk_s is None else first_chunk_s
-            idle_s = IDLE_S if idle_s is None else idle_s
         self.target = target
         self.batch: Batch | None = None
         self.error: ProviderError | None = None
         self.on_close: Callable[[], None] | None = None
         self.reading_on: ReadingOn | None = None
         self._clock = clock
-        self._life = Life(ask.streamed, first_chunk_s, idle_s)
+        self._life: Life | None = None
+        if ask.streamed:
+            self._life = Life(
+                FIRST_CHUNK_S if first_chunk_s is None else first_chunk_s, IDLE_S if idle_s is None else idle_s
+            )
         self._watchdog = Watchdog(settings.timeout, watch, left_s)
+        self._watchdog.longest_s = first_chunk_s
         self._begin_time = clock.monotonic()
         self._end_time: float | None = None
         self._batches = batches
         self._open = True
-        self._streamed = ask.streamed
         self._tried = target.state.begin()
 
     @property
@@ -96,10 +96,11 @@ class Attempt:
         Raises:
             ProviderError: the provider failed before it.
         """
+        if self._life is None:
+            await self._read_whole()
+            return
         self.batch = await self.next()
         self.target.state.first_chunk(self._tried, self._clock.monotonic() - self._begin_time)
-        if not self._streamed:
-            await self.next()
 
     async def next(self) -> Batch | None:
         """The next batch; None after the answer's proper end.
@@ -107,9 +108,9 @@ class Attempt:
         Raises:
             ProviderError: the provider failed, or its answer ended before it was whole.
         """
-        if not self._open:
-            return None
         life, watchdog = self._life, self._watchdog
+        if life is None or not self._open:
+            return None
         watchdog.longest_s = life.patience_s
         try:
             try:
@@ -125,8 +126,7 @@ class Attempt:
                 if self._ends():
                     self._blame(error)
                 raise
-        if self._ends():
-            self.target.state.succeeded(self._tried, self._begin_time + self.latency_s)
+        self._succeeds()
         return None
 
     async def close(self) -> None:
@@ -136,6 +136,29 @@ class Attempt:
         await self._batches.aclose()
         if self.reading_on is not None:
             await self.reading_on.close()
+
+    async def _read_whole(self) -> None:
+        """Waits for the only batch, and for the end that follows it."""
+        whole: Batch | None = None
+        try:
+            with self._watchdog:
+                async for batch in self._batches:
+                    if whole is not None:
+                        raise ProviderError(Fault.PROTOCOL, "The provider answers twice.")
+                    whole = batch
+            if whole is None:
+                raise ProviderError(Fault.PROTOCOL, "The provider's answer is empty.")
+        except ProviderError as error:
+            if self._ends():
+                self._blame(error)
+            raise
+        self.batch = whole
+        self.target.state.first_chunk(self._tried, self.latency_s)
+        self._succeeds()
+
+    def _succeeds(self) -> None:
+        if self._ends():
+            self.target.state.succeeded(self._tried, self._begin_time + self.latency_s)
 
     def _blame(self, error: ProviderError) -> None:
         """Puts a failure on the target's record, unless the caller's deadline was all that failed."""

@@ -32,6 +32,29 @@ class Dispatcher:
     def __init__(self, means: Means) -> None:
         self._means = means
 
+    async def answer(self, ask: Ask, call: Call) -> Batch:
+        """Answers a request that wants no stream. The initial metadata goes out once the whole answer is there.
+
+        Returns:
+            The provider's only batch, see `Provider.stream`.
+
+        Raises:
+            GatewayError: see `CompletionService` in the contract.
+        """
+        admission = _Admission(self._means, ask, call)
+        try:
+            attempt = await admission.begin(None)
+            batch = attempt.batch
+            assert batch is not None  # it has begun
+            admission.note(batch)
+            await admission.complete()
+            return batch
+        except Exception as error:
+            await admission.fail(error)
+            raise
+        finally:
+            await admission.close()
+
     async def stream(self, ask: Ask, call: Call) -> AsyncGenerator[Batch, None]:
         """Answers a request. The initial metadata goes out with the first batch; until then nothing is settled.
 
@@ -42,29 +65,18 @@ class Dispatcher:
         Raises:
             GatewayError: see `CompletionService` in the contract.
         """
-        means = self._means
-        call.notes["model"] = ask.model
-        means.gate.enter(_lane(call))
-        means.budget.request_begins()
         told = Told() if ask.streamed else None
-        account: Account | None = None
-        attempt: Attempt | None = None
+        admission = _Admission(self._means, ask, call)
         try:
-            course = Course(means, ask, call)
-            if means.accounts is not None:
-                account = await means.accounts.open(ask, call, course.first, course.tried, told)
-            attempt = await course.start()
-            await _commit(call, course, attempt, account)
-            recovery = Recovery(course, call, told) if told and means.routing.on_broken_stream == "recover" else None
+            attempt = await admission.begin(told)
+            course = admission.course
+            mends = told and self._means.routing.on_broken_stream == "recover"
+            recovery = Recovery(course, call, told) if told and mends else None
             batch, following = attempt.batch, attempt.next
             while batch is not None:
-                usage = usage_of(batch)
-                if usage is not None:
-                    note_usage(call, usage)
                 if told is not None:
                     told.add(batch)
-                if account is not None:
-                    account.batch(batch, usage)
+                admission.note(batch)
                 yield batch
                 try:
                     batch = await following()
@@ -74,33 +86,96 @@ class Dispatcher:
                     if recovery is None:
                         raise broken(attempt.target, error) from error
                     attempt, batch = await recovery.mend(attempt, error)
+                    admission.attempt = attempt
                     following = partial(recovery.next, attempt)
                     _tell(call, course, attempt)
-            if account is not None:
-                await account.complete(attempt)
+            await admission.complete()
         except Exception as error:
-            if account is not None:
-                await account.fail(error, attempt)
+            await admission.fail(error)
             raise
         finally:
-            means.budget.request_ends()
-            means.gate.leave()
-            if account is not None:
-                account.leave(attempt)
-            if attempt is not None:
-                await attempt.close()
+            await admission.close()
+
+
+class _Admission:
+    """A request that was let in, and is until `close`.
+
+    Args:
+        means: what all requests share.
+        ask: the request.
+        call: its call.
+
+    Attributes:
+        course: its way to an answer, once it has begun.
+        attempt: the one that answers; None: none does yet.
+
+    Raises:
+        GatewayError: OVERLOADED: it is not let in.
+    """
+
+    __slots__ = ("_account", "_ask", "_call", "_means", "attempt", "course")
+    course: Course
+
+    def __init__(self, means: Means, ask: Ask, call: Call) -> None:
+        call.notes["model"] = ask.model
+        means.gate.enter(_lane(call))
+        means.budget.request_begins()
+        self._means = means
+        self._ask = ask
+        self._call = call
+        self._account: Account | None = None
+        self.attempt: Attempt | None = None
+
+    async def begin(self, told: Told | None) -> Attempt:
+        """Opens its account, asks until somebody begins to answer, and says who.
+
+        From there on no other answer can take this one's place.
+
+        Args:
+            told: what the caller has of a stream; None: it is none.
+        """
+        means, call = self._means, self._call
+        course = self.course = Course(means, self._ask, call)
+        if means.accounts is not None:
+            self._account = await means.accounts.open(self._ask, call, course.first, course.tried, told)
+        attempt = self.attempt = await course.start()
+        metadata = [(REQUEST_ID, call.request_id), *_tell(call, course, attempt)]
+        if self._account is not None:
+            metadata += self._account.headers()
+        await call.context.send_initial_metadata(metadata)
+        return attempt
+
+    def note(self, batch: Batch) -> None:
+        """A batch goes out to the caller."""
+        usage = usage_of(batch)
+        if usage is not None:
+            note_usage(self._call, usage)
+        if self._account is not None:
+            self._account.batch(batch, usage)
+
+    async def complete(self) -> None:
+        """The answer is whole."""
+        if self._account is not None:
+            assert self.attempt is not None  # who gave it
+            await self._account.complete(self.attempt)
+
+    async def fail(self, error: Exception) -> None:
+        """The call ends with an error."""
+        if self._account is not None:
+            await self._account.fail(error, self.attempt)
+
+    async def close(self) -> None:
+        """It is over, however it ended."""
+        self._means.budget.request_ends()
+        self._means.gate.leave()
+        if self._account is not None:
+            self._account.leave(self.attempt)
+        if self.attempt is not None:
+            await self.attempt.close()
 
 
 def _lane(call: Call) -> Lane:
     return Lane.BATCH if call.metadata.get(PRIORITY) == _BATCH else Lane.INTERACTIVE
-
-
-async def _commit(call: Call, course: Course, attempt: Attempt, account: Account | None) -> None:
-    """The commit barrier: says who answers, and from here on no other answer can take this one's place."""
-    metadata = [(REQUEST_ID, call.request_id), *_tell(call, course, attempt)]
-    if account is not None:
-        metadata += account.headers()
-    await call.context.send_initial_metadata(metadata)
 
 
 def _tell(call: Call, course: Course, attempt: Attempt) -> Sequence[tuple[str, str]]:

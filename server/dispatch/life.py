@@ -1,4 +1,4 @@
-"""The life of an answer, whichever provider gives it and whichever face it leaves by.
+"""The life of a streamed answer, whichever provider gives it and whichever face it leaves by.
 
     waiting --first batch--> answering --every choice has its finish reason--> finished --clean end--> ended
        |                         |                                                |
@@ -18,7 +18,7 @@ _END_S = 5.0
 """How long the end may take once every choice has its finish reason: the usage may still come."""
 
 _END_AFTER_USAGE_S = 0.2
-"""And once the usage has come, or an answer that is not streamed: after these nothing does."""
+"""And once the usage has come: after that nothing does."""
 
 
 class Phase(Enum):
@@ -38,32 +38,24 @@ class Life:
     """One answer's life. Told of everything that the provider does; says what it means.
 
     Args:
-        streamed: whether the vendor streams; else the only batch is the whole answer.
-        first_chunk_s: how long the first chunk may take; None: as long as the whole.
-        idle_s: how long each other one may take; None: likewise.
+        first_chunk_s: how long the first chunk may take.
+        idle_s: how long each other one may take.
 
     Attributes:
-        patience_s: how long to wait for what comes next; None: as long as the whole may take.
+        patience_s: how long to wait for what comes next.
     """
 
-    __slots__ = ("_idle_s", "_streamed", "_used", "patience_s", "phase")
+    __slots__ = ("_idle_s", "_used", "patience_s", "phase")
 
-    def __init__(self, streamed: bool, first_chunk_s: float | None, idle_s: float | None) -> None:
-        self._streamed = streamed
+    def __init__(self, first_chunk_s: float, idle_s: float) -> None:
         self._idle_s = idle_s
-        self._used = not streamed
+        self._used = False
         self.phase = Phase.WAITING
         self.patience_s = first_chunk_s
 
     def batch(self, batch: Batch) -> None:
-        """A batch came.
-
-        Raises:
-            ProviderError: PROTOCOL, because it follows a whole answer.
-        """
-        if not self._streamed and self.phase is Phase.FINISHED:
-            raise ProviderError(Fault.PROTOCOL, "The provider answers twice.")
-        if self._streamed and isinstance(batch, _STREAMED):
+        """A batch came."""
+        if isinstance(batch, _STREAMED):
             if self.phase is not Phase.FINISHED and not batch.finishing:
                 self.phase, self.patience_s = Phase.ANSWERING, self._idle_s
                 return

@@ -108,6 +108,9 @@ class CompletionService:
 
     async def _only(self, ask: Ask, call: Call) -> Batch:
         """The one batch that an operation without a stream answers with."""
-        async with aclosing(self._stream(ask, call)) as batches:
+        dispatcher = self._runtime().dispatcher
+        if KEY not in call.metadata:
+            return await dispatcher.answer(ask, call)
+        async with aclosing(self._idempotency.stream(ask, call, dispatcher.stream)) as batches:
             answers = [batch async for batch in batches]
         return answers[0]

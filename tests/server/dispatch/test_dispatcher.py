@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import grpc
 import orjson
@@ -59,11 +60,14 @@ async def test_a_fault_of_the_request_is_nobodys_chance(fault: Fault) -> None:
     assert second.asks == []
 
 
-async def whole_answer(*providers: Scripted) -> list[Batch]:
-    """All batches of an answer that is not streamed."""
+async def whole_answer(*providers: Scripted, **settings: object) -> list[Batch]:
+    """An answer that is not streamed: the one batch, which is the same whichever way it is asked for."""
     ask = chat(streamed=False)
-    async with aclosing(Dispatcher(means(rows(*providers))).stream(ask, call())) as batches:
-        return [batch async for batch in batches]
+    others = [replace(provider, asks=[]) for provider in providers]
+    async with aclosing(Dispatcher(means(rows(*others, **settings))).stream(ask, call())) as batches:
+        given = [batch async for batch in batches]
+    assert [await Dispatcher(means(rows(*providers, **settings))).answer(ask, call())] == given
+    return given
 
 
 async def test_a_fault_at_the_end_of_a_whole_answer_is_another_ones_chance() -> None:
@@ -73,11 +77,11 @@ async def test_a_fault_at_the_end_of_a_whole_answer_is_another_ones_chance() -> 
     assert (first.closed, len(second.asks)) == (1, 1)
 
 
-async def test_silence_after_a_whole_answer_is_its_end() -> None:
+async def test_an_unstreamed_answer_that_does_not_end_is_another_ones_chance() -> None:
     whole = [says("Hello", end="stop")]
     first, second = Scripted(whole, silent=True), Scripted(whole)
-    assert await whole_answer(first, second) == whole
-    assert (first.closed, second.asks) == (1, [])
+    assert await whole_answer(first, second, timeout=0.02, max_retries=0) == whole
+    assert (first.closed, len(second.asks)) == (1, 1)
 
 
 async def test_who_gives_two_whole_answers_breaks_the_protocol() -> None:
