@@ -23,7 +23,8 @@ import structlog
 
 from server.telemetry.redaction import Redaction
 
-Render = Callable[[Mapping[str, object]], str]
+Event = MutableMapping[str, object]
+Render = Callable[[Event], str]
 """An event's fields -> a line."""
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -40,30 +41,32 @@ _PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
 
 
 class Sink:
-    """Where log lines end: masks the secrets in each and writes it.
+    """Where events end: makes a line of each, masks the secrets in it and writes it.
 
     Args:
         redaction: knows the secrets; may be replaced when they become known.
         stream: where to write.
+        render: makes the lines.
         owned: whether the stream ends with the sink.
     """
 
-    def __init__(self, redaction: Redaction, stream: TextIO, owned: bool = False) -> None:
+    def __init__(self, redaction: Redaction, stream: TextIO, render: Render, owned: bool = False) -> None:
         self.redaction = redaction
         self._stream = stream
+        self._render = render
         self._owned = owned
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[float, Event]] = deque()
         atexit.register(self.flush)
 
-    def line(self, text: str, urgent: bool = True) -> None:
-        """Takes one line. In a running loop, lines that come together are masked and written together.
+    def take(self, event: Event, urgent: bool = True) -> None:
+        """Takes one event, whose values stay as they are. In a running loop, those that come together are written together.
 
         Args:
-            text: the line.
+            event: its fields, without the time, which is now.
             urgent: whether it goes out at the end of this turn of the loop, with all that wait; else within a moment.
         """
         waiting = self._waiting
-        waiting.append(text)
+        waiting.append((time.time(), event))
         if not urgent and len(waiting) > 1:
             return
         try:
@@ -77,11 +80,13 @@ class Sink:
             loop.call_later(_MOMENT_S, self.flush)
 
     def flush(self) -> None:
-        """Writes the lines that wait; a log that cannot be written must not end a request."""
+        """Writes what waits; a log that cannot be written must not end a request."""
         lines: list[str] = []
         with contextlib.suppress(IndexError):
-            while True:  # one by one, as other threads add and take lines, too
-                lines.append(self._waiting.popleft())
+            while True:  # one by one, as other threads add and take events, too
+                epoch_s, event = self._waiting.popleft()
+                event["time"] = _told_time(epoch_s)
+                lines.append(self._render(event))
         if not lines:
             return
         with contextlib.suppress(OSError, ValueError):
@@ -107,20 +112,20 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
     Raises:
         OSError: the file cannot be opened.
     """
+    render = _json_line if json else _readable_line
     if file is None:
-        sink = Sink(redaction, sys.stderr)
+        sink = Sink(redaction, sys.stderr, render)
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
-        sink = Sink(redaction, file.open("a", encoding="utf-8", errors="backslashreplace"), owned=True)
-    render = _json_line if json else _readable_line
+        sink = Sink(redaction, file.open("a", encoding="utf-8", errors="backslashreplace"), render, owned=True)
     structlog.configure(
         processors=[],
-        wrapper_class=_logger_class(_LEVELS[level], render),
+        wrapper_class=_logger_class(_LEVELS[level]),
         logger_factory=cast(Callable[..., object], lambda *_: sink),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    before, root.handlers = root.handlers, [_Forward(sink, render)]
+    before, root.handlers = root.handlers, [_Forward(sink)]
     for handler in before:
         if isinstance(handler, _Forward):
             handler.close()
@@ -134,7 +139,7 @@ def configure(level: str, json: bool, file: Path | None, redaction: Redaction) -
     return sink
 
 
-def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerBase]:
+def _logger_class(threshold: int) -> type[structlog.BoundLoggerBase]:
     """The class of structlog's loggers: what its list of processors would do, in one step, for a third of the time."""
 
     class Logger(structlog.BoundLoggerBase):
@@ -150,10 +155,10 @@ def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerB
             if self._processors:  # `structlog.testing` puts one there to see what is logged
                 self._proxy_to_logger(name, event, **fields)
                 return
-            written = {"event": event, **self._context, **fields, "level": level, "time": _now()}
+            written = {"event": event, **self._context, **fields, "level": level}
             if "exc_info" in written:
                 _tell_exception(written)
-            self._logger.line(render(written), urgent)
+            self._logger.take(written, urgent)
 
         def ignore(self: Logger, event: str, **fields: object) -> None:
             return None
@@ -168,18 +173,16 @@ def _logger_class(threshold: int, render: Render) -> type[structlog.BoundLoggerB
 class _Forward(logging.Handler):
     """Takes the standard library's records to the sink."""
 
-    def __init__(self, sink: Sink, render: Render) -> None:
+    def __init__(self, sink: Sink) -> None:
         super().__init__()
         self._sink = sink
-        self._render = render
 
     def emit(self, record: logging.LogRecord) -> None:
         event: dict[str, object] = {"event": _message(record), "logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
             event["exception"] = "".join(traceback.format_exception(record.exc_info[1]))
         event["level"] = record.levelname.lower()
-        event["time"] = _now()
-        self._sink.line(self._render(event))
+        self._sink.take(event)
 
     def close(self) -> None:
         self._sink.close()
@@ -198,9 +201,9 @@ def _second(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).isoformat()[:19]
 
 
-def _now() -> str:
-    """The time as RFC 3339 with milliseconds; most of it is the same for a whole second."""
-    second, milliseconds = divmod(int(time.time() * 1000), 1000)
+def _told_time(epoch_s: float) -> str:
+    """A time as RFC 3339 with milliseconds; most of it is the same for a whole second."""
+    second, milliseconds = divmod(int(epoch_s * 1000), 1000)
     return f"{_second(second)}.{milliseconds:03d}+00:00"
 
 

@@ -199,19 +199,19 @@ def test_configuring_again_replaces_everything_and_leaves_nothing_open(tmp_path:
 
 def test_a_log_that_cannot_be_written_is_silent() -> None:
     stream = io.StringIO()
-    sink = Sink(Redaction(), stream)
+    sink = Sink(Redaction(), stream, str)
     stream.close()
-    sink.line("x")
+    sink.take({"event": "x"})
 
 
 def test_lines_of_many_threads_are_each_written_once() -> None:
     stream = io.StringIO()
-    sink = Sink(Redaction(), stream)
+    sink = Sink(Redaction(), stream, lambda event: str(event["event"]))
     written = [[f"{writer} {number}" for number in range(3000)] for writer in range(8)]
 
     def write(lines: list[str]) -> None:
         for line in lines:
-            sink.line(line)
+            sink.take({"event": line})
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
