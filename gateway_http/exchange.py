@@ -31,7 +31,7 @@ Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
 LARGE_BODY = 256 * 1024
 """With more bytes than that, a body is asked about before it is read, and is read beside the loop."""
 
-MOST_OBJECTS = 100_000
+MOST_OBJECTS = 1_000_000
 """How many objects a body may have: each takes time from all other requests, and no model reads that many."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
