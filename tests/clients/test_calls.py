@@ -170,6 +170,34 @@ async def test_closing_the_client_ends_a_call_with_an_error(gateway: Gateway) ->
     await gateway.script.idle.wait()
 
 
+async def test_a_call_after_the_closing_is_unavailable(gateway: Gateway) -> None:
+    client, threads = AsyncClient(gateway.target), Client(gateway.target)
+    await client.close()
+    threads.close()
+
+    with pytest.raises(UnavailableError, match="closed"):
+        await client.metrics.get_health()
+    with pytest.raises(UnavailableError, match="closed"):
+        client.completions.stream_chat_completion(chat())
+    with pytest.raises(UnavailableError, match="closed"):
+        threads.metrics.get_health()
+    with pytest.raises(UnavailableError, match="closed"):
+        threads.completions.stream_chat_completion(chat())
+
+
+@pytest.mark.parametrize("timeout_s", [float("inf"), 1e12])
+async def test_a_timeout_may_be_endless(gateway: Gateway, client: AsyncClient, timeout_s: float) -> None:
+    await client.metrics.get_health(timeout_s=timeout_s)
+    stream = client.completions.stream_chat_completion(chat(), timeout_s=timeout_s)
+    assert len([message async for message in stream]) == 2
+
+    def work() -> None:
+        with Client(gateway.target, timeout_s=timeout_s) as threads:
+            threads.metrics.get_health()
+
+    await asyncio.to_thread(work)
+
+
 async def test_unavailable_is_tried_again(gateway: Gateway, client: AsyncClient) -> None:
     gateway.script.failures.extend([UNAVAILABLE, UNAVAILABLE])
     answer = await client.completions.create_chat_completion(chat(text="Hi"))

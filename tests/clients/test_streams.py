@@ -232,6 +232,13 @@ async def test_closing_the_client_ends_a_stream_with_an_error(gateway: Gateway) 
     await gateway.script.idle.wait()
 
 
+async def test_a_stream_that_was_left_is_cancelled_and_its_channel_is_not_said_to_be_closed(client: AsyncClient) -> None:
+    async with client.completions.stream_chat_completion(chat("endless")) as stream:
+        await anext(stream)
+    with pytest.raises(asyncio.CancelledError):
+        await anext(stream)
+
+
 async def test_closing_the_client_ends_a_stream_that_has_not_begun_with_an_error(gateway: Gateway) -> None:
     client = AsyncClient(gateway.target)
     stream = client.completions.stream_chat_completion(chat("endless"))

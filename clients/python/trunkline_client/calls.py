@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 
 from trunkline_client.errors import UnavailableError, from_rpc_error
 
-Q = TypeVar("Q")
 R = TypeVar("R")
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -26,6 +25,8 @@ Facts: TypeAlias = tuple[tuple[str, str | bytes], ...]
 """What came beside an answer, likewise."""
 
 _KEYS = frozenset({"authorization", "x-api-key"})
+_LONGEST_S = 365 * 86_400.0
+"""With far longer timeouts gRPC's clock runs over, and the call ends at once."""
 
 
 class CallFacts:
@@ -97,8 +98,8 @@ class CallDefaults:
     timeout_s: float
 
     def timeout(self, timeout_s: float | None) -> float:
-        """The call's timeout, in seconds."""
-        return self.timeout_s if timeout_s is None else timeout_s
+        """The call's timeout, in seconds; a year at most."""
+        return min(self.timeout_s if timeout_s is None else timeout_s, _LONGEST_S)
 
     def beside(self, metadata: Metadata) -> Metadata:
         """The call's metadata."""
@@ -120,9 +121,25 @@ def call_defaults(api_key: str | None, timeout_s: float) -> CallDefaults:
     return CallDefaults((("authorization", f"Bearer {api_key}"),) if api_key else (), timeout_s)
 
 
+def begin(
+    method: Callable[..., T], request: Message, defaults: CallDefaults, timeout_s: float | None, metadata: Metadata
+) -> T:
+    """Begins a call.
+
+    Raises:
+        UnavailableError: the channel was closed.
+    """
+    try:
+        return method(request, timeout=defaults.timeout(timeout_s), metadata=tuple(defaults.beside(metadata)))
+    except (grpc.aio.UsageError, ValueError) as error:  # gRPC's, for asyncio and for threads
+        if "closed" not in str(error):
+            raise
+        raise _closed() from error
+
+
 async def ask(
-    method: grpc.aio.UnaryUnaryMultiCallable[Q, R],
-    request: Q,
+    method: grpc.aio.UnaryUnaryMultiCallable[M, R],
+    request: M,
     defaults: CallDefaults,
     timeout_s: float | None,
     metadata: Metadata,
@@ -135,7 +152,7 @@ async def ask(
     Raises:
         TrunklineError: the call failed.
     """
-    call = method(request, timeout=defaults.timeout(timeout_s), metadata=defaults.beside(metadata))
+    call = begin(method, request, defaults, timeout_s, metadata)
     try:
         return await call, tuple(await call.initial_metadata())
     except grpc.RpcError as error:
@@ -153,21 +170,23 @@ def raise_if_closed() -> None:
     """
     task = asyncio.current_task()
     if task is None or not task.cancelling():
-        raise UnavailableError("The channel was closed.", code=grpc.StatusCode.UNAVAILABLE) from None
+        raise _closed() from None
+
+
+def _closed() -> UnavailableError:
+    return UnavailableError("The channel was closed.", code=grpc.StatusCode.UNAVAILABLE)
 
 
 def ask_sync(
-    method: "grpc.UnaryUnaryMultiCallable[Q, R]",
-    request: Q,
+    method: "grpc.UnaryUnaryMultiCallable[M, R]",
+    request: M,
     defaults: CallDefaults,
     timeout_s: float | None,
     metadata: Metadata,
 ) -> tuple[R, Facts]:
     """Makes a call with one answer. As `ask`."""
     try:
-        response, call = method.with_call(
-            request, timeout=defaults.timeout(timeout_s), metadata=tuple(defaults.beside(metadata))
-        )
+        response, call = begin(method.with_call, request, defaults, timeout_s, metadata)
     except grpc.RpcError as error:
         raise from_rpc_error(error) from error
     return response, tuple(call.initial_metadata())

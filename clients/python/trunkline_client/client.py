@@ -56,7 +56,7 @@ class AsyncClient:
             target_or_channel: `host:port`, `unix:/path`, or a channel that is already there.
             api_key: sent with every call.
             tls: how to encrypt, for a target. None: not at all.
-            timeout_s: from a call's start to its deadline, for calls that don't say.
+            timeout_s: from a call's start to its deadline, for calls that don't say; a year at most.
 
         Raises:
             ValueError: the target is none, the key has letters that cannot be sent (the newline of its file, say), or there
@@ -96,7 +96,10 @@ class AsyncClient:
         return response
 
     async def close(self) -> None:
-        """Ends all calls and closes the channel, if this client opened it."""
+        """Ends all calls and closes the channel, if this client opened it.
+
+        These calls and later ones raise `UnavailableError`.
+        """
         if self._opened is not None:
             await self._opened.close()
 
@@ -142,7 +145,10 @@ class Client:
         self.alerts: Alerts = Alerts(channel, defaults)
 
     def close(self) -> None:
-        """Ends all calls and closes the channel, if this client opened it."""
+        """Ends all calls and closes the channel, if this client opened it.
+
+        These calls raise `CallCancelledError`, later ones `UnavailableError`.
+        """
         if self._opened is not None:
             self._opened.close()
 

@@ -28,7 +28,7 @@ from trunkline.v1.text_pb2 import (
     VideoList,
     VideoRequest,
 )
-from trunkline_client.calls import Answer, CallDefaults, Metadata, ask, ask_sync
+from trunkline_client.calls import Answer, CallDefaults, Metadata, ask, ask_sync, begin
 from trunkline_client.streams import ChatStream, SyncChatStream, SyncTextStream, TextStream
 
 
@@ -120,13 +120,12 @@ class AsyncCompletions:
             answer_format: how the chunks are written. None: as messages, or as a StreamChatCompletionRequest says.
             timeout_s: from now to the call's deadline. None: the client's.
             metadata: as for `create_chat_completion`.
+
+        Raises:
+            UnavailableError: the client was closed.
         """
-        call = self._stub.StreamChatCompletion(
-            _stream_request(request, answer_format),
-            timeout=self._defaults.timeout(timeout_s),
-            metadata=self._defaults.beside(metadata),
-        )
-        return ChatStream(call)
+        sent = _stream_request(request, answer_format)
+        return ChatStream(begin(self._stub.StreamChatCompletion, sent, self._defaults, timeout_s, metadata))
 
     async def create_text_completion(
         self,
@@ -151,10 +150,7 @@ class AsyncCompletions:
         """Continues a text piece by piece. As `stream_chat_completion`."""
         if isinstance(request, TextCompletionRequest):
             request = StreamTextCompletionRequest(text=request)
-        call = self._stub.StreamTextCompletion(
-            request, timeout=self._defaults.timeout(timeout_s), metadata=self._defaults.beside(metadata)
-        )
-        return TextStream(call)
+        return TextStream(begin(self._stub.StreamTextCompletion, request, self._defaults, timeout_s, metadata))
 
     async def create_embeddings(
         self,
@@ -237,12 +233,8 @@ class Completions:
         metadata: Metadata = (),
     ) -> SyncChatStream:
         """Answers a conversation piece by piece."""
-        call = self._stub.StreamChatCompletion(
-            _stream_request(request, answer_format),
-            timeout=self._defaults.timeout(timeout_s),
-            metadata=tuple(self._defaults.beside(metadata)),
-        )
-        return SyncChatStream(call)
+        sent = _stream_request(request, answer_format)
+        return SyncChatStream(begin(self._stub.StreamChatCompletion, sent, self._defaults, timeout_s, metadata))
 
     def create_text_completion(
         self,
@@ -267,10 +259,7 @@ class Completions:
         """Continues a text piece by piece."""
         if isinstance(request, TextCompletionRequest):
             request = StreamTextCompletionRequest(text=request)
-        call = self._stub.StreamTextCompletion(
-            request, timeout=self._defaults.timeout(timeout_s), metadata=tuple(self._defaults.beside(metadata))
-        )
-        return SyncTextStream(call)
+        return SyncTextStream(begin(self._stub.StreamTextCompletion, request, self._defaults, timeout_s, metadata))
 
     def create_embeddings(
         self,

@@ -128,7 +128,7 @@ class MessageStream(CallFacts, Generic[R]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._call.cancel()
+        self.cancel()
 
 
 class ChatStream(MessageStream[StreamChatCompletionResponse]):
