@@ -62,6 +62,7 @@ class Limits:
         self._known = KnownBounds()
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()
+        self._refused: set[tuple[str, int]] = set()
         self._unwritten: list[BudgetEvent] = []
         self._later: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("trunkline.limits")
@@ -256,7 +257,17 @@ class Limits:
         if taken.refused < bounds.rate_count:
             return rate_limited(claims[taken.refused], taken.wait_s, self._clock.now())
         due = bounds.dues[taken.refused - bounds.rate_count]
+        if due.alarm is not None and (due.key, due.allowance.limit) not in self._refused:
+            self._do_later(self._look_at_spent(due))
         return quota_exceeded(due) if due.allowance.unit is Unit.TOKENS else budget_exceeded(due)
+
+    async def _look_at_spent(self, due: Due) -> None:
+        """Tells what a budget that refuses has crossed: one that was lowered may let nothing pass whose end would tell."""
+        with suppress(CountersError):  # the next one that it refuses has it looked at
+            (spent,) = await self._counters.change([Change(due.key, 0)])
+            if spent is not None:
+                self._refused.add((due.key, due.allowance.limit))
+                self._tell_crossed(due, spent)
 
     def _tell_crossed(self, due: Due, spent_micros: int) -> None:
         for event in crossed(due, spent_micros):

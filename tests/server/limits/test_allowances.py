@@ -324,6 +324,27 @@ async def test_thresholds_raise_one_event_each_in_a_period(database: Database, c
     ]
 
 
+async def test_a_budget_that_is_lowered_below_what_was_spent_tells_so_when_it_refuses(
+    limits: Limits, sqlite_database: Database
+) -> None:
+    budget = await add_budget(sqlite_database, 100, thresholds="[80, 100]")
+    told: list[BudgetEvent] = []
+    limits.on_budget_event = told.append
+    await limits.refresh()
+    await settle_row(sqlite_database, await open_row(sqlite_database, NOW, 0, 70), 0, 70)
+    held = await limits.reserve(ask(micros=20))
+    for number, limit in enumerate((75, 70)):
+        async with sqlite_database.begin() as connection:
+            change = update(BUDGETS).where(BUDGETS.c.id == budget).values(limit_micros=limit, update_time=10**6 + number)
+            await connection.execute(change)
+        await limits.refresh()
+        for _ in range(2):
+            assert await refusal(limits, ask(micros=1)) is not None
+            await limits.finish()
+    await held.release()
+    assert [(event.budget.limit, event.threshold, event.spent_micros) for event in told] == [(75, 80, 70), (70, 100, 70)]
+
+
 async def test_an_event_that_could_not_be_written_is_raised_when_the_database_is_back(
     limits: Limits, sqlite_database: Database
 ) -> None:
