@@ -35,8 +35,6 @@ _SHAPING = (
     "reasoning_effort",
     "modalities",
     "prediction",
-    "echo",
-    "suffix",
     "best_of",
 )
 _SPEAKERS = {"system": "System", "developer": "System", "user": "User", "assistant": "Assistant"}
@@ -161,6 +159,8 @@ def _refuse_structure(given: Json) -> None:
         "tools": bool(given.get("tools") or given.get("functions")),
         "response_format": shaped,
         "n": given.get("n") not in (None, 1),
+        "echo": bool(given.get("echo")),
+        "suffix": bool(given.get("suffix")),
     }.items():
         if present:
             raise unsupported(f"The provider's older form cannot express `{param}`.", param)

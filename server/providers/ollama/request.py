@@ -90,11 +90,12 @@ def text_body(ask: Ask, request: TextCompletionRequest, settings: ProviderSettin
     given = {
         "logit_bias": bool(request.logit_bias),
         "logprobs": request.HasField("logprobs"),
-        "echo": request.echo,
         "best_of": request.best_of > 1,
     }
     for param in (param for param, present in given.items() if present):
         gate.meet(param)
+    if request.echo:
+        raise unsupported("The provider does not repeat the prompt.", "echo")
     texts = input_texts(request.prompt, "prompt")
     if len(texts) != 1:
         raise unsupported("The provider takes one prompt at a time.", "prompt")

@@ -406,6 +406,18 @@ async def test_chunks_arrive_before_the_stream_ends_and_leaving_closes_it(vendor
 
 
 @every_form
+@pytest.mark.parametrize(("param", "value"), [("echo", True), ("suffix", "the end.")])
+async def test_a_text_that_would_not_be_the_one_asked_for_is_refused(
+    vendor: ScriptedVendor, name: str, param: str, value: object
+) -> None:
+    async with legacy(vendor, name) as provider:
+        with pytest.raises(ProviderError) as raised:
+            await completed(provider, text_ask({"prompt": "Once", param: value}))
+    assert (raised.value.fault, raised.value.param) == (Fault.UNSUPPORTED, param)
+    assert not vendor.requests
+
+
+@every_form
 async def test_embeddings_are_not_of_the_older_forms(vendor: ScriptedVendor, name: str) -> None:
     ask = chat_ask({}, MODEL)
     ask.operation = Operation.EMBEDDINGS

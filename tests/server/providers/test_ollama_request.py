@@ -221,6 +221,13 @@ def test_one_prompt_of_text_is_completed_once(body: dict[str, object]) -> None:
     assert raised.value.fault is Fault.UNSUPPORTED
 
 
+def test_a_prompt_is_not_repeated_and_who_asks_for_that_is_told() -> None:
+    with pytest.raises(ProviderError) as raised:
+        text({"prompt": "a", "echo": True})
+    assert (raised.value.fault, raised.value.param) == (Fault.UNSUPPORTED, "echo")
+    assert text({"prompt": "a", "echo": False})["prompt"] == "a"
+
+
 def test_texts_are_embedded_and_tokens_are_not() -> None:
     assert vectors({"input": "a", "dimensions": 8, "truncate": False, "options": {"num_ctx": 4096}}) == {
         "model": "asked",
