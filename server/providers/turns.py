@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from server.providers.unsupported import no_words
+from server.providers.unsupported import no_words, unsupported
 
 Json = dict[str, object]
 
@@ -20,11 +20,15 @@ class Turns:
     def __init__(self) -> None:
         self.system: list[Json] = []
         self._spoken: list[tuple[str, list[Json]]] = []
+        self._silent = False
+        """Whether the user was the last to speak and said nothing."""
 
     def say(self, role: str, parts: list[Json]) -> None:
         """Adds what somebody says, to the last turn where it is the same one's."""
         if not parts:
+            self._silent = self._silent or role == "user"
             return
+        self._silent = False
         if self._spoken and self._spoken[-1][0] == role:
             self._spoken[-1][1].extend(parts)
         else:
@@ -38,12 +42,15 @@ class Turns:
             prefix: the beginning of the answer that the model is to go on from; empty for a whole answer.
 
         Raises:
-            ProviderError: UNSUPPORTED where nobody said anything.
+            ProviderError: UNSUPPORTED where nobody said anything, and where the user said nothing to the assistant's last
+                words: without that message the model would go on from them.
         """
         if not self._spoken and self.system:
             self._spoken, self.system = [("user", self.system)], []
         if not self._spoken:
             raise no_words()
+        if self._silent and self.prefilled:
+            raise unsupported("The provider needs a last message of the user that is not empty.", "messages")
         if self._spoken[0][0] == "assistant":
             self._spoken.insert(0, ("user", [text_part(_OPENING)]))
         if prefix.strip():

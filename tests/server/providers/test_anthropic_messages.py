@@ -244,3 +244,9 @@ def test_conversations_that_cannot_be_told_may_be_tried_elsewhere(messages: list
 def test_a_model_without_prefill_is_not_asked_for_one() -> None:
     messages = [USER, {"role": "assistant", "content": "It is"}]
     assert refused({"messages": messages}, NEWEST) == (Fault.UNSUPPORTED, "messages")
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_what_the_assistant_said_is_no_beginning_where_the_user_answers_nothing(blank: str) -> None:
+    messages = [USER, {"role": "assistant", "content": "It is"}, {"role": "user", "content": blank}]
+    assert refused({"messages": messages}) == (Fault.UNSUPPORTED, "messages")

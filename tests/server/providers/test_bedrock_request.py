@@ -344,3 +344,9 @@ def test_the_beginning_of_an_answer_is_the_last_turn() -> None:
 def test_a_model_without_prefill_is_not_asked_for_one() -> None:
     messages = [USER, {"role": "assistant", "content": "It is"}]
     assert refused({"messages": messages}, NEWER) == (Fault.UNSUPPORTED, "messages")
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_what_the_assistant_said_is_no_beginning_where_the_user_answers_nothing(blank: str) -> None:
+    messages = [USER, {"role": "assistant", "content": "It is"}, {"role": "user", "content": blank}]
+    assert refused({"messages": messages}) == (Fault.UNSUPPORTED, "messages")
