@@ -7,7 +7,7 @@ from typing import TypeVar
 from google.protobuf.message import Message as ProtoMessage
 
 from server.errors import invalid_request
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message, StringOrList
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
 
 T = TypeVar("T")
@@ -15,6 +15,9 @@ T = TypeVar("T")
 MOST_MESSAGES = 100_000
 """How many messages a conversation may have, as with vendors that say how many: each takes time from all other requests.
 Source: https://docs.anthropic.com/en/api/messages (2026-11)."""
+
+MOST_STOPS = 8191
+"""How many stop sequences a request may have. No vendor is known to take more; most take a handful."""
 
 _MODEL = re.compile(r"[A-Za-z0-9._:@+/-]{1,200}")
 _ROLES = frozenset({"developer", "system", "user", "assistant", "tool", "function"})
@@ -75,6 +78,7 @@ def check_chat(request: ChatCompletionRequest) -> None:
                 f"`messages[{index}].content` is missing; a message of the role `{message.role}` must have it.",
                 f"messages[{index}].content",
             )
+    _check_stop(request.stop)
     _check_ranges(request, _CHAT_RANGES)
     if request.logit_bias:
         _check_bias(request.logit_bias.items())
@@ -84,6 +88,7 @@ def check_text(request: TextCompletionRequest) -> None:
     """Checks a text request, as `check_chat` does."""
     check_model(request.model)
     _check_input(request.prompt, "prompt")
+    _check_stop(request.stop)
     _check_ranges(request, _COMPLETION_RANGES)
     _check_bias(request.logit_bias.items())
 
@@ -136,6 +141,11 @@ def _check_input(given: TextInput, name: str) -> None:
         raise invalid_request(f"`{name}` is missing.", name)
     if form != "text" and not getattr(given, form).values:
         raise invalid_request(f"`{name}` must not be empty.", name)
+
+
+def _check_stop(stop: StringOrList) -> None:
+    if len(stop.list) > MOST_STOPS:
+        raise invalid_request(f"`stop` must have at most {MOST_STOPS} texts.", "stop")
 
 
 def _check_ranges(request: ProtoMessage, ranges: Ranges) -> None:

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.providers.base import Ask, Batch, Operation, Provider, ProviderContext
 from server.providers.echo.media import png, vector
-from server.providers.echo.reply import Reply, chat_reply, text_of, text_reply, words_of
+from server.providers.echo.reply import Reply, chat_reply, check_stop, text_of, text_reply, words_of
 from server.providers.errors import Fault, ProviderError
 from server.providers.extra_fields import NO_CHOICES
 from server.providers.vectors import embedding
@@ -188,6 +188,7 @@ def _text(ask: Ask, request: TextCompletionRequest, now: Timestamp) -> tuple[lis
     prompts = _texts(request.prompt)
     _refuse_more(len(prompts) * _count(request.n), _MOST_PIECES, "pieces")
     _refuse_more(sum(map(len, prompts)) * _count(request.n), _MOST_CHARACTERS, "characters")
+    check_stop(request.stop, sum(map(len, prompts)) * _count(request.n))
     answers = [(prompt, text_reply(prompt, request.stop, limit)) for prompt in prompts for _ in range(_count(request.n))]
     usage = _usage(sum(len(words_of(prompt)) for prompt in prompts), sum(reply.token_count for _, reply in answers))
     _refuse_more(usage.output_tokens if ask.streamed else 0, _MOST_PIECES, "pieces")

@@ -16,6 +16,9 @@ _WORD = re.compile(r"\s*\S+(?:\s+\Z)?|\s+\Z")
 _PIECE = 8
 """How many characters of a call's arguments are streamed at once."""
 
+_MOST_LOOKED_AT = 100_000_000
+"""Characters, for all stop sequences together. Nobody else is served while they are looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -42,7 +45,8 @@ def chat_reply(request: ChatCompletionRequest) -> Reply:
     """The answer to a chat.
 
     Raises:
-        ProviderError: INVALID_REQUEST when a function is forced that there is none of, or a schema is no JSON object.
+        ProviderError: INVALID_REQUEST when a function is forced that there is none of, or a schema is no JSON object, and as
+            `check_stop`.
     """
     name = _forced_function(request)
     if name is not None:
@@ -52,7 +56,21 @@ def chat_reply(request: ChatCompletionRequest) -> Reply:
     limit = request.max_completion_tokens if request.HasField("max_completion_tokens") else None
     if limit is None and request.HasField("max_tokens"):
         limit = request.max_tokens
-    return text_reply(_in_format(request, _said(request.messages)), request.stop, limit)
+    text = _in_format(request, _said(request.messages))
+    check_stop(request.stop, len(text))
+    return text_reply(text, request.stop, limit)
+
+
+def check_stop(stop: StringOrList, characters: int) -> None:
+    """Sees to it that stop sequences can be looked for in texts of so many characters.
+
+    Raises:
+        ProviderError: INVALID_REQUEST where that takes too long.
+    """
+    if len(stop.list) * characters > _MOST_LOOKED_AT:
+        raise ProviderError(
+            Fault.INVALID_REQUEST, "The echo looks for fewer stop sequences in a text this long.", param="stop"
+        )
 
 
 def text_reply(text: str, stop: StringOrList, limit: int | None) -> Reply:

@@ -30,6 +30,8 @@ ASKS = {
     "many prompts": text_ask(False, prompt=["a"] * 2000, n=128),
     "many long prompts": text_ask(False, prompt=["a" * 1_000_000], n=128),
     "a stream of prompts with many words": text_ask(True, prompt=["a " * 1000] * 100),
+    "many stop sequences for a long text": chat_ask(said("a" * 100_000, stop=["b"] * 8000)),
+    "many stop sequences for many prompts": text_ask(False, prompt=["a" * 1000] * 100, stop=["b"] * 8000),
     "many long vectors": embedding_ask(input=["a"] * 1000, dimensions=16_384),
 }
 
