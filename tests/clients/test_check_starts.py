@@ -103,12 +103,27 @@ async def test_what_cannot_be_listened_at_is_a_fault(tmp_path: Path, server: str
     assert told[0].startswith(expected.format(tmp_path))
 
 
-async def test_a_log_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "log", ["{}/log", "{}/file/log", "/proc/none.log"], ids=["a folder", "in a file", "not for root either"]
+)
+async def test_a_log_that_cannot_be_written_is_a_fault(tmp_path: Path, log: str) -> None:
     (tmp_path / "log").mkdir()
+    (tmp_path / "file").touch()
+    log = log.format(tmp_path)
 
-    assert await faults(tmp_path, "", f"logging: {{file: {tmp_path}/log}}") == [
-        f"logging.file: {tmp_path}/log is a folder, or cannot be made or written"
+    assert await faults(tmp_path, "port: 0, grpc_port: 0", f"logging: {{file: {log}}}") == [
+        f"logging.file: {log} is a folder, or cannot be made or written"
     ]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_what_only_opening_the_log_finds_out_is_told_with_its_setting(tmp_path: Path, workers: int) -> None:
+    file, log = tmp_path / "config.yaml", tmp_path / ("long" * 100)
+    file.write_text(f"server: {{workers: {workers}}}\nlogging: {{file: {log}}}\n")
+    ended = await run("serve", "--config", str(file), "--data-dir", str(tmp_path / "data"))
+
+    assert ended.code == 1
+    assert ended.err == f"error: logging.file: {log} cannot be made or written: File name too long\n"
 
 
 async def test_selections_that_are_damaged_are_a_fault(tmp_path: Path) -> None:

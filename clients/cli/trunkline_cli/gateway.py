@@ -62,7 +62,7 @@ class Gateway:
             data_dir: where the server keeps what must last; None: it lasts as long as the process.
 
         Raises:
-            OSError: an address is taken or not ours.
+            OSError: an address is taken or not ours, or the log's file cannot be opened.
             SelectionFileError: a file in `data_dir` makes no sense.
             StorageError: the database cannot be used.
             UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
@@ -122,11 +122,14 @@ def begin_log(settings: Settings) -> Redaction:
     """Has this process log as the configuration says, and returns what keeps its secrets out of that.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened; its text names the setting.
     """
     redaction = Redaction(secrets_of(settings))
-    level = "DEBUG" if settings.server.debug else settings.logging.level
-    configure(level, settings.logging.format == "json", _path(settings.logging.file), redaction)
+    level, file = "DEBUG" if settings.server.debug else settings.logging.level, _path(settings.logging.file)
+    try:
+        configure(level, settings.logging.format == "json", file, redaction)
+    except OSError as error:
+        raise OSError(f"logging.file: {file} cannot be made or written: {error.strerror}") from error
     return redaction
 
 

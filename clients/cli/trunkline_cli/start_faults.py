@@ -3,6 +3,7 @@
 What only the start itself can find out is not here: whether a port is free, whether the database answers.
 """
 
+import os
 from pathlib import Path
 
 from server.config import Settings
@@ -65,10 +66,10 @@ def _socket_faults(settings: Settings) -> list[str]:
         fault = "a socket file has one process behind it, so it does not work with several workers"
     elif len(bytes(file)) > _LONGEST_SOCKET_BYTES:
         fault = f"the name of a socket may have {_LONGEST_SOCKET_BYTES} bytes"
-    elif not file.parent.is_dir():
+    elif not os.path.isdir(file.parent):  # not `Path.is_dir`, which raises where one may not look
         fault = f"there is no folder {file.parent}"
     elif not can_be_written(file.parent):
         fault = f"the folder {file.parent} cannot be written"
-    elif file.exists() and not file.is_socket():
+    elif os.path.exists(file) and not file.is_socket():
         fault = f"{file} is there, and no socket"
     return [] if fault is None else [f"server.unix_socket: {fault}"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
@@ -31,14 +32,23 @@ def installed(library: str) -> bool:
 
 
 def can_be_written(folder: Path) -> bool:
-    """Whether a folder can be written, or made where it is not there."""
-    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+    """Whether a folder can be written, or made where it is not there; tried by a file that is gone again at once.
+
+    The permissions alone do not tell: root has them in places where nothing can be made, too.
+    """
+    existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if os.path.exists(each))
+    try:
+        with TemporaryFile(dir=existing):
+            return True
+    except OSError:
+        return False
 
 
 def can_be_appended(file: Path) -> bool:
     """Whether a file can be written at its end, or made where it is not there."""
-    return os.access(file, os.W_OK) and not file.is_dir() if file.exists() else can_be_written(file.absolute().parent)
+    if os.path.exists(file):  # not `Path.exists`, which raises where one may not look
+        return os.access(file, os.W_OK) and not file.is_dir()
+    return can_be_written(file.absolute().parent)
 
 
 def find_store_faults(settings: Settings, there: Callable[[str], bool] = installed) -> list[str]:
@@ -104,7 +114,7 @@ def _storage_faults(settings: Settings, there: Callable[[str], bool]) -> list[st
 
 
 def _file_fault(file: Path) -> str | None:
-    if file.is_dir():
+    if os.path.isdir(file):
         return f"{file} is a folder"
     folder = file.absolute().parent
     return None if can_be_written(folder) else f"the folder {folder} cannot be made or written"
