@@ -60,8 +60,8 @@ class FrontRequest(Request[App, SimpleNamespace]):
 
     @property
     def path(self) -> str:
-        """The path of its target, `/` where that has none. Source: RFC 9110, section 4.2.3."""
-        return (self._parsed_url.path or b"/").decode()
+        """The path of its target, `/` where that has none (RFC 9110, section 4.2.3). Slashes at its end mean nothing."""
+        return ((self._parsed_url.path or b"").rstrip(b"/") or b"/").decode()
 
 
 def request_id_of(request: Request) -> str:

@@ -44,14 +44,20 @@ class FrontHttp(Http):
         self.protocol.unread |= bool(self.request_body or self.recv_buffer)
 
     async def http1_request_header(self) -> None:
-        """Reads the head of a request.
+        """Reads the head of a request. One for a head is handled as GET; of the answer, its body is not sent.
 
         Raises:
-            BadRequest: a line of it is no header.
+            BadRequest: a line of it is no header, or it does not name one host. Source: RFC 9112, section 3.2.
         """
         await super().http1_request_header()  # type: ignore[no-untyped-call]
-        if _NO_HEADER.search(self.request.head):
+        request = self.request
+        if _NO_HEADER.search(request.head):
             raise BadRequest
+        hosts = len(request.headers.getall("host", ()))
+        if hosts > 1 or (hosts == 0 and request.version == "1.1"):
+            raise BadRequest
+        if self.head_only:
+            request.method = "GET"
 
     async def read(self) -> bytes | None:
         """Reads a piece of the body; none at its end.

@@ -9,7 +9,7 @@ from tests.gateway_http.serving import CHAT, KEY, PATIENCE_S, Running, call, cha
 
 BODY = b'{"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}'
 
-CHUNKED = f"POST /v1/embeddings HTTP/1.1\r\nx-api-key: {KEY}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+CHUNKED = f"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\nx-api-key: {KEY}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
 
 NO_HTTP = {
     "a word": b"HELLO\r\n\r\n",
@@ -18,24 +18,27 @@ NO_HTTP = {
     "HTTP/3.7": b"GET /health HTTP/3.7\r\n\r\n",
     "no path": b"GET  HTTP/1.1\r\n\r\n",
     "a path without its slash": b"GET health HTTP/1.1\r\n\r\n",
-    "a host for a path": b"CONNECT example.com:443 HTTP/1.1\r\n\r\n",
-    "a path that is not ASCII": b"GET /h\xffealth HTTP/1.1\r\n\r\n",
-    "a header without a colon": b"GET /health HTTP/1.1\r\nbroken\r\n\r\n",
-    "a header without a name": b"GET /health HTTP/1.1\r\n: x\r\n\r\n",
-    "a header that goes on in the next line": b"GET /health HTTP/1.1\r\nx: y\r\n z: x\r\n\r\n",
-    "a space before a colon": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length : 2\r\n\r\n{}",
-    "a line feed in a header's name": b"GET /health HTTP/1.1\r\nx\ny: z\r\n\r\n",
-    "a length in Arabic digits": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: \xd9\xa2\r\n\r\n{}",
-    "a length in letters": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: many\r\n\r\n",
-    "a negative length": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
-    "two lengths": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}",
-    "a length and chunks": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n",
-    "an unknown transfer coding": b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n",
+    "a host for a path": b"CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a path that is not ASCII": b"GET /h\xffealth HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a header without a colon": b"GET /health HTTP/1.1\r\nhost: x\r\nbroken\r\n\r\n",
+    "a header without a name": b"GET /health HTTP/1.1\r\nhost: x\r\n: x\r\n\r\n",
+    "a header that goes on in the next line": b"GET /health HTTP/1.1\r\nhost: x\r\nx: y\r\n z: x\r\n\r\n",
+    "a space before a colon": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length : 2\r\n\r\n{}",
+    "a line feed in a header's name": b"GET /health HTTP/1.1\r\nhost: x\r\nx\ny: z\r\n\r\n",
+    "a length in Arabic digits": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: \xd9\xa2\r\n\r\n{}",
+    "a length in letters": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
+    "a negative length": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+    "two lengths": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}",
+    "a length and chunks": b"POST /v1/models HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n",
+    "an unknown transfer coding": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n",
     "a chunk without its size": CHUNKED + b"zz\r\n{}\r\n",
     "a chunk with a negative size": CHUNKED + b"-2\r\n{}\r\n",
     "a chunk whose size has a prefix": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
     "a chunk that goes on after its size": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
     "trailers": CHUNKED + b"2\r\n{}\r\n0\r\nx: y\r\n\r\n",
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "two hosts": b"GET /health HTTP/1.1\r\nhost: a\r\nHost: a\r\n\r\n",
+    "two hosts in HTTP/1.0": b"GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n",
 }
 
 
@@ -65,6 +68,13 @@ async def test_a_path_that_is_not_there_is_not_found(gateway: Running) -> None:
         assert (answer.status, answer.error["code"]) == (404, "not_found"), path
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/providers/echo/models", "/providers"])
+async def test_a_slash_at_the_end_of_a_path_means_nothing(gateway: Running, path: str) -> None:
+    plain, *slashed = [await call(gateway.port, "GET", path + end) for end in ("", "/", "//")]
+    assert plain.status == 200
+    assert [each.json() == plain.json() for each in slashed] == [True, True]
+
+
 async def test_a_target_without_a_path_is_the_root(gateway: Running) -> None:
     for target in ("http://example.com", "http://example.com?x=1", "http://example.com:80"):
         answer = await call(gateway.port, "GET", target)
@@ -87,8 +97,11 @@ async def test_a_method_that_a_path_does_not_take_is_refused_with_those_that_it_
 
 async def test_a_head_request_has_the_head_of_an_answer_alone(gateway: Running) -> None:
     async with connected(gateway.port) as caller:
-        await caller.send(request_bytes("HEAD", "/health"))
-        assert (await caller.answer(head_only=True)).status in (200, 405)
+        for path, status in (("/health", 200), ("/v1/models", 200), ("/metrics/prometheus", 200), (CHAT, 405), ("/no", 404)):
+            await caller.send(request_bytes("HEAD", path))
+            head = await caller.answer(head_only=True)
+            assert (head.status, head.headers["content-type"] != "") == (status, True)
+            assert int(head.headers["content-length"]) > 0
         await caller.send(request_bytes("GET", "/health"))
         assert (await caller.answer()).status == 200
 
@@ -132,7 +145,7 @@ async def test_a_key_is_taken_from_either_header(gateway: Running) -> None:
 
 async def test_http_1_0_is_answered_and_the_connection_closed(gateway: Running) -> None:
     async with connected(gateway.port) as caller:
-        await caller.send(request_bytes("POST", CHAT, BODY, version="HTTP/1.0"))
+        await caller.send(request_bytes("POST", CHAT, BODY, {"host": ""}, version="HTTP/1.0"))
         assert (await caller.answer()).status == 200
         await caller.closed()
 

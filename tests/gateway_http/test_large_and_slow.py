@@ -103,10 +103,10 @@ async def impatient() -> AsyncIterator[HttpServer]:
 
 SLOW = {
     "in its first line": b"GET /hea",
-    "in its headers": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-le",
-    "in its body": b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 1000\r\n\r\n{",
-    "in its chunks": b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\n",
-    "in a body that a path does not read": b"GET /health HTTP/1.1\r\ncontent-length: 1000\r\n\r\n{",
+    "in its headers": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-le",
+    "in its body": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{",
+    "in its chunks": b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\n",
+    "in a body that a path does not read": b"GET /health HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{",
 }
 
 
