@@ -115,11 +115,11 @@ class Exchange:
         """How long the answer may take where it comes as a stream."""
         return _timeout(self._request.headers, (_TIMEOUT_HEADER,), self._settings.timeout_s)
 
-    async def json(self, client: AsyncClient) -> Json:
+    async def json(self, client: AsyncClient, optional: bool = False) -> Json:
         """The body as a JSON object; see `read`."""
-        return await self.read(client, _whole)
+        return await self.read(client, _whole, optional)
 
-    async def read(self, client: AsyncClient, understand: Callable[[Json], T]) -> T:
+    async def read(self, client: AsyncClient, understand: Callable[[Json], T], optional: bool = False) -> T:
         """Reads the body, a JSON object, and gives what it means.
 
         A large one is not read before the server knows the caller, and then beside the loop.
@@ -127,6 +127,7 @@ class Exchange:
         Args:
             client: asks whether the server knows the caller.
             understand: what a body means; called in another thread for a large one.
+            optional: whether the body may be left out; it is an empty object then.
 
         Raises:
             HttpError: the body is no JSON object, its headers say that it is something else, or it has too many objects.
@@ -143,6 +144,8 @@ class Exchange:
         if http.body_may_exceed(LARGE_BODY):
             await self._introduce(client, http)
         text = await http.body(self._settings.max_body_bytes)
+        if optional and not text:
+            return understand({})
         if len(text) <= LARGE_BODY:
             return understand(_object(text))
         if text.count(b"{") > MOST_OBJECTS:

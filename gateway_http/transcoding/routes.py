@@ -108,12 +108,12 @@ def _handler(route: Route, client: Callable[[], AsyncClient], settings: HttpSett
     path = f"/{cast(Descriptor, method.containing_service).full_name}/{method.name}"
     request_type, response_type = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
     answer_field = method.output_type.fields_by_name[rule.response_body] if rule.response_body else None
-
+    optional = route.verb == "POST"  # what is changed or put in a place is not left out
     masked = route.verb == "PATCH" and rule.body not in ("", "*") and _MASK in method.input_type.fields_by_name
 
     async def handler(request: Request, **variables: str) -> HTTPResponse:
         exchange = Exchange(request, settings)
-        body = await exchange.json(client()) if rule.body else {}
+        body = await exchange.json(client(), optional) if rule.body else {}
         message = request_type()
         try:
             if rule.body in ("", "*"):

@@ -92,6 +92,18 @@ async def test_a_rotation_gives_another_key_of_the_same_name(gateway: Running) -
         await send(gateway, "GET", "/v1/models", key=key)
 
 
+async def test_a_body_that_may_say_nothing_may_be_left_out(gateway: Running) -> None:
+    known, old = await household(gateway, "acme")
+    path = f"/v1/{known['name']}"
+    new = cast(str, (await send(gateway, "POST", f"{path}/rotate")).json()["key"])
+    await send(gateway, "GET", "/v1/models", key=new)
+    await send(gateway, "GET", "/v1/models", key=old, status=401)
+    assert (await send(gateway, "POST", "/v1/tenants?tenant_id=bare")).json()["name"] == "tenants/bare"
+    assert (await send(gateway, "POST", "/v1/users", status=400)).error["param"] == "tenant"
+    for method, resource in (("PATCH", path), ("PUT", "/v1/providers/echo/model_selection"), ("POST", "/v1/embeddings")):
+        assert "JSON" in str((await send(gateway, method, resource, status=400)).error["message"])
+
+
 async def test_quotas_and_budgets_are_made_changed_and_listed(gateway: Running) -> None:
     known, _ = await household(gateway, "acme")
     quota = {"subject": known["user"], "token_limit": 2**53 + 1, "period": "monthly"}
