@@ -144,6 +144,7 @@ class Core:
         self._troubles = Troubles(self._alerts, self._metrics)
         self._states = TargetStates(loaded.settings.circuit_breaker or CircuitBreakerSettings())
         self._prices = Prices()
+        self._access_log = AccessLog(self._clock, structlog.get_logger("trunkline.access").bind())
         self._governance: Governance | None = None
         self._passing_dir: TemporaryDirectory[str] | None = None
         self._server: grpc.aio.Server | None = None
@@ -169,7 +170,7 @@ class Core:
         interceptors: tuple[Interceptor, ...] = (
             RequestId(),
             Errors(self._redaction.text),
-            AccessLog(self._clock, structlog.get_logger("trunkline.access").bind()),
+            self._access_log,
             Auth(keys),
         )
         governance = await self._govern(database)
@@ -242,10 +243,15 @@ class Core:
             self._checks.cancel()
             await asyncio.gather(self._checks, return_exceptions=True)
         await self._health.stop()
+        cutting = asyncio.get_running_loop().call_later(grace_s, self._cut_off)
+        if not grace_s:
+            self._cut_off()
         stops = [self.channel.close(grace_s)]
         if self._server is not None:
             stops.append(self._server.stop(grace_s))
         await asyncio.gather(*stops)
+        cutting.cancel()
+        self._cut_off()  # what is left has no caller
         if self._idempotency is not None:
             await self._idempotency.close()
         await self._runtime.catalogue.close()
@@ -260,6 +266,12 @@ class Core:
             await self._database.close()
         if self._passing_dir is not None:
             self._passing_dir.cleanup()
+
+    def _cut_off(self) -> None:
+        """From here on calls that end too early do so because the gateway stops, and no longer because callers leave."""
+        self._access_log.stopped = True
+        if self._governance is not None:
+            self._governance.accounts.stopped = True
 
     def _build(self, loaded: Loaded) -> Runtime:
         states = self._states

@@ -20,7 +20,7 @@ from server.dispatch.failure import Failure
 from server.dispatch.router import Target
 from server.dispatch.row_values import find_finish_reason, find_parameters, find_service_tier, tell_attempts
 from server.dispatch.told import Told
-from server.errors import GatewayError
+from server.errors import STOPPED, GatewayError
 from server.ledger.billing import Billing, broken_usage
 from server.ledger.cost import cost_micros
 from server.ledger.entry import Intent, Settlement, Status
@@ -52,6 +52,7 @@ class Accounts:
 
     Attributes:
         ledger: as given; likewise `prices` and `bodies`.
+        stopped: whether what still runs is cut off, as the gateway stops.
     """
 
     def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool = False) -> None:
@@ -60,6 +61,7 @@ class Accounts:
         self.prices = prices
         self._clock = clock
         self.bodies = bodies and ledger is not None
+        self.stopped = False
         self._closing: set[asyncio.Task[None]] = set()
 
     async def open(
@@ -256,13 +258,19 @@ class Account:
         await self._close(status, reason, attempt)
 
     def leave(self, attempt: Attempt | None) -> None:
-        """The caller left, or its deadline passed, if the account is still open: closes it without anybody waiting."""
+        """The call is cut off, if the account is still open: closes it without anybody waiting.
+
+        Its caller left, or its deadline passed, or the gateway stops.
+        """
         if not self._open:
             return
         left = self._call.context.time_remaining()
         status, reason = Status.CANCELLED, ""
         if left is not None and left <= 0:
             reason = "deadline_exceeded"
+        elif self._accounts.stopped:
+            reason = STOPPED
+        if reason:
             status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
         if attempt is not None and attempt.reading_on is not None:
             attempt.reading_on.wanted = True

@@ -6,7 +6,7 @@ import structlog
 
 from server.call import Call
 from server.clock import Clock
-from server.errors import GatewayError
+from server.errors import STOPPED, GatewayError
 
 
 class AccessLog:
@@ -15,11 +15,15 @@ class AccessLog:
     Args:
         clock: tells the time.
         log: where to.
+
+    Attributes:
+        stopped: whether what still runs is cut off, as the gateway stops.
     """
 
     def __init__(self, clock: Clock, log: structlog.typing.FilteringBoundLogger) -> None:
         self._clock = clock
         self._log = log
+        self.stopped = False
 
     def enter(self, call: Call) -> None:
         """Looks at the clock."""
@@ -27,7 +31,7 @@ class AccessLog:
 
     def leave(self, call: Call, error: BaseException | None) -> None:
         """Logs the call."""
-        code = "OK" if error is None else _code(call, error)
+        code = "OK" if error is None else self._code(call, error)
         self._log.info(
             "call",
             method=call.method,
@@ -38,9 +42,13 @@ class AccessLog:
             **call.notes,
         )
 
-
-def _code(call: Call, error: BaseException) -> str:
-    if isinstance(error, GatewayError):
-        call.notes["reason"] = error.reason_name
-        return error.code.name
-    return "CANCELLED" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "INTERNAL"
+    def _code(self, call: Call, error: BaseException) -> str:
+        if isinstance(error, GatewayError):
+            call.notes["reason"] = error.reason_name
+            return error.code.name
+        if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+            return "INTERNAL"
+        if self.stopped:
+            call.notes["reason"] = STOPPED
+            return "UNAVAILABLE"
+        return "CANCELLED"

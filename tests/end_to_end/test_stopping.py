@@ -7,9 +7,13 @@ from typing import TypeAlias
 
 import aiohttp
 import grpc
+import orjson
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import select
 
+from server.storage.database import Database
+from server.storage.tables import COMPLETIONS
 from tests.end_to_end import sse
 from tests.end_to_end.command import LIMIT_S, Command, run
 from tests.end_to_end.running import KEY, config, row, write_config
@@ -100,6 +104,38 @@ async def test_a_stream_that_cannot_end_in_time_is_told_so(
     assert caught.value.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     await vendor.next_disconnect()
     await vendor.next_disconnect()
+
+
+@pytest.mark.parametrize("drain_s", ["0", SHORT])
+async def test_what_is_cut_off_is_written_down_as_that_and_not_as_left_by_its_caller(
+    vendor: ScriptedVendor, tmp_path: Path, drain_s: str
+) -> None:
+    vendor.add(*(Text("Hello there").with_fault(Stall(after_events=events)) for events in (2, 2, 0)))
+    log = tmp_path / "log"
+    path = str(write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])], logging={"file": str(log)})))
+    async with (
+        run(tmp_path, "--config", path, "--port", "0", "--grpc-port", "0", "--drain", drain_s) as command,
+        aiohttp.ClientSession(command.url, headers={"X-API-Key": KEY}) as http,
+        AsyncClient(command.target, api_key=KEY) as client,
+        http.post(CHAT, json=STREAM) as response,
+        client.completions.stream_chat_completion(TYPED) as stream,
+    ):
+        await stream.open()
+        asking = asyncio.ensure_future(http.post(CHAT, json={**STREAM, "stream": False}))
+        await vendor.stalled(3)
+        command.signal()
+        await response.read()
+        assert (await asking).status == 503
+        assert await command.ended() == 0
+    database = await Database.open(None, tmp_path / "data")
+    async with database.read() as connection:
+        rows = await connection.execute(select(COMPLETIONS.c.status, COMPLETIONS.c.error_reason))
+        written = sorted(tuple(one) for one in rows)
+    await database.close()
+    assert written == [("failed", "stopped"), *[("incomplete", "stopped")] * 2]
+    lines = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    calls = [(line["code"], line["reason"]) for line in lines if line["event"] == "call"]
+    assert calls == [("UNAVAILABLE", "stopped")] * 3
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["stream", "answer"])

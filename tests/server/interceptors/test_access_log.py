@@ -37,10 +37,11 @@ class Lines:
         self.lines.append({"event": event, **fields})
 
 
-def logged(made: Call, error: BaseException | None = None) -> dict[str, object]:
+def logged(made: Call, error: BaseException | None = None, stopped: bool = False) -> dict[str, object]:
     """The line of a call that ends so, after a quarter of a second."""
     clock, log = TurnedClock(), Lines()
     interceptor = AccessLog(clock, cast(structlog.typing.FilteringBoundLogger, log))
+    interceptor.stopped = stopped
     interceptor.enter(made)
     clock.time_s += 0.25
     interceptor.leave(made, error)
@@ -81,6 +82,12 @@ def test_a_line_says_how_a_call_failed_and_not_with_which_words(error: BaseExcep
     line = logged(call(), error)
     assert (line["code"], line.get("reason")) == (code, reason)
     assert "Secret" not in str(line)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()], ids=["cancelled", "closed"])
+def test_a_line_says_that_the_gateway_stopped_and_not_that_the_caller_left(error: BaseException) -> None:
+    line = logged(call(), error, stopped=True)
+    assert (line["code"], line["reason"]) == ("UNAVAILABLE", "stopped")
 
 
 def test_a_line_has_neither_the_key_nor_other_metadata() -> None:
