@@ -27,6 +27,7 @@ class Fault:
     """A fault that attempts may run into.
 
     Attributes:
+        place: where it stands among the others; none had it before.
         id: what it is called.
         settings: what it does, to which attempts.
         create_time: since when it is known, epoch seconds.
@@ -37,6 +38,7 @@ class Fault:
         hit_count: how many attempts it hit.
     """
 
+    place: tuple[int, int]
     id: str
     settings: FaultSettings
     create_time: float
@@ -83,6 +85,7 @@ class Chaos:
         self._time = Time(clock, sleep)
         self._random = random
         self._faults: dict[str, Fault] = {}
+        self._added = 0
         self._created = 0
 
     def configure(self, settings: ChaosEngineeringSettings | None) -> None:
@@ -163,8 +166,8 @@ class Chaos:
         return ended
 
     def restore(self, ended: Fault) -> None:
-        """Takes a deletion back; the fault comes last in the order."""
-        self._faults[ended.id] = ended
+        """Takes a deletion back."""
+        self._faults = {fault.id: fault for fault in sorted((*self._faults.values(), ended), key=lambda fault: fault.place)}
         self._arm()
 
     def _add(self, fault_id: str, settings: FaultSettings, *, configured: bool, active: bool) -> Fault:
@@ -172,7 +175,9 @@ class Chaos:
         expire_time = None if settings.expire_time is None else settings.expire_time.timestamp()
         if settings.expire_after is not None:
             expire_time = now + settings.expire_after
-        self._faults[fault_id] = fault = Fault(fault_id, settings, now, expire_time, configured, active)
+        self._added += 1
+        place = (not configured, self._added)
+        self._faults[fault_id] = fault = Fault(place, fault_id, settings, now, expire_time, configured, active)
         return fault
 
     def _new_id(self, settings: FaultSettings) -> str:

@@ -9,7 +9,7 @@ from server.services.admin_limits import LimitsAdmin
 from server.services.admin_prices import PricesAdmin
 from server.services.admin_tenancy import TenancyAdmin
 from server.services.faults import COLLECTION, fault_fields, read_fault, write_fault
-from server.services.requests import page
+from server.services.pages import page
 from server.services.times import duration, timestamp_to_ms
 from server.tenancy.tenancy import Tenancy
 from server.tenancy.who import Who, read_name
@@ -68,9 +68,8 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
 
     async def ListFaults(self, request: ListFaultsRequest, call: Call) -> ListFaultsResponse:
         """Lists the faults of this process."""
-        faults = [write_fault(known) for known in self._chaos.faults()]
-        faults_of_page, token = page(faults, request.page_size, request.page_token, default=100)
-        return ListFaultsResponse(faults=faults_of_page, next_page_token=token)
+        faults, token = page(self._chaos.faults(), request, default=100, key=lambda known: known.place)
+        return ListFaultsResponse(faults=map(write_fault, faults), next_page_token=token)
 
     async def CreateFault(self, request: CreateFaultRequest, call: Call) -> CreateFaultResponse:
         """Makes a fault."""

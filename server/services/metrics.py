@@ -8,7 +8,7 @@ from server.clock import Clock
 from server.ledger.rows import Rows
 from server.runtime import ProviderRow, Runtime
 from server.services.completion_records import CompletionRecords
-from server.services.requests import page
+from server.services.pages import page
 from server.services.times import duration_to_ms, timestamp_to_ms
 from server.telemetry.metrics import Metrics
 from trunkline.v1.metrics_service_pb2 import (
@@ -80,13 +80,15 @@ class MetricsService(CompletionRecords):
     async def ListProviders(self, request: ListProvidersRequest, call: Call) -> ListProvidersResponse:
         """Lists the providers, in the order in which they are tried."""
         runtime = self._runtime()
+        places = {name: place for place, name in enumerate(runtime.rows)}
         providers = [
             _provider(row, runtime.router.priority(row.settings))
             for row in runtime.rows.values()
             if not request.type or row.settings.type == request.type
         ]
-        providers.sort(key=lambda provider: (not provider.forced, provider.priority))
-        of_page, token = page(providers, request.page_size, request.page_token, default=1000)
+        of_page, token = page(
+            providers, request, default=1000, key=lambda each: (not each.forced, each.priority, places[each.id])
+        )
         return ListProvidersResponse(providers=of_page, next_page_token=token)
 
     async def ExportPrometheus(self, request: ExportPrometheusRequest, call: Call) -> ExportPrometheusResponse:

@@ -18,7 +18,8 @@ from server.ledger.prices import Prices
 from server.runtime import ProviderRow, Runtime
 from server.services.model_messages import model_list, model_message, selection_message
 from server.services.model_selection import refuse_locked, selected
-from server.services.requests import check_model, page
+from server.services.pages import Key, page
+from server.services.requests import check_model
 from server.services.route_messages import explained
 from server.tenancy.allowances import may_use
 from server.tenancy.audit import Audit
@@ -73,8 +74,13 @@ class ModelsService:
 
     async def ListModels(self, request: ListModelsRequest, call: Call) -> ListModelsResponse:
         """Lists the models that can be asked for by name: what rows name and their providers list, and aliases."""
-        page([], request.page_size, request.page_token, _PAGE)  # before anybody is asked
         runtime = self._runtime()
+        places = {name: place for place, name in enumerate(runtime.rows)}
+
+        def place(model: Model) -> Key:
+            return model.id, places[model.provider], model.alias_of
+
+        page([], request, _PAGE, place)  # before anybody is asked
         entries = await runtime.catalogue.models()
         shown = _allowed(runtime, entries, call.caller)
         models = [self._message(entry, runtime.rows[entry.provider]) for entry in shown]
@@ -83,8 +89,7 @@ class ModelsService:
             targets = _targets(runtime, name, call.caller)
             if targets:
                 models.append(self._model(runtime, targets[0], name))
-        models.sort(key=lambda model: model.id)
-        models_of_page, token = page(models, request.page_size, request.page_token, _PAGE)
+        models_of_page, token = page(models, request, _PAGE, place)
         return ListModelsResponse(models=models_of_page, next_page_token=token)
 
     async def GetModel(self, request: GetModelRequest, call: Call) -> GetModelResponse:
@@ -103,10 +108,10 @@ class ModelsService:
         """Lists all models of one provider."""
         runtime = self._runtime()
         row = _row(runtime, request.parent, "parent", "")
-        page([], request.page_size, request.page_token, _PAGE)
+        page([], request, _PAGE, _model_of)
         entries, listing = await runtime.catalogue.provider_models(row.settings.name)
         entries = _allowed(runtime, entries, call.caller)
-        of_page, token = page(entries, request.page_size, request.page_token, _PAGE)
+        of_page, token = page(entries, request, _PAGE, _model_of)
         return ListProviderModelsResponse(
             models=[self._message(entry, row) for entry in of_page],
             next_page_token=token,
@@ -204,6 +209,10 @@ class ModelsService:
         """A model of a provider, at the price that holds now."""
         price = self._prices.price_set(row.settings, entry.model, round(self._clock.now() * 1e6))
         return model_message(entry, row, price, alias_of)
+
+
+def _model_of(entry: Entry) -> Key:
+    return (entry.model,)
 
 
 def _targets(runtime: Runtime, model: str, caller: Caller) -> Sequence[Target]:

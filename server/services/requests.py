@@ -1,16 +1,13 @@
 """What every servicer checks of a request, whoever sends it."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping
 
 from google.protobuf.message import Message as ProtoMessage
 
 from server.errors import invalid_request
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message, StringOrList
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
-
-T = TypeVar("T")
 
 MOST_MESSAGES = 100_000
 """How many messages a conversation may have, as with vendors that say how many: each takes time from all other requests.
@@ -118,21 +115,6 @@ def check_video(request: VideoRequest) -> None:
     _check_ranges(request, _VIDEO_RANGES)
     if request.HasField("seconds") and request.seconds == 0:
         raise invalid_request("`seconds` must be more than 0.", "seconds")
-
-
-def page(items: Sequence[T], page_size: int, page_token: str, default: int) -> tuple[Sequence[T], str]:
-    """One page of a list, and the token of the next one; empty where there is none.
-
-    Raises:
-        GatewayError: INVALID_REQUEST for a token or a size that makes no sense.
-    """
-    if page_size < 0:
-        raise invalid_request("`page_size` must not be negative.", "page_size")
-    if page_token and not (page_token.isascii() and page_token.isdigit() and len(page_token) < 10):
-        raise invalid_request("`page_token` is not one that this server gave.", "page_token")
-    begin = int(page_token or 0)
-    end = begin + min(page_size or default, 1000)
-    return items[begin:end], str(end) if end < len(items) else ""
 
 
 def _check_input(given: TextInput, name: str) -> None:

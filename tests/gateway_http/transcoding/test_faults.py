@@ -145,6 +145,14 @@ async def test_faults_are_paged(gateway: Running) -> None:
     assert second["next_page_token"] == ""
 
 
+async def test_a_fault_that_ends_between_two_pages_hides_no_other(gateway: Running) -> None:
+    await create(gateway, {"type": "reset"}, "mine")
+    first = (await call(gateway.port, "GET", "/v1/faults?page_size=1")).json()
+    assert (await call(gateway.port, "DELETE", "/v1/faults/configured-1")).status == 200
+    second = (await call(gateway.port, "GET", f"/v1/faults?page_token={first['next_page_token']}")).json()
+    assert [fault["name"] for fault in cast(list[Json], second["faults"])] == ["faults/configured-2", "faults/mine"]
+
+
 FAULTS: dict[str, tuple[Json, str]] = {
     "no type": ({}, "type"),
     "a type that is none": ({"type": "flood"}, "type"),
