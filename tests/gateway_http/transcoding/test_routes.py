@@ -136,8 +136,14 @@ async def test_a_body_nested_without_end_is_refused(port: int) -> None:
 
 
 async def test_a_body_that_is_no_json_is_refused(port: int) -> None:
-    for body in (b"", b"{", b"[]"):
+    for body in (b" ", b"{", b"[]"):
         assert (await call(port, "POST", "/v1/search", body)).status == 400
+
+
+async def test_the_body_of_a_post_may_be_left_out(port: int) -> None:
+    left_out = await call(port, "POST", "/v1/search", b"")
+    assert left_out.status == 200
+    assert left_out.json() == (await call(port, "POST", "/v1/search", {})).json()
 
 
 async def test_a_path_of_another_shape_is_not_found(port: int) -> None:
