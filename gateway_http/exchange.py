@@ -32,7 +32,7 @@ LARGE_BODY = 256 * 1024
 """With more bytes than that, a body is asked about before it is read, and is read beside the loop."""
 
 MOST_OBJECTS = 1_000_000
-"""How many objects a body may have: each takes time from all other requests, and no model reads that many."""
+"""How many objects a body may have, and how many lists: each takes time from all others, and no model reads that many."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 _TIMEOUT_HEADER = "x-request-timeout"
@@ -130,7 +130,8 @@ class Exchange:
             optional: whether the body may be left out; it is an empty object then.
 
         Raises:
-            HttpError: the body is no JSON object, its headers say that it is something else, or it has too many objects.
+            HttpError: the body is no JSON object, its headers say that it is something else, or it has too many objects
+                or lists.
             PayloadTooLarge: it is larger than the settings allow.
             TrunklineError: it is large, and the server does not know the caller.
         """
@@ -148,8 +149,8 @@ class Exchange:
             return understand({})
         if len(text) <= LARGE_BODY:
             return understand(_object(text))
-        if text.count(b"{") > MOST_OBJECTS:
-            raise HttpError(KINDS["body_too_large"], f"The body has more than {MOST_OBJECTS} objects.")
+        if max(text.count(b"{"), text.count(b"[")) > MOST_OBJECTS:
+            raise HttpError(KINDS["body_too_large"], f"The body has more than {MOST_OBJECTS} objects or lists.")
         return await asyncio.to_thread(lambda: understand(_object(text)))
 
     async def _introduce(self, client: AsyncClient, http: FrontHttp) -> None:

@@ -92,11 +92,12 @@ async def test_the_faults_of_a_large_body_are_told_as_those_of_a_small_one(gatew
         assert (answer.status, answer.error["param"]) == (400, param)
 
 
+@pytest.mark.parametrize("each", [b"{}", b"[]"], ids=["objects", "lists"])
 @pytest.mark.parametrize("gateway", ["whole"], indirect=True)
-async def test_a_body_of_too_many_objects_is_refused(gateway: Running) -> None:
-    answer = await post(gateway, CHAT, b'{"model": "echo", "messages": [' + b"{}," * MOST_OBJECTS + b"{}]}")
+async def test_a_body_of_too_many_objects_or_lists_is_refused(gateway: Running, each: bytes) -> None:
+    answer = await post(gateway, CHAT, b'{"model": "echo", "messages": [' + (each + b",") * MOST_OBJECTS + each + b"]}")
     assert (answer.status, answer.error["code"]) == (413, "body_too_large")
-    assert "objects" in str(answer.error["message"])
+    assert "objects or lists" in str(answer.error["message"])
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
