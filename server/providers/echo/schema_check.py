@@ -24,6 +24,8 @@ class Rules:
 
 
 _STEPS = 10
+_CHARACTERS = 64
+"""How many are compared in a step."""
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -50,11 +52,24 @@ def keeps(value: object, schema: object, rules: Rules) -> bool:
     choices = schema.get("enum")
     if isinstance(choices, list):
         rules.spend(len(choices))
-        if not any(_same(value, each) for each in choices):
+        if not any(same(value, each, rules) for each in choices):
             return False
-    if "const" in schema and not _same(value, schema["const"]):
+    if "const" in schema and not same(value, schema["const"], rules):
         return False
     return _combined(value, schema, rules) and _sized(value, schema) and _inside(value, schema, rules)
+
+
+def same(one: object, two: object, rules: Rules) -> bool:
+    """Whether two values are the same as JSON sees it: 1 is 1.0, and not true."""
+    rules.spend(1)
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(same(each, two[n], rules) for n, each in enumerate(one))
+    if isinstance(one, dict) and isinstance(two, dict):
+        rules.spend(len(one))
+        return one.keys() == two.keys() and all(same(each, two[name], rules) for name, each in one.items())
+    if isinstance(one, str) and isinstance(two, str) and len(one) == len(two):
+        rules.spend(len(one) // _CHARACTERS)
+    return isinstance(one, bool) == isinstance(two, bool) and one == two
 
 
 def multiple(value: float, step: float) -> bool:
@@ -105,8 +120,10 @@ def _inside(value: object, schema: Mapping[str, object], rules: Rules) -> bool:
     if not isinstance(value, dict):
         return True
     known, names, needed = (schema.get(key) for key in ("properties", "required", "dependentRequired"))
-    if isinstance(names, list) and not all(name in value for name in names):
-        return False
+    if isinstance(names, list):
+        rules.spend(len(names))
+        if not all(name in value for name in names):
+            return False
     if isinstance(needed, Mapping) and not all(set(needed[name]) <= value.keys() for name in needed if name in value):
         return False
     if value and schema.get("patternProperties"):
@@ -121,8 +138,11 @@ def _items_keep(value: list[object], schema: Mapping[str, object], rules: Rules)
     places, rest = first if isinstance(first, list) else [], schema.get("items", True)
     if not all(keeps(each, places[n] if n < len(places) else rest, rules) for n, each in enumerate(value)):
         return False
-    if schema.get("uniqueItems") is True and len({_plain(each) for each in value}) < len(value):
-        return False
+    if schema.get("uniqueItems") is True:
+        plain = {_plain(each) for each in value}
+        rules.spend(sum(map(len, plain)))
+        if len(plain) < len(value):
+            return False
     return "contains" not in schema or any(keeps(each, schema["contains"], rules) for each in value)
 
 
@@ -132,13 +152,6 @@ def _is(value: object, kind: object) -> bool:
     if kind == "integer" and isinstance(value, float) and not value.is_integer():
         return False
     return isinstance(kind, str) and isinstance(value, _TYPES.get(kind, ()))
-
-
-def _same(one: object, two: object) -> bool:
-    """Whether two values are the same as JSON sees it: 1 is 1.0, and not true."""
-    if isinstance(one, str) or isinstance(two, str):
-        return one == two
-    return _plain(one) == _plain(two)
 
 
 def _plain(value: object) -> bytes:

@@ -13,7 +13,7 @@ import orjson
 from server.providers.echo.no_instance import NoInstanceError
 from server.providers.echo.number_instance import common_multiple, number
 from server.providers.echo.pattern_instance import pattern_instance
-from server.providers.echo.schema_check import Rules, keeps
+from server.providers.echo.schema_check import Rules, keeps, same
 
 Schema = Mapping[str, object]
 
@@ -237,17 +237,18 @@ class _Maker:
             merged[key] = self._joined(key, merged[key], value) if key in merged else value
         return merged
 
+    def _among(self, value: object, values: list[object]) -> bool:
+        return any(same(value, each, self.rules) for each in values)
+
     def _joined(self, key: str, one: object, two: object) -> object:
         if isinstance(one, Mapping) and isinstance(two, Mapping) and key == "properties":
             self._spend(len(one) + len(two))
             both = {name: {"allOf": [one[name], two[name]]} for name in one if name in two}
             return {**one, **two, **both}
-        if isinstance(one, list) and isinstance(two, list):
-            self._spend(len(one) * len(two))
         if isinstance(one, list) and isinstance(two, list) and key in ("required", "allOf"):
-            return [*one, *(item for item in two if item not in one)]
+            return [*one, *(item for item in two if not self._among(item, one))]
         if isinstance(one, list) and isinstance(two, list) and key == "enum":
-            return [item for item in one if item in two]
+            return [item for item in one if self._among(item, two)]
         if isinstance(one, int | float) and isinstance(two, int | float):
             if key == "multipleOf":
                 return common_multiple(one, two)

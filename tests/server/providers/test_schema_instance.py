@@ -149,8 +149,14 @@ NAMES = [f"name{number}" for number in range(20_000)]
         {"type": "array", "minItems": 1000, "items": {"enum": ["x" * 100_000]}},
         {"allOf": [{"enum": NAMES}, {"enum": NAMES[::-1]}]},
         {"type": NAMES, **dict.fromkeys(NAMES)},
+        {"enum": [[0] * 10_000], "not": {"enum": [[0] * 9999 + [1]] * 100}},
+        {"const": ["x" * 200_000], "not": {"anyOf": [{"uniqueItems": True, "contains": False}] * 10}},
+        {"required": NAMES[:5000], "not": {"anyOf": [{"required": [*NAMES[:5000], "another"]}] * 200}},
     ],
-    ids=["a length", "a length past all", "lengths", "consts", "enums", "enums of each other", "types"],
+    ids=[
+        *("a length", "a length past all", "lengths", "consts", "enums", "enums of each other", "types"),
+        *("values that differ at their ends", "long items that are told apart", "names that are all there but one"),
+    ],
 )
 def test_a_schema_that_is_small_beside_its_instance_or_its_work_is_given_up(schema: object) -> None:
     with pytest.raises(NoInstanceError):
