@@ -5,6 +5,7 @@ where five steps through the shared connection take five hundred. Everything els
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -102,14 +103,17 @@ class SharedWriter:
 class FileWriter:
     """Writes to SQLite's file in a thread, over a connection that nobody else has.
 
+    What is written to a file that was deleted or replaced is lost, and SQLite does not say so: it is looked for each time.
+
     Args:
-        file: the database.
+        file: the database, which others have open.
         timeout_s: how long to wait for another's lock.
     """
 
     def __init__(self, file: str, timeout_s: float) -> None:
         self._file = file
         self._timeout_s = timeout_s
+        self._identity = _identity(file)
         self._one = statements("sqlite")
         self._many = statements("sqlite", _MANY)
         self._connection: sqlite3.Connection | None = None
@@ -165,6 +169,8 @@ class FileWriter:
         self._tell(self._over, None)
 
     def _write(self, batch: Batch) -> None:
+        if _identity(self._file) != self._identity:
+            raise OSError("another file is in the place of the one that was opened")
         connection = self._connection or self._connect()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -192,6 +198,16 @@ class FileWriter:
         except RuntimeError:  # the loop is closed: nobody is left to be told
             return False
         return True
+
+
+def _identity(file: str) -> tuple[int, int]:
+    """What tells a file from another one that has its name later.
+
+    Raises:
+        OSError: there is none.
+    """
+    status = os.stat(file)
+    return status.st_dev, status.st_ino
 
 
 def _insert(connection: sqlite3.Connection, many: str, one: str, rows: Sequence[Row]) -> None:

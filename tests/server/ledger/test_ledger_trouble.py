@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -74,6 +75,17 @@ def sqlite_fault(kind: str, file: Path, writers: list[FileWriter]) -> Fault:
         with suppress(StorageError):  # it may be closed
             await writers[-1].tell(end)
 
+    @asynccontextmanager
+    async def moved() -> AsyncIterator[None]:
+        elsewhere = file.with_name("elsewhere.db")
+        os.rename(file, elsewhere)
+        if kind == "replaced":
+            sqlite3.connect(file).close()
+        yield
+        os.rename(elsewhere, file)
+
+    if kind in ("moved", "replaced"):
+        return moved
     return locked if kind == "slow" else told
 
 
@@ -103,7 +115,7 @@ def postgresql_fault(kind: str, server: Postgresql, name: str, database: Databas
     return locked if kind == "slow" else told
 
 
-CASES = [f"{way}-{kind}" for way in ("sqlite", "journal") for kind in ("slow", "read-only", "full")]
+CASES = [f"{way}-{kind}" for way in ("sqlite", "journal") for kind in ("slow", "read-only", "full", "moved", "replaced")]
 CASES += [f"postgresql-{kind}" for kind in ("slow", "read-only", "gone")]
 
 
