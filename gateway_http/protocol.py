@@ -51,10 +51,9 @@ class FrontHttp(Http):
         """
         await super().http1_request_header()  # type: ignore[no-untyped-call]
         request = self.request
-        if _NO_HEADER.search(request.head):
-            raise BadRequest
         hosts = len(request.headers.getall("host", ()))
-        if hosts > 1 or (hosts == 0 and request.version == "1.1"):
+        if hosts > 1 or (hosts == 0 and request.version == "1.1") or _NO_HEADER.search(request.head):
+            self.leave_body()
             raise BadRequest
         if self.head_only:
             request.method = "GET"

@@ -38,6 +38,7 @@ NO_HTTP = {
     "trailers": CHUNKED + b"2\r\n{}\r\n0\r\nx: y\r\n\r\n",
     "no host": b"GET /health HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /health HTTP/1.1\r\nhost: a\r\nHost: a\r\n\r\n",
+    "two hosts before a body": b"POST /v1/models HTTP/1.1\r\nhost: a\r\nhost: b\r\ncontent-length: 9\r\n\r\n",
     "two hosts in HTTP/1.0": b"GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n",
 }
 
