@@ -70,7 +70,7 @@ class Dispatcher:
         try:
             attempt = await admission.begin(told)
             course = admission.course
-            mends = told and self._means.routing.on_broken_stream == "recover"
+            mends = self._means.routing.on_broken_stream == "recover"
             recovery = Recovery(course, call, told) if told and mends else None
             batch, following = attempt.batch, attempt.next
             while batch is not None:

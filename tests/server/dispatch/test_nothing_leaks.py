@@ -1,7 +1,9 @@
 """However a request ends, it gives back what it took: its room, its part of the budget, its targets' attempts and probes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import gc
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 
 import pytest
@@ -67,9 +69,13 @@ async def ask(given: Means, context: RecordingContext | None = None) -> None:
             pass
 
 
-async def leave(given: Means, when: asyncio.Event) -> None:
+async def ask_whole(given: Means, context: RecordingContext | None = None) -> None:
+    await Dispatcher(given).answer(chat(streamed=False), call(context=context))
+
+
+async def leave(given: Means, when: asyncio.Event, asks: Callable[[Means], Awaitable[None]] = ask) -> None:
     """Asks, and is cancelled as soon as something has happened."""
-    asking = asyncio.ensure_future(ask(given))
+    asking = asyncio.ensure_future(asks(given))
     await when.wait()
     asking.cancel()
     await asyncio.wait([asking])
@@ -202,4 +208,54 @@ async def test_a_provider_that_fails_to_close_keeps_no_room() -> None:
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.wait([waiting])
+    nothing_is_taken(given)
+
+
+@pytest.mark.parametrize("routing", [{}, HEDGING], ids=["in turn", "raced"])
+@pytest.mark.parametrize("told", [[], ANSWER[1:]], ids=["before the answer", "before its end"])
+async def test_who_leaves_an_unstreamed_answer_gives_everything_back(
+    told: Sequence[Batch], routing: dict[str, object]
+) -> None:
+    first, second = Waiting(told), Waiting(told)
+    given = means(rows(first, second), routing)
+    await leave(given, second.silence if routing else first.silence, ask_whole)
+    assert (first.closed, second.closed) == (1, len(second.asks))
+    nothing_is_taken(given)
+
+
+async def test_who_leaves_while_the_loser_closes_leaves_no_whole_answer_behind() -> None:
+    first, second = Waiting(), Scripted(ANSWER[1:])
+    given = means(rows(first, second), HEDGING)
+    await leave(given, first.closing, ask_whole)
+    assert (first.closed, second.closed) == (1, 1)
+    nothing_is_taken(given)
+
+
+@pytest.mark.parametrize("routing", [{}, HEDGING], ids=["in turn", "raced"])
+@pytest.mark.parametrize(
+    "providers",
+    [
+        [fails(Fault.SERVER), Scripted(ANSWER[1:])],
+        [fails(Fault.SERVER), fails(Fault.SERVER)],
+        [Scripted(ANSWER[1:], BREAKS)],
+        [Scripted(ANSWER)],
+        [Scripted()],
+    ],
+    ids=["fails over", "fails", "breaks at its end", "answers twice", "says nothing"],
+)
+async def test_an_unstreamed_request_is_let_go_of_without_the_garbage_collector(
+    providers: list[Scripted], routing: dict[str, object]
+) -> None:
+    given = means(rows(*providers), routing)
+    context = RecordingContext()
+    kept = weakref.ref(context)
+    gc.disable()
+    try:
+        with suppress(GatewayError):
+            await ask_whole(given, context)
+        del context
+        await asyncio.sleep(0)  # a race's tasks are let go of by the loop
+        assert kept() is None
+    finally:
+        gc.enable()
     nothing_is_taken(given)
