@@ -31,6 +31,16 @@ _LONGEST_OVERLAP_S = 30 * 24 * 3600
 _PERIOD = "LIMIT_PERIOD_"
 
 
+def require(request: Message, field: str) -> None:
+    """Checks that a request has a message in a field, though that may be empty.
+
+    Raises:
+        GatewayError: INVALID_REQUEST.
+    """
+    if not request.HasField(field):
+        raise invalid_request(f"`{field}` is missing.", field)
+
+
 def text(value: str, param: str, longest: int = _LONGEST_TEXT) -> str:
     """A text that logs and tables can show.
 

@@ -58,6 +58,7 @@ class TenancyAdmin:
 
     async def CreateTenant(self, request: CreateTenantRequest, call: Call) -> CreateTenantResponse:
         """Creates a tenant."""
+        fields.require(request, "tenant")
         who, given = Who.of(call), request.tenant
         name = fields.text(given.display_name, "display_name")
         tenant = await self._tenancy.tenants.create(who, name, request.tenant_id, fields.enabled(given))
@@ -87,6 +88,7 @@ class TenancyAdmin:
 
     async def CreateUser(self, request: CreateUserRequest, call: Call) -> CreateUserResponse:
         """Creates a user."""
+        fields.require(request, "user")
         who, given = Who.of(call), request.user
         tenant = who.tenant_id if who.tenant_id and not given.tenant else read_name(given.tenant, "tenants", "tenant")
         name = fields.text(given.display_name, "display_name")

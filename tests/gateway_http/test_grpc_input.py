@@ -19,6 +19,7 @@ from trunkline.v1 import (
     models_service_pb2,
     text_pb2,
 )
+from trunkline.v1.admin_service_pb2 import CreateTenantRequest, CreateUserRequest
 
 COMPLETIONS = "/trunkline.v1.CompletionService/"
 USER = chat_pb2.Message(role="user", content="Hello")
@@ -200,6 +201,18 @@ async def test_a_message_that_is_too_long_is_refused(stubs: Stubs) -> None:
     long = chat_pb2.Message(role="user", content="x" * 1024 * 1024)
     refusal = await stubs.refusal(COMPLETIONS + "CreateChatCompletion", create(messages=[long]))
     assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("method", "request_type", "field"),
+    [("CreateTenant", CreateTenantRequest, "tenant"), ("CreateUser", CreateUserRequest, "user")],
+    ids=["CreateTenant", "CreateUser"],
+)
+async def test_what_is_to_be_made_is_required(
+    stubs: Stubs, method: str, request_type: Callable[[], ProtoMessage], field: str
+) -> None:
+    refusal = await stubs.refusal(f"/trunkline.v1.AdminService/{method}", request_type())
+    assert (refusal.code, refusal.param) == (grpc.StatusCode.INVALID_ARGUMENT, field)
 
 
 async def test_an_unknown_method_is_refused(stubs: Stubs) -> None:
