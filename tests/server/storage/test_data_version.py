@@ -1,7 +1,11 @@
 """Whether a database changed is told without reading it, where that can be."""
 
+import asyncio
+from pathlib import Path
+
 from sqlalchemy import insert, text
 
+from server.storage.data_version import DataVersion
 from server.storage.database import Database
 from server.storage.tables import TENANTS
 
@@ -27,6 +31,21 @@ async def test_a_change_makes_another_version_whoever_made_it(sqlite_database: D
     await other.close()
 
     assert len(set(versions)) == 3
+
+
+async def test_a_reading_that_nobody_waits_for_leaves_nothing_open(tmp_path: Path) -> None:
+    version = DataVersion(tmp_path / "test.db")
+    with version._turn:  # so that the reading is under way
+        reading = asyncio.ensure_future(version.read())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        closing = asyncio.ensure_future(version.close())
+        await asyncio.sleep(0)
+    await closing
+
+    assert await version.read() is None
+    assert version._connection is None
 
 
 async def test_elsewhere_than_in_a_file_nobody_can_tell(postgresql_database: Database) -> None:
