@@ -69,6 +69,11 @@ def test_what_looks_like_a_secret_is_masked_and_nothing_around_it(text: str, sec
     assert Redaction().text(text) == text.replace(secret, MASK)
 
 
+@pytest.mark.parametrize(("text", "secret"), [*SHAPES.values(), (SECRET, SECRET)], ids=[*SHAPES, "a known one"])
+def test_half_a_character_beside_a_secret_hides_nothing(text: str, secret: str) -> None:
+    assert Redaction([SECRET]).text(f"\ud83d {text}") == f"\ud83d {text.replace(secret, MASK)}"
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert Redaction([SECRET]).text(text) == text
