@@ -49,7 +49,7 @@ from server.ledger.prices import Prices
 from server.ledger.rows import Rows
 from server.policies.chaos import Chaos
 from server.policies.idempotency import Idempotency
-from server.providers.base import ProviderContext
+from server.providers.base import Operation, ProviderContext
 from server.providers.http.base import Http
 from server.providers.http.choice import build_http
 from server.providers.loader import build_provider, provider_kinds
@@ -212,9 +212,10 @@ class Core:
         self._runtime = replace(self._runtime, means=means, dispatcher=Dispatcher(means))
         return governance
 
-    def _usual_micros(self, target: Target) -> int | None:
+    def _usual_micros(self, target: Target, operation: Operation) -> int | None:
         """What a target costs now, for comparing it with others."""
-        return usual_micros(self._prices.price(target.settings, target.model, round(self._clock.now() * 1e6)))
+        price = self._prices.price(target.settings, target.model, round(self._clock.now() * 1e6))
+        return usual_micros(price, operation is not Operation.EMBEDDINGS)
 
     def _watch_health(self) -> None:
         """Begins to check the providers where the configuration asks for it."""

@@ -367,7 +367,7 @@ class Course:
         larger = [
             other
             for group in self._plan.route.larger
-            for other in means.strategy.order(group, now)
+            for other in means.strategy.order(group, operation, now)
             if operation in other.provider.operations and other not in asked
         ]
         self._pending = [
@@ -385,9 +385,9 @@ def plan(means: Means, ask: Ask, caller: Caller) -> Plan:
     """
     route = means.router.route(ask.model, caller)
     now = means.clock.monotonic()
-    targets = list(means.strategy.order(route.targets, now))
+    targets = list(means.strategy.order(route.targets, ask.operation, now))
     for fallback in route.fallbacks:
-        targets.extend(means.strategy.order(fallback, now))
+        targets.extend(means.strategy.order(fallback, ask.operation, now))
     targets = able(targets, ask, ask.model)
     if len(targets) < 2 or (loop := means.affinity.loop(ask)) is None:
         return Plan(route, targets)

@@ -59,7 +59,7 @@ def explain(
     tried: list[Step] = []
     not_tried: list[Step] = []
     for why, targets in groups:
-        for target in means.strategy.order(targets, now):
+        for target in means.strategy.order(targets, operation, now):
             standing = target.state.standing(now)
             if operation not in target.provider.operations:
                 reason = f"it has no {operation_name(operation)}"

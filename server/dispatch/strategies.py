@@ -4,9 +4,10 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 
 from server.dispatch.router import Target
+from server.providers.base import Operation
 
-Price = Callable[[Target], int | None]
-"""What requests cost there that are alike, in any unit; None: not known."""
+Price = Callable[[Target, Operation], int | None]
+"""What requests of a kind cost there that are alike, in any unit; None: not known."""
 
 
 class Strategy:
@@ -23,19 +24,20 @@ class Strategy:
         self._price = price
         self._chance = chance
 
-    def order(self, targets: Sequence[Target], now: float) -> Sequence[Target]:
+    def order(self, targets: Sequence[Target], operation: Operation, now: float) -> Sequence[Target]:
         """The targets as they are to be tried now.
 
         Args:
             targets: a model's, by priority.
+            operation: what they are asked for.
             now: monotonic seconds.
         """
         if len(targets) < 2:
             return targets
-        ordered = sorted(self._ordered(targets), key=lambda target: not target.settings.forced)
+        ordered = sorted(self._ordered(targets, operation), key=lambda target: not target.settings.forced)
         return sorted(ordered, key=lambda target: target.state.standing(now))
 
-    def _ordered(self, targets: Sequence[Target]) -> Iterable[Target]:
+    def _ordered(self, targets: Sequence[Target], operation: Operation) -> Iterable[Target]:
         match self.name:
             case "weighted":
                 return sorted(targets, key=self._draw)
@@ -44,7 +46,7 @@ class Strategy:
             case "least_busy":
                 return sorted(targets, key=lambda target: target.state.in_flight / max(target.settings.weight, 1e-9))
             case "cheapest":
-                return sorted(targets, key=self._cost)
+                return sorted(targets, key=lambda target: self._cost(target, operation))
             case _:
                 return targets
 
@@ -53,6 +55,6 @@ class Strategy:
         weight = target.settings.weight
         return self._chance.expovariate(weight) if weight > 0 else float("inf")
 
-    def _cost(self, target: Target) -> tuple[bool, int]:
-        price = self._price(target)
+    def _cost(self, target: Target, operation: Operation) -> tuple[bool, int]:
+        price = self._price(target, operation)
         return price is None, price or 0

@@ -117,9 +117,14 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     return min(-(-atoms // ATOMS), MOST_MICROS)
 
 
-def usual_micros(price: Price | None) -> int | None:
-    """What a request costs that uses a thousand tokens of each kind, for comparing prices; None: the price is not known."""
-    return cost_micros(Usage(input_tokens=_USUAL_TOKENS, output_tokens=_USUAL_TOKENS), price, _USUAL_S)
+def usual_micros(price: Price | None, writes: bool = True) -> int | None:
+    """What a request costs that uses a thousand tokens of each kind, for comparing prices; None: the price is not known.
+
+    Args:
+        price: the model's; None: not known.
+        writes: whether it has output; that of an embedding is no tokens, and mostly has no price.
+    """
+    return cost_micros(Usage(input_tokens=_USUAL_TOKENS, output_tokens=_USUAL_TOKENS * writes), price, _USUAL_S)
 
 
 def _limit(told: int, most: int | None, usual: int | None) -> int:

@@ -22,6 +22,7 @@ from tests.end_to_end.running import KEY, Running, config, row, run_gateway, wri
 from tests.fakes.answers import Text, Usage
 from tests.fakes.vendor import ScriptedVendor
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message
+from trunkline.v1.models_service_pb2 import OPERATION_CHAT, OPERATION_EMBEDDINGS
 from trunkline.v1.price_pb2 import Price, PriceRates, PriceTier
 from trunkline_client import AsyncClient, TrunklineError
 
@@ -183,6 +184,16 @@ async def test_the_cheapest_is_who_costs_least_by_the_prices_that_hold(vendor: S
         assert await order() == ["local", "dear", "set"]
         await client.admin.create_price(Price(provider="set", model="m", effective_time=at(-1), rates=rates))
         assert await order() == ["set", "local", "dear"]
+
+
+async def test_the_cheapest_for_embeddings_is_whose_input_costs_least(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    providers = [row("dear", vendor, ["m"], **ROW), row("set", vendor, ["m"])]
+    document = config(providers, routing={"strategy": "cheapest"})
+    async with run_gateway(tmp_path, document, "whole") as gateway, AsyncClient(gateway.target, api_key=KEY) as client:
+        await client.admin.create_price(Price(provider="set", model="m", rates=PriceRates(input="0.10")))
+        for operation, cheapest in ((OPERATION_EMBEDDINGS, "set"), (OPERATION_CHAT, "dear")):
+            route = await client.models.explain_route("m", operation)
+            assert route.steps[0].provider == cheapest
 
 
 async def test_models_are_listed_at_the_price_that_was_set(client: AsyncClient) -> None:

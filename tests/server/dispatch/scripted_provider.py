@@ -96,7 +96,7 @@ def means(
     """What a dispatcher needs, with configured ways."""
     settings = RoutingSettings.model_validate(routing or {})
     chance = random.Random(1)
-    strategy = Strategy(settings.strategy, lambda _: None, chance)
+    strategy = Strategy(settings.strategy, lambda *_: None, chance)
     router = Router(rows, settings, TargetStates(breaker or CircuitBreakerSettings()))
     return Means(router, settings, strategy, clock or SystemClock(), chance, chaos=chaos)
 

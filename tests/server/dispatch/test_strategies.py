@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from server.dispatch.breaker import Try
 from server.dispatch.router import Target
 from server.dispatch.strategies import Strategy
+from server.providers.base import Operation
 from server.providers.errors import Fault, ProviderError
 from tests.server.dispatch.scripted_provider import target
 
@@ -14,10 +15,10 @@ from tests.server.dispatch.scripted_provider import target
 def order(name: str, *targets: Target, prices: Mapping[str, int] | None = None) -> str:
     """The names in their order."""
 
-    def price(one: Target) -> int | None:
+    def price(one: Target, operation: Operation) -> int | None:
         return (prices or {}).get(one.settings.name)
 
-    return "".join(one.settings.name for one in Strategy(name, price, random.Random(1)).order(targets, 0))
+    return "".join(one.settings.name for one in Strategy(name, price, random.Random(1)).order(targets, Operation.CHAT, 0))
 
 
 def test_priority_keeps_the_order_that_is_given() -> None:
@@ -26,22 +27,22 @@ def test_priority_keeps_the_order_that_is_given() -> None:
 
 def test_weights_are_the_shares_of_first_places() -> None:
     targets = [target("a", weight=6), target("b", weight=3), target("c", weight=1)]
-    strategy = Strategy("weighted", lambda _: None, random.Random(1))
-    firsts = Counter(strategy.order(targets, 0)[0].settings.name for _ in range(10_000))
+    strategy = Strategy("weighted", lambda *_: None, random.Random(1))
+    firsts = Counter(strategy.order(targets, Operation.CHAT, 0)[0].settings.name for _ in range(10_000))
     assert {name: round(count / 10_000, 1) for name, count in firsts.items()} == {"a": 0.6, "b": 0.3, "c": 0.1}
 
 
 def test_who_comes_second_is_weighted_among_the_others() -> None:
     targets = [target("a", weight=1000), target("b", weight=3), target("c", weight=1)]
-    strategy = Strategy("weighted", lambda _: None, random.Random(1))
-    seconds = Counter(strategy.order(targets, 0)[1].settings.name for _ in range(10_000))
+    strategy = Strategy("weighted", lambda *_: None, random.Random(1))
+    seconds = Counter(strategy.order(targets, Operation.CHAT, 0)[1].settings.name for _ in range(10_000))
     assert round(seconds["b"] / (seconds["b"] + seconds["c"]), 1) in (0.7, 0.8)
 
 
 def test_no_weight_is_the_last_place() -> None:
-    strategy = Strategy("weighted", lambda _: None, random.Random(1))
+    strategy = Strategy("weighted", lambda *_: None, random.Random(1))
     targets = [target("a", weight=0), target("b", weight=0.1)]
-    assert {strategy.order(targets, 0)[0].settings.name for _ in range(1000)} == {"b"}
+    assert {strategy.order(targets, Operation.CHAT, 0)[0].settings.name for _ in range(1000)} == {"b"}
 
 
 def test_the_quickest_comes_first_and_who_was_never_asked_before_it() -> None:

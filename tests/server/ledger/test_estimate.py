@@ -183,6 +183,10 @@ def test_prices_are_compared_by_what_a_usual_request_costs(price: Price | None, 
     assert usual_micros(price) == micros
 
 
+def test_what_has_no_output_is_compared_by_its_input() -> None:
+    assert usual_micros(Price(Rates(input=Decimal("0.02"))), writes=False) == 20
+
+
 def test_a_broken_stream_is_estimated_by_what_was_told() -> None:
     assert broken_usage(Billing.ESTIMATE, None, 41, 7) == (Usage(input_tokens=7, output_tokens=11, total_tokens=18), False)
 
