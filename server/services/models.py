@@ -1,5 +1,6 @@
 """ModelsService: which models there are, who serves them, and what is selected of them."""
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -161,7 +162,7 @@ class ModelsService:
             made = selected(before, given, request.update_mask.paths)
             return replace(made, model=provider_name(settings, made.model), update_time=now)
 
-        selection = await self._select(call, settings.name, change)
+        selection = await asyncio.shield(self._select(call, settings.name, change))
         assert selection is not None
         return UpdateModelSelectionResponse(model_selection=selection_message(settings.name, selection))
 
@@ -172,7 +173,7 @@ class ModelsService:
         def change(before: Selection | None) -> None:
             refuse_locked(before)
 
-        await self._select(call, provider, change)
+        await asyncio.shield(self._select(call, provider, change))
         return DeleteModelSelectionResponse()
 
     async def ExplainRoute(self, request: ExplainRouteRequest, call: Call) -> ExplainRouteResponse:
@@ -183,7 +184,7 @@ class ModelsService:
     async def _select(
         self, call: Call, provider: str, change: Callable[[Selection | None], Selection | None]
     ) -> Selection | None:
-        """Changes a provider's selection, and has it written down who did."""
+        """Changes a provider's selection, and has it written down who did: both, also where the caller has left."""
         was: Selection | None = None
 
         def noting(before: Selection | None) -> Selection | None:

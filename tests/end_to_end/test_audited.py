@@ -1,5 +1,7 @@
 """Changes of what is not in the database are in the audit log as well: selections, and faults made while running."""
 
+import asyncio
+import fcntl
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,6 +49,19 @@ async def test_selections_are_audited(http: aiohttp.ClientSession) -> None:
         ("UpdateModelSelection", "all", {**unset, "max_tokens": 5}, {**unset, "priority": 2}),
         ("UpdateModelSelection", "all", None, {**unset, "max_tokens": 5}),
     ]
+
+
+async def test_a_selection_of_a_caller_who_left_is_audited_as_well(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+    with (tmp_path / "data" / ".model_selections.json.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1), http.put(SELECTION, json={"selected_model": "echo", "max_tokens": 5}):
+                pass
+    async with http.put(SELECTION, json={"selected_model": "echo", "priority": 2}) as response:
+        assert response.status == 200
+
+    made = list(reversed(await changes(http, "providers/echo/model_selection")))
+    assert [each[2] for each in made] == [None, *(each[3] for each in made[:-1])]
 
 
 async def test_faults_made_while_running_are_audited(http: aiohttp.ClientSession) -> None:
