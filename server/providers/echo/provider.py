@@ -50,7 +50,7 @@ _MOST_DIMENSIONS = 16_384
 _MOST_CHOICES = 128
 _MOST_PIECES = 65_536
 """Of an answer: chunks, or choices. They are made at once, and nobody else is served while they are."""
-_MOST_CHARACTERS = 64 * 1024 * 1024
+_MOST_CHARACTERS = 100_000_000
 """Of all choices together."""
 _MOST_NUMBERS = 4_000_000
 """Of all vectors together."""
