@@ -27,8 +27,8 @@ install: $(VENV)/.installed ## make .venv with the `trunkline` command
 install-dev: $(VENV)/.installed-dev ## make .venv with what tests and checks need, too
 
 .PHONY: test
-test: install-dev ## run the tests; TESTS=path for some of them
-	$(BIN)/python -m pytest $(TESTS)
+test: install-dev ## run the tests, a process for each core; TESTS=path for some of them
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(TESTS)
 
 .PHONY: check
 check: lint test ## run everything that has to pass: form, types, layers, contract, tests
