@@ -62,7 +62,7 @@ def needed(contract: FileDescriptorSet, method: str) -> set[str]:
 async def status(core: Core, method: str, key: str | None) -> grpc.StatusCode:
     """How a call ends: asked again while a machine is too busy to find out in time whose the key is."""
     async with asyncio.timeout(60):
-        while (code := await status_at_once(core, method, key)) is grpc.StatusCode.UNAVAILABLE:
+        while (code := await status_at_once(core, method, key)) is grpc.StatusCode.UNAVAILABLE:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     return code
 
