@@ -12,7 +12,7 @@ import pytest
 SHOWN = """
 import os, sys
 def shown(program, arguments, environment):
-    print(arguments[1:], environment["PYTHONMALLOC"])
+    print(arguments[1:], environment["PYTHONMALLOC"], environment["GLIBC_TUNABLES"])
     sys.exit(0)
 os.execve = shown
 sys.argv = ["trunkline", *sys.argv[1:]]
@@ -45,7 +45,9 @@ def begin(*arguments: str, **environment: str) -> str:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_a_gateway_gets_the_allocator_that_gives_memory_back() -> None:
-    assert begin("serve", "--port", "0") == "('-P', '-m', 'trunkline_cli.main', 'serve', '--port', '0') malloc\n"
+    begun = "('-P', '-m', 'trunkline_cli.main', 'serve') malloc glibc.malloc.tcache_count=24"
+    assert begin("serve", GLIBC_TUNABLES="") == f"{begun}\n"
+    assert begin("serve", GLIBC_TUNABLES="glibc.malloc.tcache_count=7") == f"{begun}:glibc.malloc.tcache_count=7\n"
 
 
 def test_a_gateway_and_its_workers_take_no_code_from_the_folder_they_are_started_in(tmp_path: Path) -> None:
