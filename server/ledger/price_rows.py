@@ -1,7 +1,5 @@
 """Keeps the prices that were set in force: reads their rows, and again when they changed."""
 
-import asyncio
-
 import orjson
 import structlog
 from sqlalchemy import RowMapping, select
@@ -9,13 +7,11 @@ from sqlalchemy import RowMapping, select
 from server.ledger.price_document import read_price
 from server.ledger.prices import PriceRow, Prices
 from server.storage.connection import AsyncConnection
-from server.storage.data_version import Version
 from server.storage.database import Database
-from server.storage.looking import Stamp, read_stamp, stamp_query
+from server.storage.looking import ChangingRows
 from server.storage.tables import PRICES
 
 _PATIENCE_S = 1.0
-_STAMP = stamp_query(PRICES.c.create_time)
 
 
 class PriceRows:
@@ -27,11 +23,7 @@ class PriceRows:
     """
 
     def __init__(self, database: Database, prices: Prices) -> None:
-        self._database = database
-        self._prices = prices
-        self._stamp: Stamp = ()
-        self._version: Version | None = None
-        self._reading = asyncio.Lock()
+        self._rows = ChangingRows(database, (PRICES.c.create_time,), load_prices, prices.set_rows)
 
     async def refresh(self, timeout_s: float | None = _PATIENCE_S) -> None:
         """Reads the rows if they changed. What was committed before it is called is in force when it returns.
@@ -42,18 +34,7 @@ class PriceRows:
         Raises:
             StorageError: the database failed; what was read before stays in force.
         """
-        async with self._reading:  # else a slower reading that began before could undo a later one
-            version = await self._database.version()
-            if version is not None and version == self._version:
-                return
-            async with self._database.read(timeout_s) as connection:
-                stamp = await read_stamp(connection, _STAMP)
-                if stamp == self._stamp:
-                    self._version = version
-                    return
-                rows = await load_prices(connection)
-            self._prices.set_rows(rows)
-            self._stamp, self._version = stamp, version
+        await self._rows.refresh(timeout_s)
 
 
 async def load_prices(connection: AsyncConnection) -> list[PriceRow]:

@@ -11,16 +11,16 @@ from server.limits.budgets import load_budgets
 from server.limits.counters import Counters, CountersError
 from server.limits.quotas import load_quotas
 from server.limits.spent import sum_rows
-from server.storage.data_version import Version
+from server.storage.connection import AsyncConnection
 from server.storage.database import Database
 from server.storage.errors import StorageError
-from server.storage.looking import LOOK_AGAIN_S, Stamp, read_stamp, stamp_query
+from server.storage.looking import LOOK_AGAIN_S, ChangingRows
 from server.storage.tables import BUDGETS, QUOTAS
 
 _PATIENCE_S = 1.0
 _LONGEST_DOUBT_S = 60.0
 _MICROS = 1_000_000
-_STAMP = stamp_query(QUOTAS.c.update_time, BUDGETS.c.update_time)
+_TIMES = QUOTAS.c.update_time, BUDGETS.c.update_time
 
 
 async def nothing_waits() -> None:
@@ -50,10 +50,8 @@ class Book:
         self._counters = counters
         self._clock = clock
         self._flush = flush
-        self._stamp: Stamp = ()
-        self._version: Version | None = None
-        self._reading = asyncio.Lock()
-        self._known: frozenset[Allowance] = frozenset()
+        self._rows = None if database is None else ChangingRows(database, _TIMES, _load, self._put_in_force)
+        self._known: frozenset[Allowance] | None = None
         self.stale: set[str] = set()
         """The counters in doubt, to be dropped."""
         self._doubted: set[str] = set()
@@ -71,29 +69,17 @@ class Book:
         Raises:
             StorageError: the database failed; what was read before stays in force.
         """
-        if self._database is None:
-            return
-        async with self._reading:  # else a slower reading that began before could undo a later one
-            version = await self._database.version()
-            if version is not None and version == self._version:
-                return
-            async with self._database.read(timeout_s) as connection:
-                stamp = await read_stamp(connection, _STAMP)
-                if stamp == self._stamp:
-                    self._version = version
-                    return
-                rows = frozenset([*await load_quotas(connection), *await load_budgets(connection)])
-            self._put_in_force(rows, stamp)
-            self._version = version
+        if self._rows is not None:
+            await self._rows.refresh(timeout_s)
 
-    def _put_in_force(self, rows: frozenset[Allowance], stamp: Stamp) -> None:
+    def _put_in_force(self, rows: frozenset[Allowance]) -> None:
         allowances = Allowances(rows)
-        if self._stamp:
+        if self._known is not None:
             # What runs now was not counted for new rows, and may end before this process knows them.
             known = {(each.unit, each.id) for each in self._known}
             dues = allowances.dues(round(self._clock.now() * _MICROS))
             self.doubt([due.key for due in dues if (due.allowance.unit, due.allowance.id) not in known])
-        self.allowances, self._known, self._stamp = allowances, rows, stamp
+        self.allowances, self._known = allowances, rows
 
     def forget(self, keys: Sequence[str]) -> None:
         """Lets counters be seeded again whose value is in doubt."""
@@ -163,3 +149,7 @@ class Book:
             raise CountersError("the rows cannot be read") from error
         expires_s = due.expires_s(round(self._clock.now() * _MICROS))
         return await self._counters.seed(due.key, sums.value, sums.settled, mark, expires_s)
+
+
+async def _load(connection: AsyncConnection) -> frozenset[Allowance]:
+    return frozenset([*await load_quotas(connection), *await load_budgets(connection)])
