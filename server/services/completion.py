@@ -10,7 +10,6 @@ from server.policies.idempotency import Idempotency
 from server.policies.idempotency_key import KEY
 from server.providers.base import Ask, Batch, Operation
 from server.runtime import Runtime
-from server.services.extra import check_extra
 from server.services.requests import check_chat, check_embedding, check_image, check_text, check_video
 from trunkline.v1.completion_service_pb2 import (
     ANSWER_FORMAT_JSON,
@@ -29,7 +28,6 @@ from trunkline.v1.completion_service_pb2 import (
     StreamTextCompletionRequest,
     StreamTextCompletionResponse,
 )
-from trunkline_json import CHAT_REQUEST, EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST, VIDEO_REQUEST
 
 
 class CompletionService:
@@ -48,7 +46,6 @@ class CompletionService:
         """Answers a conversation."""
         chat = request.chat
         check_chat(chat)
-        check_extra(chat.extra_json, CHAT_REQUEST)
         as_json = request.answer_format == ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=False, as_json=as_json, request_id=call.request_id)
         batch = cast(StreamChatCompletionResponse, await self._only(ask, call))
@@ -60,7 +57,6 @@ class CompletionService:
         """Answers a conversation piece by piece."""
         chat = request.chat
         check_chat(chat)
-        check_extra(chat.extra_json, CHAT_REQUEST)
         as_json = request.answer_format == ANSWER_FORMAT_JSON
         ask = Ask(Operation.CHAT, chat, chat.model, streamed=True, as_json=as_json, request_id=call.request_id)
         return self._stream(ask, call)
@@ -68,7 +64,6 @@ class CompletionService:
     async def CreateTextCompletion(self, request: CreateTextCompletionRequest, call: Call) -> CreateTextCompletionResponse:
         """Continues a text."""
         check_text(request.text)
-        check_extra(request.text.extra_json, TEXT_REQUEST)
         ask = Ask(Operation.TEXT, request.text, request.text.model, streamed=False, request_id=call.request_id)
         batch = cast(StreamTextCompletionResponse, await self._only(ask, call))
         return CreateTextCompletionResponse(completion=fold_text(batch.chunks))
@@ -76,14 +71,12 @@ class CompletionService:
     def StreamTextCompletion(self, request: StreamTextCompletionRequest, call: Call) -> AsyncGenerator[Batch, None]:
         """Continues a text piece by piece."""
         check_text(request.text)
-        check_extra(request.text.extra_json, TEXT_REQUEST)
         ask = Ask(Operation.TEXT, request.text, request.text.model, streamed=True, request_id=call.request_id)
         return self._stream(ask, call)
 
     async def CreateEmbeddings(self, request: CreateEmbeddingsRequest, call: Call) -> CreateEmbeddingsResponse:
         """Turns texts into vectors."""
         check_embedding(request.embedding)
-        check_extra(request.embedding.extra_json, EMBEDDING_REQUEST)
         model = request.embedding.model
         ask = Ask(Operation.EMBEDDINGS, request.embedding, model, streamed=False, request_id=call.request_id)
         return cast(CreateEmbeddingsResponse, await self._only(ask, call))
@@ -91,14 +84,12 @@ class CompletionService:
     async def CreateImages(self, request: CreateImagesRequest, call: Call) -> CreateImagesResponse:
         """Draws images."""
         check_image(request.image)
-        check_extra(request.image.extra_json, IMAGE_REQUEST)
         ask = Ask(Operation.IMAGES, request.image, request.image.model, streamed=False, request_id=call.request_id)
         return cast(CreateImagesResponse, await self._only(ask, call))
 
     async def CreateVideos(self, request: CreateVideosRequest, call: Call) -> CreateVideosResponse:
         """Films videos."""
         check_video(request.video)
-        check_extra(request.video.extra_json, VIDEO_REQUEST)
         ask = Ask(Operation.VIDEOS, request.video, request.video.model, streamed=False, request_id=call.request_id)
         return cast(CreateVideosResponse, await self._only(ask, call))
 

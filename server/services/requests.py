@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from google.protobuf.message import Message as ProtoMessage
 
 from server.errors import invalid_request
+from server.services.extra import check_extra
 from trunkline.v1.chat_pb2 import ChatCompletionRequest, Message, StringOrList
 from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, TextInput, VideoRequest
+from trunkline_json import CHAT_REQUEST, EMBEDDING_REQUEST, IMAGE_REQUEST, TEXT_REQUEST, VIDEO_REQUEST
 
 MOST_MESSAGES = 100_000
 """How many messages a conversation may have, as with vendors that say how many: each takes time from all other requests.
@@ -79,6 +81,7 @@ def check_chat(request: ChatCompletionRequest) -> None:
     _check_ranges(request, _CHAT_RANGES)
     if request.logit_bias:
         _check_bias(request.logit_bias.items())
+    check_extra(request.extra_json, CHAT_REQUEST)
 
 
 def check_text(request: TextCompletionRequest) -> None:
@@ -88,6 +91,7 @@ def check_text(request: TextCompletionRequest) -> None:
     _check_stop(request.stop)
     _check_ranges(request, _COMPLETION_RANGES)
     _check_bias(request.logit_bias.items())
+    check_extra(request.extra_json, TEXT_REQUEST)
 
 
 def check_embedding(request: EmbeddingRequest) -> None:
@@ -97,6 +101,7 @@ def check_embedding(request: EmbeddingRequest) -> None:
     if request.HasField("encoding_format") and request.encoding_format not in ("float", "base64"):
         raise invalid_request("`encoding_format` must be `float` or `base64`.", "encoding_format")
     _check_ranges(request, _EMBEDDING_RANGES)
+    check_extra(request.extra_json, EMBEDDING_REQUEST)
 
 
 def check_image(request: ImageRequest) -> None:
@@ -105,6 +110,7 @@ def check_image(request: ImageRequest) -> None:
     if not request.prompt:
         raise invalid_request("`prompt` is missing.", "prompt")
     _check_ranges(request, _IMAGE_RANGES)
+    check_extra(request.extra_json, IMAGE_REQUEST)
 
 
 def check_video(request: VideoRequest) -> None:
@@ -115,6 +121,7 @@ def check_video(request: VideoRequest) -> None:
     _check_ranges(request, _VIDEO_RANGES)
     if request.HasField("seconds") and request.seconds == 0:
         raise invalid_request("`seconds` must be more than 0.", "seconds")
+    check_extra(request.extra_json, VIDEO_REQUEST)
 
 
 def _check_input(given: TextInput, name: str) -> None:
