@@ -17,6 +17,9 @@ from sanic.server.protocols.http_protocol import HttpProtocol
 
 from gateway_http.response import FrontResponse
 
+_MOST_WAITING = 64 * 1024
+"""With more bytes than that, what a connection has to send does not wait for the others."""
+
 _LAST_READ_S = 2.0
 """How long a caller that still sends may take to see that its answer is there."""
 
@@ -163,7 +166,7 @@ class FrontProtocol(HttpProtocol):
     """A connection of the front."""
 
     HTTP_CLASS = FrontHttp
-    __slots__ = ("arrival", "begin", "buffer_size", "can_write", "last_read", "unread")
+    __slots__ = ("arrival", "begin", "buffer_size", "can_write", "last_read", "unread", "waiting")
 
     def __init__(self, **arguments: object) -> None:
         super().__init__(**arguments)  # type: ignore[arg-type]
@@ -179,6 +182,8 @@ class FrontProtocol(HttpProtocol):
         """Whether the caller may still be sending when the connection ends."""
         self.last_read: asyncio.TimerHandle | None = None
         """Ends the time between the two steps of closing."""
+        self.waiting = b""
+        """What will be sent in the loop's next turn."""
 
     def data_received(self, data: bytes) -> None:
         """Takes the next bytes; none are of interest any more when the answer has ended the connection."""
@@ -220,16 +225,27 @@ class FrontProtocol(HttpProtocol):
         self.write(data)
 
     def write(self, data: bytes) -> None:
-        """Sends bytes.
+        """Sends bytes in the loop's next turn, in one go with those of other connections.
 
         Raises:
             RequestCancelled: the caller has gone.
         """
-        transport = self.transport
-        if transport is None or transport.is_closing():
+        if self.transport is None or self.transport.is_closing():
             raise RequestCancelled
-        transport.write(data)
+        if self.waiting:
+            self.waiting += data
+        else:
+            self.waiting = data
+            self.loop.call_soon(self.flush)
+        if len(self.waiting) > _MOST_WAITING:
+            self.flush()
         self._time = time.monotonic()
+
+    def flush(self) -> None:
+        """Sends what waits."""
+        data, self.waiting = self.waiting, b""
+        if data and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(data)
 
     def check_timeouts(self) -> None:
         """Looks, from time to time, at how long everything takes."""
@@ -244,12 +260,18 @@ class FrontProtocol(HttpProtocol):
 
     def close(self, timeout: float | None = None) -> None:
         """Closes the connection: where the caller still sends, only our side at first."""
+        self.flush()
         if self.unread and self.last_read is None and self.transport is not None and not self.transport.is_closing():
             self.transport.write_eof()
             self.transport.resume_reading()
             self.last_read = self.loop.call_later(_LAST_READ_S, self.close)
         else:
             super().close(timeout)
+
+    def abort(self) -> None:
+        """Closes the connection at once; what was said before is sent as far as the system takes it."""
+        self.flush()
+        super().abort()  # type: ignore[no-untyped-call]
 
     def connection_lost(self, exception: Exception | None) -> None:
         """Ends everything."""

@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gateway_http.app import create_app
+from gateway_http.protocol import FrontProtocol
 from gateway_http.server import HttpServer
 from gateway_http.settings import HttpSettings
 from tests.fakes.answers import Text
@@ -155,6 +157,30 @@ async def test_a_body_that_drips_after_its_answer_ends_the_connection() -> None:
             caller.writer.write(b"x")
             await asyncio.wait([closed], timeout=0.05)
         await closed
+
+
+async def test_an_answer_does_not_wait_in_memory_for_a_caller_that_does_not_read() -> None:
+    async with impatient() as server, connected(server.port) as caller:
+        await caller.send(request_bytes("GET", "/nowhere", b""))
+        assert (await caller.answer()).status == 404
+        (connection,) = cast(list[FrontProtocol], server._connections())
+        written = 0
+        while connection.can_write:
+            assert written < 100, "nothing stops who writes in one turn of the loop"
+            connection.write(bytes(1024 * 1024))
+            written += 1
+
+
+async def test_what_was_said_before_a_connection_is_cut_is_sent() -> None:
+    async with impatient() as server, connected(server.port) as caller:
+        await caller.send(request_bytes("GET", "/nowhere", b""))
+        assert (await caller.answer()).status == 404
+        (connection,) = cast(list[FrontProtocol], server._connections())
+        connection.write(b"the last ")
+        connection.write(b"word")
+        connection.abort()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await caller.reader.read() == b"the last word"
 
 
 async def test_a_caller_may_leave_after_any_byte_of_its_request(gateway: Running) -> None:

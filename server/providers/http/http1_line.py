@@ -81,6 +81,8 @@ class Line(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0  # not all that uvloop gives for a timer knows when it is due
         self._served = False
+        self._asked = False
+        """Whether a byte of the request was sent."""
         self._heard = False
         """Whether a byte of the answer has come."""
         self._can_write = True
@@ -92,7 +94,7 @@ class Line(asyncio.Protocol):
         return self.transport is not None and not self.transport.is_closing()
 
     def ask(self, exchange: Exchange, request: bytes, idle_s: float | None, deadline: float | None) -> None:
-        """Sends a request, whose answer goes to an exchange.
+        """Sends a request in the loop's next turn, in one go with those of other connections; an exchange gets the answer.
 
         Args:
             exchange: ends when all has come; the line may be given back then.
@@ -102,18 +104,14 @@ class Line(asyncio.Protocol):
         """
         self.exchange = exchange
         self._parser.begin()
-        self._heard = False
+        self._asked = self._heard = False
         self._idle_s, self._deadline = idle_s, deadline
-        transport = self.transport
-        if transport is None or transport.is_closing():
+        if not self.is_connected():
             self._fail(self._broken())
             return
         self._quiet_since = self._loop.time()
-        if len(request) <= _SENT_AT_ONCE:
-            transport.write(request)
-        else:
-            self._unsent = memoryview(request)
-            self._send_on(transport)
+        self._unsent = memoryview(request)
+        self._loop.call_soon(self._begin, exchange)
         self._watch()
 
     def read_on(self) -> None:
@@ -138,8 +136,8 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Takes what came; bytes that nobody asked for must not become the answer of the next request."""
         exchange, parser = self.exchange, self._parser
-        if exchange is None:
-            self.close()
+        if exchange is None or not self._asked:
+            self._fail(self._broken())
             return
         self._heard = True
         if self._quiet_since is not None:
@@ -217,8 +215,13 @@ class Line(asyncio.Protocol):
         """Whether the vendor answered before it had the whole request: the rest of it would meet the next one."""
         return bool(self._unsent) or (self.transport is not None and self.transport.get_write_buffer_size() > 0)
 
+    def _begin(self, exchange: Exchange) -> None:
+        if self.exchange is exchange and self.transport is not None:
+            self._send_on(self.transport)
+
     def _send_on(self, transport: asyncio.Transport) -> None:
         while self._unsent and self._can_write and not transport.is_closing():
+            self._asked = True
             piece, self._unsent = self._unsent[:_SENT_AT_ONCE], self._unsent[_SENT_AT_ONCE:]
             transport.write(piece)
 

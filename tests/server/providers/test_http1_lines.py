@@ -14,7 +14,7 @@ import uvloop
 from server.providers.errors import Fault, ProviderError
 from server.providers.http.base import Answer
 from server.providers.http.http1 import Http1
-from server.providers.http.http1_line import Exchange, Line
+from server.providers.http.http1_line import Exchange, Line, Stale
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 WHOLE = HEAD + b"{}"
@@ -277,6 +277,56 @@ async def test_a_request_that_is_sent_again_has_no_more_time_than_it_had() -> No
         with pytest.raises(ProviderError) as raised:
             await http.get(peer.url, {}, 0.4)
         assert raised.value.fault is Fault.TIMEOUT
+
+
+@asynccontextmanager
+async def kept_line(peer: Peers) -> AsyncIterator[tuple[Line, list[Line]]]:
+    """A connection that has served a request, and those that were given back."""
+    loop, freed = asyncio.get_running_loop(), list[Line]()
+    port = int(peer.url.rpartition(":")[2].removesuffix("/v1"))
+    _, line = await loop.create_connection(lambda: Line(loop, LONG_S, freed.append), "127.0.0.1", port)
+    try:
+        exchange = Exchange()
+        line.ask(exchange, b"first", LONG_S, None)
+        await exchange.read()
+        yield line, freed
+    finally:
+        line.close()
+        await line.closed
+
+
+async def test_what_a_vendor_says_before_it_was_asked_is_no_answer() -> None:
+    async with peers(writing(WHOLE)) as peer, kept_line(peer) as (line, freed):
+        exchange = Exchange()
+        line.ask(exchange, b"second", LONG_S, None)
+        line.data_received(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+        with pytest.raises(Stale):
+            await exchange.read()
+        assert freed == [line, line]
+        assert line.should_close
+
+
+async def test_a_request_that_nobody_wants_any_more_is_not_begun() -> None:
+    async with peers(writing(WHOLE)) as peer, kept_line(peer) as (line, _):
+        line.ask(Exchange(), b"second", LONG_S, None)
+        line.close()
+        (asked,) = peer.all
+        await asked.lost.wait()
+        assert asked.size == len(b"first")
+
+
+async def test_requests_of_one_turn_are_sent_together_in_the_next() -> None:
+    async with peers(writing(WHOLE)) as peer, kept_line(peer) as (first, _), kept_line(peer) as (second, _):
+        exchanges = Exchange(), Exchange()
+        for line, exchange in zip((first, second), exchanges, strict=True):
+            line.ask(exchange, b"second", LONG_S, None)
+        assert first._unsent
+        assert second._unsent
+        await asyncio.sleep(0)
+        assert not first._unsent
+        assert not second._unsent
+        for exchange in exchanges:
+            assert await exchange.read() == b"{}"
 
 
 async def reading(answer: Answer) -> bytes:
