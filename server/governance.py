@@ -9,6 +9,7 @@ from typing import Self, cast
 import structlog
 
 from server.alerts.troubles import RemoteCounters, Troubles
+from server.catalogue.own_names import OwnNames
 from server.clock import Clock
 from server.config import Settings
 from server.config.provider_settings import ProviderSettings
@@ -111,7 +112,8 @@ class Governance:
             )
             troubles.follow_ledger(ledger)
         flush = nothing_waits if ledger is None else ledger.flush
-        limits = Limits(settings.rate_limit, counters, database, clock, fail_open, flush)
+        models = OwnNames(_enabled(settings.providers), settings.routing.aliases)
+        limits = Limits(settings.rate_limit, counters, database, clock, fail_open, flush, models)
         troubles.follow_budgets(limits)
         accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
         governance = cls(limits, ledger, accounts, PriceRows(database, prices), sharing)
@@ -130,7 +132,7 @@ class Governance:
             "other gateways": lambda: sharing.refresh(limited=not limits.idle),
         }
         governance._begin(keep_looking(looks))
-        governance._begin(asyncio.to_thread(prices.load, _asked(settings.providers)))
+        governance._begin(asyncio.to_thread(prices.load, _enabled(settings.providers)))
         if ledger is not None:
             governance._begin(_forget(Retention(database, clock, _retention(settings)), ledger))
         if redis is not None:
@@ -161,7 +163,7 @@ class Governance:
         self._tasks.append(asyncio.ensure_future(work))
 
 
-def _asked(providers: Sequence[ProviderSettings]) -> list[ProviderSettings]:
+def _enabled(providers: Sequence[ProviderSettings]) -> list[ProviderSettings]:
     return [row for row in providers if row.enabled]
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from server.catalogue.own_names import OwnNames
 from server.limits.counters import NO_LIMIT, Change, Claim
 from server.limits.periods import Period, Span, find_span
-from server.limits.request import Request
+from server.limits.request import MODEL, Request
 
 _DAY_S = 86_400.0
 _WEEK_S = 7 * _DAY_S
@@ -110,13 +111,17 @@ class Allowances:
 
     Args:
         allowances: all of them.
+        models: knows which names are one model.
     """
 
-    def __init__(self, allowances: Iterable[Allowance] = ()) -> None:
+    def __init__(self, allowances: Iterable[Allowance] = (), models: OwnNames | None = None) -> None:
         self._by_scope: dict[str, dict[str, list[Due]]] = {}
         for allowance in allowances:
             due = Due(allowance, find_span(allowance.period, 0))
-            self._by_scope.setdefault(allowance.scope, {}).setdefault(allowance.scope_id, []).append(due)
+            whose = allowance.scope_id
+            if models is not None and allowance.scope == MODEL:
+                whose = models.of(whose)
+            self._by_scope.setdefault(allowance.scope, {}).setdefault(whose, []).append(due)
 
     def __bool__(self) -> bool:
         """Whether there are any."""

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from server.catalogue.own_names import OwnNames
 from server.clock import Clock
 from server.limits.allowances import Allowance, Allowances, Due
 from server.limits.budgets import load_budgets
 from server.limits.counters import Counters, CountersError
 from server.limits.quotas import load_quotas
+from server.limits.request import MODEL
 from server.limits.spent import sum_rows
 from server.storage.connection import AsyncConnection
 from server.storage.database import Database
@@ -35,6 +37,7 @@ class Book:
         counters: what counts them.
         clock: tells the time.
         flush: has what was told of completions put into their rows, which is before these are summed.
+        models: knows which names are one model.
     """
 
     def __init__(
@@ -42,7 +45,8 @@ class Book:
         database: Database | None,
         counters: Counters,
         clock: Clock,
-        flush: Callable[[], Awaitable[None]] = nothing_waits,
+        flush: Callable[[], Awaitable[None]],
+        models: OwnNames,
     ) -> None:
         self.allowances = Allowances()
         """Replaced whole when rows change."""
@@ -50,6 +54,7 @@ class Book:
         self._counters = counters
         self._clock = clock
         self._flush = flush
+        self._models = models
         self._rows = None if database is None else ChangingRows(database, _TIMES, _load, self._put_in_force)
         self._known: frozenset[Allowance] | None = None
         self.stale: set[str] = set()
@@ -73,7 +78,7 @@ class Book:
             await self._rows.refresh(timeout_s)
 
     def _put_in_force(self, rows: frozenset[Allowance]) -> None:
-        allowances = Allowances(rows)
+        allowances = Allowances(rows, self._models)
         if self._known is not None:
             # What runs now was not counted for new rows, and may end before this process knows them.
             known = {(each.unit, each.id) for each in self._known}
@@ -138,11 +143,12 @@ class Book:
     async def _seed(self, due: Due, mark: int) -> bool:
         if self._database is None or self._clock.monotonic() < self._failed_until:
             raise CountersError("the rows cannot be read")
+        models = self._models.all(due.allowance.scope_id) if due.allowance.scope == MODEL else ()
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._flush()
             async with self._database.read(_PATIENCE_S) as connection:
-                sums = await sum_rows(connection, due)
+                sums = await sum_rows(connection, due, models)
         except (StorageError, TimeoutError) as error:
             self._failed_until = self._clock.monotonic() + LOOK_AGAIN_S
             self._log.warning("limits not seeded", error=str(error))

@@ -17,7 +17,7 @@ class Bounds:
     Args:
         rates: all of them.
         allowances: all of them.
-        request: one of the asker's.
+        request: one of the asker's, by its model's own name.
         time: when it begins, in microseconds since the epoch.
 
     Attributes:

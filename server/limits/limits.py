@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
 import structlog
+from msgspec.structs import replace
 
+from server.catalogue.own_names import OwnNames
 from server.clock import Clock
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import RateLimitSettings
@@ -38,6 +40,7 @@ class Limits:
         clock: tells the time.
         fail_open: whether requests pass while counters or rows are out of reach; else they are refused.
         flush: has what was told of completions put into their rows.
+        models: knows which names are one model.
 
     Attributes:
         on_budget_event: called once for each threshold that a budget crosses, when its row is written.
@@ -51,14 +54,16 @@ class Limits:
         clock: Clock,
         fail_open: bool = True,
         flush: Callable[[], Awaitable[None]] = nothing_waits,
+        models: OwnNames | None = None,
     ) -> None:
         self.on_budget_event: Callable[[BudgetEvent], None] = lambda event: None
-        self._rates = Rates(settings)
+        self._models = models or OwnNames()
+        self._rates = Rates(settings, self._models)
         self._counters = counters
         self._database = database
         self._clock = clock
         self._fail_open = fail_open
-        self._book = Book(database, counters, clock, flush)
+        self._book = Book(database, counters, clock, flush, self._models)
         self._known = KnownBounds()
         self._under_way = 0
         self._raised: set[tuple[str, int, int, int]] = set()
@@ -92,7 +97,7 @@ class Limits:
 
     def configure(self, settings: RateLimitSettings | None) -> None:
         """Puts other rates in force."""
-        self._rates = Rates(settings)
+        self._rates = Rates(settings, self._models)
 
     def recount(self) -> None:
         """Lets quotas and budgets be counted anew from the rows: somebody settled what a dead process held."""
@@ -141,6 +146,9 @@ class Limits:
                 nothing passes then.
         """
         time = request.begin_time or self._now()
+        own = self._models.of(request.model)
+        if own != request.model:
+            request = replace(request, model=own)
         bounds = self._known.of(self._rates, self._book.allowances, request, time)
         claims = bounds.claims(request)
         counted: Bounds | None = bounds

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from server.catalogue.own_names import OwnNames
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import LIMITED_PATHS, RateLimitSettings, ScopeLimitSettings
 from server.errors import GatewayError
 from server.limits.counters import Claim, Taken
-from server.limits.request import Request
+from server.limits.request import MODEL, Request
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _PROVIDERS_WINDOW_S = 60.0
@@ -56,13 +57,14 @@ class Rates:
 
     Args:
         settings: None: nothing is limited.
+        models: knows which names are one model.
     """
 
-    def __init__(self, settings: RateLimitSettings | None) -> None:
+    def __init__(self, settings: RateLimitSettings | None, models: OwnNames) -> None:
         self._rates: tuple[Rate, ...] = ()
         self._endpoints: dict[str, Rate] = {}
         if settings is not None and settings.enabled:
-            self._rates = tuple(_rates(settings))
+            self._rates = tuple(_rates(settings, models))
             self._endpoints = {
                 name: Rate(f"rate:endpoint:{name}:", "key", None, False, limit, settings.window_seconds)
                 for name, limit in settings.endpoints.items()
@@ -133,7 +135,7 @@ def rate_limited(claim: Claim, wait_s: float | None, now: float) -> GatewayError
     return GatewayError(ErrorReason.ERROR_REASON_RATE_LIMITED, text, metadata, retry_after_s=wait_s)
 
 
-def _rates(settings: RateLimitSettings) -> list[Rate]:
+def _rates(settings: RateLimitSettings, models: OwnNames) -> list[Rate]:
     own = ScopeLimitSettings(
         scope="key",
         requests_per_window=settings.requests_per_window,
@@ -143,10 +145,11 @@ def _rates(settings: RateLimitSettings) -> list[Rate]:
     rates: list[Rate] = []
     for row in (own, *settings.scopes):
         window_s = row.window_seconds or settings.window_seconds
-        of = f"{row.scope}:{row.name or ''}:{window_s:g}:"
+        name = models.of(row.name) if row.scope == MODEL and row.name is not None else row.name  # of a pattern it is itself
+        of = f"{row.scope}:{name or ''}:{window_s:g}:"
         if row.requests_per_window is not None:
             burst = row.burst_limit if row.burst_limit < row.requests_per_window else 0
-            rates.append(Rate(f"rate:requests:{of}", row.scope, row.name, False, row.requests_per_window, window_s, burst))
+            rates.append(Rate(f"rate:requests:{of}", row.scope, name, False, row.requests_per_window, window_s, burst))
         if row.tokens_per_window is not None:
-            rates.append(Rate(f"rate:tokens:{of}", row.scope, row.name, True, row.tokens_per_window, window_s))
+            rates.append(Rate(f"rate:tokens:{of}", row.scope, name, True, row.tokens_per_window, window_s))
     return list({rate.key: rate for rate in rates}.values())

@@ -4,6 +4,9 @@ import msgspec
 
 from server.caller import Caller
 
+MODEL = "model"
+"""The scope of what is for one model."""
+
 
 class Request(msgspec.Struct, frozen=True, gc=False):
     """Something that somebody is about to do.
@@ -12,7 +15,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         caller: who.
         operation: chat, text, embeddings, images or videos; empty: none of them.
         endpoint: the path that it came in by; empty: it came by gRPC.
-        model: as asked for.
+        model: as asked for; where it is counted, its own name.
         tokens: how many it may use, input and output together.
         micros: what it may cost, in millionths of a US dollar.
         begin_time: its intent's, in microseconds since the epoch; 0: now.

@@ -419,6 +419,22 @@ async def limits_read(gateway: Running) -> None:
     await core._governance.limits.refresh()
 
 
+async def test_a_models_budget_counts_it_by_all_its_names(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    budget = {"display_name": "F", "subject": "models/fast", "limit_usd_micros": COST, "period": "total", "enforced": True}
+    routing = {"aliases": {"fast": "gpt-4o"}}
+    async with running(tmp_path, vendor, routing=routing) as gateway, calling(gateway) as session:
+        async with session.post(CHAT, json=body(model="first/gpt-4o")) as response:
+            assert response.status == 200
+            await response.read()
+        await create(session, "/v1/budgets", budget)
+        await limits_read(gateway)
+        told: list[tuple[str, int]] = []
+        for model in ("gpt-4o", "fast", "first/gpt-4o", "other"):
+            async with session.post(CHAT, json=body(model=model)) as response:
+                told.append((model, response.status))
+    assert told == [("gpt-4o", 403), ("fast", 403), ("first/gpt-4o", 403), ("other", 200)]
+
+
 async def test_a_budget_is_never_exceeded_by_a_race(vendor: ScriptedVendor, tmp_path: Path) -> None:
     def costly(_: object) -> Scripted:
         return Text("Hi", usage=Usage(10_000, 0))  # a tenth of a dollar

@@ -1,0 +1,52 @@
+"""The one name by which all that lead to a model are counted: its alias, `PROVIDER/MODEL` and its plain name are one model.
+
+It is the name that `names.asked_name` would have: the provider's own one where the row serves that.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from server.catalogue.names import asked_name, provider_name, serves
+from server.config.provider_settings import ProviderSettings
+
+_MOST_KNOWN = 10_000
+
+
+class OwnNames:
+    """Which names are one model, by the configuration alone: what providers list changes by itself.
+
+    Args:
+        rows: the enabled providers, in the file's order.
+        aliases: other names of models.
+    """
+
+    def __init__(self, rows: Iterable[ProviderSettings] = (), aliases: Mapping[str, str] | None = None) -> None:
+        self._rows = {row.name: row for row in rows}
+        self._aliases = aliases or {}
+        self._known: dict[str, str] = {}
+
+    def of(self, model: str) -> str:
+        """The model's own name; the same where nothing is known of it."""
+        own = self._known.get(model)
+        if own is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            own = self._known[model] = self._find(model)
+        return own
+
+    def all(self, model: str) -> Sequence[str]:
+        """All names of a model, its own one first, whichever is given."""
+        own = self.of(model)
+        rows = self._rows.values()
+        plain = {own, *(provider_name(row, own) for row in rows)}
+        plain |= {name.removeprefix(f"{row.type}/") for row in rows for name in plain}
+        prefixed = (f"{prefix}/{name}" for row in rows for prefix in (row.name, row.type) for name in plain)
+        others = {name for name in (*self._aliases, *plain, *prefixed) if self.of(name) == own}
+        return own, *sorted(others - {own})
+
+    def _find(self, model: str) -> str:
+        name = self._aliases.get(model, model)
+        row = next((row for row in self._rows.values() if serves(row, name)), None)
+        if row is None:
+            prefix, _, rest = name.partition("/")
+            row = self._rows.get(prefix) if rest else None
+        return name if row is None else asked_name(row, provider_name(row, name))
