@@ -34,6 +34,12 @@ class Context(Protocol):
         """Where the caller is: `ipv4:127.0.0.1:1234`."""
 
 
+STOPPED = "stopped"
+"""Why a call ended that the gateway cut off as it stopped, in ledger and log. No `ErrorReason` reaches its caller."""
+PASSED = "deadline_exceeded"
+"""Why one ended whose deadline passed."""
+
+
 @dataclass(slots=True)
 class Call:
     """One call. Servicers get it in the place of gRPC's context.
@@ -59,6 +65,17 @@ class Call:
     trailers: list[tuple[str, str]] = field(default_factory=list)
     notes: dict[str, object] = field(default_factory=dict)
     keep: Callable[[], Awaitable[None]] | None = None
+
+    def why_cut_off(self, stopped: bool) -> str:
+        """Why it ended where nobody refused it and nothing failed: PASSED, STOPPED, or empty, as its caller left.
+
+        Args:
+            stopped: whether the gateway cuts off what still runs.
+        """
+        left = self.context.time_remaining()
+        if left is not None and left <= 0:
+            return PASSED
+        return STOPPED if stopped else ""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,6 @@ from trunkline.v1.error_reason_pb2 import ErrorReason
 
 DOMAIN = "trunkline"
 
-STOPPED = "stopped"
-"""Why a call ended that the gateway cut off as it stopped, in ledger and log. No `ErrorReason` reaches its caller."""
-
 _LONGEST_MESSAGE = 1000
 _LONGEST_DESCRIPTION = 500
 _LONGEST_NAME = 200

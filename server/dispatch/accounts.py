@@ -20,7 +20,7 @@ from server.dispatch.failure import Failure
 from server.dispatch.router import Target
 from server.dispatch.row_values import find_finish_reason, find_parameters, find_service_tier, tell_attempts
 from server.dispatch.told import Told
-from server.errors import STOPPED, GatewayError
+from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
 from server.ledger.cost import cost_micros
 from server.ledger.entry import Intent, Settlement, Status
@@ -264,12 +264,7 @@ class Account:
         """
         if not self._open:
             return
-        left = self._call.context.time_remaining()
-        status, reason = Status.CANCELLED, ""
-        if left is not None and left <= 0:
-            reason = "deadline_exceeded"
-        elif self._accounts.stopped:
-            reason = STOPPED
+        status, reason = Status.CANCELLED, self._call.why_cut_off(self._accounts.stopped)
         if reason:
             status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
         if attempt is not None and attempt.reading_on is not None:

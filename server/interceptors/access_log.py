@@ -4,9 +4,12 @@ import asyncio
 
 import structlog
 
-from server.call import Call
+from server.call import PASSED, STOPPED, Call
 from server.clock import Clock
-from server.errors import STOPPED, GatewayError
+from server.errors import GatewayError
+
+_CODES = {PASSED: "DEADLINE_EXCEEDED", STOPPED: "UNAVAILABLE", "": "CANCELLED"}
+"""Why a call was cut off -> its code."""
 
 
 class AccessLog:
@@ -48,7 +51,7 @@ class AccessLog:
             return error.code.name
         if not isinstance(error, asyncio.CancelledError | GeneratorExit):
             return "INTERNAL"
-        if self.stopped:
-            call.notes["reason"] = STOPPED
-            return "UNAVAILABLE"
-        return "CANCELLED"
+        reason = call.why_cut_off(self.stopped)
+        if reason:
+            call.notes["reason"] = reason
+        return _CODES[reason]

@@ -10,7 +10,7 @@ from server.call import Call
 from server.caller import Caller
 from server.errors import GatewayError
 from server.interceptors.access_log import AccessLog
-from tests.server.calls import call
+from tests.server.calls import RecordingContext, call
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 
@@ -88,6 +88,12 @@ def test_a_line_says_how_a_call_failed_and_not_with_which_words(error: BaseExcep
 def test_a_line_says_that_the_gateway_stopped_and_not_that_the_caller_left(error: BaseException) -> None:
     line = logged(call(), error, stopped=True)
     assert (line["code"], line["reason"]) == ("UNAVAILABLE", "stopped")
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_line_says_that_the_deadline_passed_and_not_that_the_caller_left(stopped: bool) -> None:
+    line = logged(call(context=RecordingContext(0.0)), asyncio.CancelledError(), stopped=stopped)
+    assert (line["code"], line["reason"]) == ("DEADLINE_EXCEEDED", "deadline_exceeded")
 
 
 def test_a_line_has_neither_the_key_nor_other_metadata() -> None:
