@@ -25,8 +25,9 @@ from trunkline_json import CHAT_CHUNK, TEXT_COMPLETION, USAGE, Misfit
 _TORN = (b'"choices"', b'"chat.completion.chunk"')
 """What shows that an event which is no JSON was a piece of the answer and not noise: the rest alone is not the answer."""
 
-_TAIL = 2
-"""How many of a read's chunks are looked at one by one, unless all are plain: finish reason and usage come last."""
+_HEAD, _TAIL = 1, 2
+"""How many of an answer's first chunks, and of a read's last ones, are looked at one by one, unless all are plain: the role
+comes first, finish reason and usage come last."""
 
 
 class AnswerStream:
@@ -93,26 +94,32 @@ class AnswerStream:
         if self._open or not self._finished:
             raise cut_short()
 
-    def _look(self, chunks: list[bytes]) -> StreamChatCompletionResponse | None:
-        """The batch with the chunks as they are; None where one of them must be read."""
+    def _look(self, chunks: list[bytes], joins: bool = True) -> StreamChatCompletionResponse | None:
+        """The batch with the chunks as they are, and where it `joins`, plain ones in one; None where one must be read."""
         if b"[DONE]" in chunks:
             chunks = self._until_done(chunks)
         if not chunks:
             return None
-        few = len(chunks) <= _TAIL
-        plain = self._plain(chunks if few else chunks[:-_TAIL])
+        head = 0 if self._open else _HEAD
+        few = len(chunks) <= head + _TAIL
+        plain = self._plain(chunks if few else chunks[head:-_TAIL]) if joins else b""
         if few and plain:
             self._open.add(0)
             return StreamChatCompletionResponse(chunks_json=[plain])
-        tail = chunks[-_TAIL:] if plain else chunks
-        looks = look_at(tail)
+        single = chunks[:head] + chunks[-_TAIL:] if plain else chunks
+        looks = look_at(single)
         if looks is None:
             return None
         usage: Json | None = None
-        kept = [plain] if plain else []
-        opened, finished = self._open | {0} if plain else set(self._open), set(self._finished)
+        kept: list[bytes] = []
+        opened, finished = set(self._open), set(self._finished)
         begun: dict[tuple[int, int], CallLook] = {}
-        for look, chunk in zip(looks, tail, strict=True):
+        for number, (look, chunk) in enumerate(zip(looks, single, strict=True)):
+            if plain and number == head:
+                if finished or begun:  # no chunk is plain after an end or a call
+                    return self._look(chunks, joins=False)
+                kept.append(plain)
+                opened.add(0)
             if not self._follows(look, opened, finished, begun):
                 return None
             if look.usage is not None:

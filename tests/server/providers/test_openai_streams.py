@@ -114,6 +114,36 @@ async def test_chunks_have_what_every_chunk_has_though_their_vendor_leaves_it_ou
     assert all(chunk.id and chunk.model and chunk.create_time.seconds for chunk in all_chunks(batches))
 
 
+ROLE = event(piece({"role": "assistant", "content": ""}))
+CALL = {"index": 0, "id": "call-1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+IN_ONE_READ = {
+    "a role first": [ROLE, *map(said, "abcdef"), event(piece({}, "stop"))],
+    "no role": [*map(said, "abcdef"), event(piece({}, "stop"))],
+    "usage last": [ROLE, *map(said, "abcdef"), event(piece({}, "stop")), event(usage={"total_tokens": 3})],
+    "an end first": [said("a", "stop"), *map(said, "bcdef"), said("g", "stop")],
+    "a call first": [event(piece({"role": "assistant", "tool_calls": [CALL]})), *map(said, "abcd"), said("", "tool_calls")],
+    "two roles": [ROLE, *map(said, "abc"), ROLE, *map(said, "def"), event(piece({}, "stop"))],
+    "another choice first": [event(piece({"content": "z"}, "stop", 1)), *map(said, "abcd"), event(piece({}, "stop"))],
+}
+
+
+@both_forms
+@pytest.mark.parametrize("case", IN_ONE_READ)
+async def test_what_comes_in_one_read_is_the_same_as_in_many(vendor: ScriptedVendor, case: str, json: bool) -> None:
+    events, ask = [*IN_ONE_READ[case], DONE], replace(chat_ask({}, streamed=True), as_json=json)
+    single = await streamed(vendor, events, ask=ask)
+    together = await streamed(vendor, [b"".join(events)], ask=ask)
+    assert all_chunks(together) == all_chunks(single)
+    assert usage_of(together) == usage_of(single)
+
+
+async def test_of_a_whole_answer_in_one_read_the_midst_is_handed_on_in_one_piece(vendor: ScriptedVendor) -> None:
+    events = [ROLE, *map(said, "abcdef"), event(piece({}, "stop")), DONE]
+    [batch] = await streamed(vendor, [b"".join(events)], ask=replace(chat_ask({}, streamed=True), as_json=True))
+    assert [len(lines.splitlines()) for lines in batch.chunks_json] == [1, 5, 1, 1]
+    assert batch.finishing
+
+
 @both_forms
 async def test_a_torn_piece_of_the_answer_breaks_it(vendor: ScriptedVendor, json: bool) -> None:
     vendor.add(Text("One two three.").with_fault(Malformed(after_events=2)))
