@@ -6,6 +6,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +67,12 @@ def ensure_first_key(data_dir: Path) -> FirstKey:
     if reason:
         raise _error(str(file), f"the first key cannot be kept here: {reason}")
     return FirstKey(None, _digest_in(content, file))
+
+
+def forget_first_key(data_dir: Path) -> None:
+    """Lets the next start make another one, for the one who made it and could show it to nobody."""
+    with suppress(OSError):
+        (data_dir / FILE_NAME).unlink()
 
 
 def _make(file: Path) -> FirstKey | None:

@@ -40,21 +40,6 @@ async def _run_curl_line(command: Command) -> tuple[int, dict[str, object]]:
         return response.status, await response.json()
 
 
-async def _listening(command: Command) -> None:
-    """Returns once a worker listens: the process above them speaks before they do, and nothing tells when they do."""
-    port = int(command.url.rpartition(":")[2])
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(HOST, port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                await writer.wait_closed()
-                return
-
-
 async def test_it_says_where_it_is_and_gives_a_key_and_a_line_that_works(tmp_path: Path) -> None:
     async with run(tmp_path, *ANY, "--metrics-port", "0") as first:
         assert first.key is not None
@@ -94,17 +79,21 @@ async def test_the_core_may_listen_elsewhere_than_the_front(tmp_path: Path) -> N
 
 async def _all_listening(command: Command) -> set[int]:
     """The ids of two workers, once both listen."""
-    port = int(command.url.rpartition(":")[2])
     async with asyncio.timeout(LIMIT_S):
-        while True:
-            listening = set()
-            for worker in psutil.Process(command.process.pid).children():
-                with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
-                    if any(each.laddr.port == port and each.status == "LISTEN" for each in worker.net_connections("tcp")):
-                        listening.add(worker.pid)
-            if len(listening) == 2:
-                return listening
+        while len(listening := _workers_listening(command)) != 2:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+    return listening
+
+
+def _workers_listening(command: Command) -> set[int]:
+    """The ids of the workers that listen now."""
+    port = int(command.url.rpartition(":")[2])
+    listening = set()
+    for worker in psutil.Process(command.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            if any(each.laddr.port == port and each.status == "LISTEN" for each in worker.net_connections("tcp")):
+                listening.add(worker.pid)
+    return listening
 
 
 async def _tells(stream: asyncio.StreamReader | None, words: bytes) -> bool:
@@ -176,7 +165,7 @@ async def test_several_workers_answer_on_one_port_and_end_together(vendor: Scrip
     path = write_config(tmp_path, config([row("first", vendor, ["gpt-4o"])]))
     ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
     async with run(tmp_path, "--config", str(path), "--workers", "2", *ports) as command:
-        await _listening(command)
+        assert len(_workers_listening(command)) == 2, "it says where it is before it is there"
         for _ in range(8):
             async with (
                 aiohttp.ClientSession(command.url, headers={"X-API-Key": KEY}) as session,
@@ -188,16 +177,25 @@ async def test_several_workers_answer_on_one_port_and_end_together(vendor: Scrip
 
 
 async def test_workers_that_still_start_are_stopped_as_well(tmp_path: Path) -> None:
-    ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
-    async with run(tmp_path, "--workers", "2", *ports) as command:
-        command.signal()
-        assert await command.ended() == 0
+    process = await start(tmp_path, "--workers", "2", "--port", str(free_port()), "--grpc-port", str(free_port()))
+    async with asyncio.timeout(LIMIT_S):
+        while len(psutil.Process(process.pid).children()) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    assert not printed
+    assert not _has_key(tmp_path)
+
+
+def _has_key(folder: Path) -> bool:
+    """Whether a first key was made, which nobody is shown again."""
+    return (folder / "data" / "api_keys.json").exists()
 
 
 async def test_workers_end_when_the_process_above_them_is_gone(tmp_path: Path) -> None:
     ports = ("--port", str(free_port()), "--grpc-port", str(free_port()))
     async with run(tmp_path, "--workers", "2", *ports) as command:
-        await _listening(command)
         command.process.kill()
         assert command.process.stdout is not None
         async with asyncio.timeout(LIMIT_S):
@@ -249,6 +247,7 @@ async def test_a_port_that_is_taken_ends_it_with_a_line_that_says_so(tmp_path: P
         printed, errors = await process.communicate()
     assert process.returncode == 1
     assert not printed
+    assert not _has_key(tmp_path)
     text = errors.decode()
     assert "error:" in text
     assert port in text
@@ -262,8 +261,10 @@ async def test_workers_whose_port_is_taken_end_with_a_line_that_says_so(tmp_path
         taken.listen()
         port = str(taken.getsockname()[1])
         process = await start(tmp_path, "--workers", "2", "--port", port, "--grpc-port", str(free_port()))
-        _, errors = await process.communicate()
+        printed, errors = await process.communicate()
     assert process.returncode == 1
+    assert not printed
+    assert not _has_key(tmp_path)
     assert port in errors.decode()
     assert "worker_ended" not in errors.decode()
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -14,7 +14,7 @@ import typer
 import uvloop
 
 from server.catalogue.selection_file import SelectionFileError
-from server.config import ConfigError, Loaded, data_dir, ensure_first_key, load
+from server.config import ConfigError, FirstKey, Loaded, data_dir, ensure_first_key, forget_first_key, load
 from server.limits.shared import UnsharedLimitsError
 from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
@@ -23,7 +23,7 @@ from trunkline_cli.certificates import read_tls
 from trunkline_cli.gateway import VERSION, Gateway, begin_log
 from trunkline_cli.memory import give_back, settle
 from trunkline_cli.start_faults import find_start_faults
-from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise
+from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise, tell_ready
 from trunkline_client import Tls
 from trunkline_client.channel import check_target
 
@@ -154,29 +154,42 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     faults = find_start_faults(loaded.settings, addresses)
     if faults:
         _fail("\n".join(faults))
-    digest, plain = (None, None) if core is not None else _first_key(loaded, options, os.environ)
-    if workers > 1 and worker is None:
-        try:
-            begin_log(loaded.settings)
-        except OSError as error:
-            _fail(str(error))
-        raise typer.Exit(uvloop.run(supervise(sys.argv[1:], workers, lambda: _announce(addresses, plain, core), _died)))
-    quiet = worker is not None
     kept = None if core is not None else _data_dir(options, os.environ)
-    raise typer.Exit(uvloop.run(_serve(loaded, digest, plain, addresses, core, core_tls, drain_s, quiet, kept)))
+    first = None if core is not None else _first_key(loaded, options, os.environ)
+    digest, plain = (None, None) if first is None else (first.digest, first.plain)
+
+    def announce(found: Addresses) -> None:
+        nonlocal plain
+        _announce(found, plain, core)
+        plain = None
+
+    try:
+        if workers > 1 and worker is None:
+            try:
+                begin_log(loaded.settings)
+            except OSError as error:
+                _fail(str(error))
+            code = uvloop.run(supervise(sys.argv[1:], workers, lambda: announce(addresses), _died))
+        else:
+            told = announce if worker is None else None
+            code = uvloop.run(_serve(loaded, digest, addresses, core, core_tls, drain_s, told, kept))
+    finally:
+        if plain is not None and kept is not None:
+            forget_first_key(kept)
+    raise typer.Exit(code)
 
 
 async def _serve(
     loaded: Loaded,
     first_key: bytes | None,
-    plain_key: str | None,
     addresses: Addresses,
     core: str | None,
     core_tls: Tls | None,
     drain_s: float,
-    quiet: bool,
+    announce: Callable[[Addresses], None] | None,
     kept: Path | None,
 ) -> int:
+    """Serves until a signal; gives the exit code. A worker announces nothing: it tells its parent, and ends with it."""
     stop = asyncio.Event()
 
     def on_signal(number: int) -> None:
@@ -186,15 +199,17 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
-    if quiet:
+    if announce is None:
         on_parent_death(stop.set)
     try:
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls, kept)
     except (OSError, SelectionFileError, StorageError, UnsharedLimitsError) as error:
         _tell_error(str(error))
-        return CANNOT_START if quiet else 1
-    if not quiet:
-        _announce(gateway.addresses, plain_key, core)
+        return CANNOT_START if announce is None else 1
+    if announce is None:
+        tell_ready()
+    else:
+        announce(gateway.addresses)
     settle()
     housekeeping = asyncio.ensure_future(give_back())
     await stop.wait()
@@ -207,15 +222,14 @@ def _died(worker: int, code: int) -> None:
     structlog.get_logger("trunkline.workers").error("worker_ended", worker=worker, code=code)
 
 
-def _first_key(loaded: Loaded, options: Options, environment: Mapping[str, str]) -> tuple[bytes | None, str | None]:
-    """The key that is there when the configuration has none: its digest, and the first time the key itself."""
+def _first_key(loaded: Loaded, options: Options, environment: Mapping[str, str]) -> FirstKey | None:
+    """The key that is there when the configuration has none."""
     if loaded.settings.auth.api_keys:
-        return None, None
+        return None
     try:
-        key = ensure_first_key(options.data_dir or data_dir(environment))
+        return ensure_first_key(options.data_dir or data_dir(environment))
     except ConfigError as error:
         _fail(str(error))
-    return key.digest, key.plain
 
 
 def _data_dir(options: Options, environment: Mapping[str, str]) -> Path | None:

@@ -5,9 +5,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 WORKER_VARIABLE = "TRUNKLINE_WORKER"
 """Set in the environment of each worker, to its number from 1."""
+
+_READY_VARIABLE = "TRUNKLINE_READY"
+"""Set there, too, until all of the first ones serve: the number of the file in which each of them says so with a byte."""
 
 CANNOT_START = 3
 """The exit code of a worker that could not begin to serve. One of the first is not tried again."""
@@ -29,6 +33,15 @@ def on_parent_death(stop: Callable[[], None]) -> None:
     loop.add_reader(sys.stdin, gone)
 
 
+def tell_ready() -> None:
+    """Tells the parent of this worker that it serves."""
+    ready = os.environ.get(_READY_VARIABLE)
+    if ready is not None:
+        with suppress(OSError):  # the parent is gone, which is told otherwise
+            os.write(int(ready), b".")
+            os.close(int(ready))
+
+
 async def supervise(
     arguments: Sequence[str], workers: int, announce: Callable[[], None], died: Callable[[int, int], None]
 ) -> int:
@@ -37,7 +50,7 @@ async def supervise(
     Args:
         arguments: the command line after the program's name.
         workers: how many.
-        announce: says where they will listen, once a signal can stop them.
+        announce: says where they listen, once all of them do.
         died: is told of each worker that dies, by its number and its exit code; another one is started.
 
     Returns:
@@ -46,6 +59,16 @@ async def supervise(
     loop = asyncio.get_running_loop()
     running: dict[int, asyncio.subprocess.Process] = {}
     stopping = asyncio.Event()
+    ready, tells = os.pipe()
+    starting = workers
+
+    def heard() -> None:
+        nonlocal starting
+        starting -= len(os.read(ready, workers))
+        if starting <= 0:
+            loop.remove_reader(ready)
+            if not stopping.is_set():
+                announce()
 
     def forward(number: int) -> None:
         stopping.set()
@@ -55,15 +78,21 @@ async def supervise(
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, forward, number)
-    announce()
+    loop.add_reader(ready, heard)
 
     async def keep(worker: int) -> int:
         successor = False
         while True:
             environment = {**os.environ, WORKER_VARIABLE: str(worker)}
+            if starting > 0:
+                environment[_READY_VARIABLE] = str(tells)
             command = (sys.executable, "-P", "-m", "trunkline_cli.main", *arguments)
             process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdin=asyncio.subprocess.PIPE, start_new_session=True
+                *command,
+                env=environment,
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=(tells,) if starting > 0 else (),
+                start_new_session=True,
             )
             running[worker] = process
             if stopping.is_set():  # the signal came before there was a process to forward it to
