@@ -247,6 +247,10 @@ class FrontProtocol(HttpProtocol):
         if data and self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
+    def eof_received(self) -> None:
+        """Sends what waits: the caller says no more, and the transport closes itself then."""
+        self.flush()
+
     def check_timeouts(self) -> None:
         """Looks, from time to time, at how long everything takes."""
         if self._task is not None and _arriving(self.http) and time.monotonic() - self.begin > self.request_timeout:

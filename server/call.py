@@ -36,8 +36,10 @@ class Context(Protocol):
 
 STOPPED = "stopped"
 """Why a call ended that the gateway cut off as it stopped, in ledger and log. No `ErrorReason` reaches its caller."""
-PASSED = "deadline_exceeded"
+DEADLINE_PASSED = "deadline_exceeded"
 """Why one ended whose deadline passed."""
+_EARLY_S = 0.01
+"""So much before the deadline may those come who end a call by it: uvloop's timers know milliseconds."""
 
 
 @dataclass(slots=True)
@@ -67,14 +69,14 @@ class Call:
     keep: Callable[[], Awaitable[None]] | None = None
 
     def why_cut_off(self, stopped: bool) -> str:
-        """Why it ended where nobody refused it and nothing failed: PASSED, STOPPED, or empty, as its caller left.
+        """Why it ended where nobody refused it and nothing failed: DEADLINE_PASSED, STOPPED, or empty, as its caller left.
 
         Args:
             stopped: whether the gateway cuts off what still runs.
         """
         left = self.context.time_remaining()
-        if left is not None and left <= 0:
-            return PASSED
+        if left is not None and left < _EARLY_S:
+            return DEADLINE_PASSED
         return STOPPED if stopped else ""
 
 

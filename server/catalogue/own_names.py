@@ -44,9 +44,30 @@ class OwnNames:
         return own, *sorted(others - {own})
 
     def _find(self, model: str) -> str:
-        name = self._aliases.get(model, model)
-        row = next((row for row in self._rows.values() if serves(row, name)), None)
-        if row is None:
-            prefix, _, rest = name.partition("/")
-            row = self._rows.get(prefix) if rest else None
-        return name if row is None else asked_name(row, provider_name(row, name))
+        """What a name leads to may have a shorter name yet, as another row serves it."""
+        name, seen = self._aliases.get(model, model), set[str]()
+        while name not in seen:
+            seen.add(name)
+            row = self._row(name)
+            if row is None:
+                break
+            own = self._shortest(row, name)
+            if own in self._aliases:  # which leads elsewhere, and this does not
+                return f"{row.name}/{own}"
+            name = own
+        return name
+
+    def _row(self, name: str) -> ProviderSettings | None:
+        """Who is asked for a name first."""
+        prefix, _, rest = name.partition("/")
+        addressed = self._rows.get(prefix) if rest else None
+        return next((row for row in self._rows.values() if serves(row, name)), addressed)
+
+    def _shortest(self, row: ProviderSettings, name: str) -> str:
+        """The name of what a row is asked for, without who is asked where somebody of its type serves it so."""
+        prefix, _, rest = name.partition("/")
+        if rest and prefix in (row.name, row.type) and serves(row, rest):
+            return rest
+        model = provider_name(row, name)
+        alike = (row, *(other for other in self._rows.values() if other.type == row.type and serves(other, model)))
+        return min((asked_name(each, model) for each in alike), key=len)

@@ -4,11 +4,11 @@ import asyncio
 
 import structlog
 
-from server.call import PASSED, STOPPED, Call
+from server.call import DEADLINE_PASSED, STOPPED, Call
 from server.clock import Clock
 from server.errors import GatewayError
 
-_CODES = {PASSED: "DEADLINE_EXCEEDED", STOPPED: "UNAVAILABLE", "": "CANCELLED"}
+_CODES = {DEADLINE_PASSED: "DEADLINE_EXCEEDED", STOPPED: "UNAVAILABLE", "": "CANCELLED"}
 """Why a call was cut off -> its code."""
 
 

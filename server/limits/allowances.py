@@ -114,12 +114,12 @@ class Allowances:
         models: knows which names are one model.
     """
 
-    def __init__(self, allowances: Iterable[Allowance] = (), models: OwnNames | None = None) -> None:
+    def __init__(self, allowances: Iterable[Allowance], models: OwnNames) -> None:
         self._by_scope: dict[str, dict[str, list[Due]]] = {}
         for allowance in allowances:
             due = Due(allowance, find_span(allowance.period, 0))
             whose = allowance.scope_id
-            if models is not None and allowance.scope == MODEL:
+            if allowance.scope == MODEL:
                 whose = models.of(whose)
             self._by_scope.setdefault(allowance.scope, {}).setdefault(whose, []).append(due)
 

@@ -48,7 +48,7 @@ class Book:
         flush: Callable[[], Awaitable[None]],
         models: OwnNames,
     ) -> None:
-        self.allowances = Allowances()
+        self.allowances = Allowances((), models)
         """Replaced whole when rows change."""
         self._database = database
         self._counters = counters

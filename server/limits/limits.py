@@ -19,7 +19,7 @@ from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_
 from server.limits.counters import Change, Claim, Counters, CountersError, Taken
 from server.limits.quotas import quota_exceeded
 from server.limits.rates import Headers, Rates, find_headers, provider_claim, rate_limited
-from server.limits.request import Request
+from server.limits.request import MODEL, Request
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from trunkline.v1.error_reason_pb2 import ErrorReason
@@ -79,6 +79,8 @@ class Limits:
             StorageError: the database failed.
         """
         await self._book.refresh(None)
+        # A model's names may be others than when its counters, where they outlive a process, were seeded.
+        self._book.forget([due.key for due in self._book.allowances.dues(self._now()) if due.allowance.scope == MODEL])
 
     async def refresh(self) -> None:
         """Puts changed rows in force, ends doubts, and writes events that could not be written.

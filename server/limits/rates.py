@@ -26,7 +26,7 @@ class Rate:
     Attributes:
         key: how its counters' keys begin.
         scope: global, tenant, user, key or model.
-        name: a pattern of those that it is for; None: all.
+        name: a pattern of those that it is for, of a model of any of its names; None: all.
         tokens: whether it counts tokens; else requests.
         limit: how much passes in a window.
         window_s: the window's length.
@@ -41,13 +41,15 @@ class Rate:
     window_s: float
     burst: int = 0
 
-    def claim(self, request: Request) -> Claim | None:
+    def claim(self, request: Request, models: OwnNames) -> Claim | None:
         """What a request claims of it; None: it is not for this one."""
         whose = request.of(self.scope)
         if not whose and self.scope in ("tenant", "user"):
             return None
-        if self.name is not None and not fnmatchcase(whose, self.name):
-            return None
+        if self.name is not None:
+            names = models.all(whose) if self.scope == MODEL else (whose,)
+            if not any(fnmatchcase(name, self.name) for name in names):
+                return None
         amount = request.tokens if self.tokens else 1
         return Claim(self.key + whose, amount, self.limit, None, self.window_s, self.burst)
 
@@ -61,10 +63,11 @@ class Rates:
     """
 
     def __init__(self, settings: RateLimitSettings | None, models: OwnNames) -> None:
+        self._models = models
         self._rates: tuple[Rate, ...] = ()
         self._endpoints: dict[str, Rate] = {}
         if settings is not None and settings.enabled:
-            self._rates = tuple(_rates(settings, models))
+            self._rates = tuple(_rates(settings))
             self._endpoints = {
                 name: Rate(f"rate:endpoint:{name}:", "key", None, False, limit, settings.window_seconds)
                 for name, limit in settings.endpoints.items()
@@ -78,9 +81,9 @@ class Rates:
         """What a request claims, requests and tokens alike."""
         if not self._rates:
             return []
-        claims = [claim for rate in self._rates if (claim := rate.claim(request)) is not None]
+        claims = [claim for rate in self._rates if (claim := rate.claim(request, self._models)) is not None]
         endpoint = self._endpoint(request) if self._endpoints else None
-        claim = None if endpoint is None else endpoint.claim(request)
+        claim = None if endpoint is None else endpoint.claim(request, self._models)
         return claims if claim is None else [*claims, claim]
 
     def _endpoint(self, request: Request) -> Rate | None:
@@ -135,7 +138,7 @@ def rate_limited(claim: Claim, wait_s: float | None, now: float) -> GatewayError
     return GatewayError(ErrorReason.ERROR_REASON_RATE_LIMITED, text, metadata, retry_after_s=wait_s)
 
 
-def _rates(settings: RateLimitSettings, models: OwnNames) -> list[Rate]:
+def _rates(settings: RateLimitSettings) -> list[Rate]:
     own = ScopeLimitSettings(
         scope="key",
         requests_per_window=settings.requests_per_window,
@@ -145,11 +148,10 @@ def _rates(settings: RateLimitSettings, models: OwnNames) -> list[Rate]:
     rates: list[Rate] = []
     for row in (own, *settings.scopes):
         window_s = row.window_seconds or settings.window_seconds
-        name = models.of(row.name) if row.scope == MODEL and row.name is not None else row.name  # of a pattern it is itself
-        of = f"{row.scope}:{name or ''}:{window_s:g}:"
+        of = f"{row.scope}:{row.name or ''}:{window_s:g}:"
         if row.requests_per_window is not None:
             burst = row.burst_limit if row.burst_limit < row.requests_per_window else 0
-            rates.append(Rate(f"rate:requests:{of}", row.scope, name, False, row.requests_per_window, window_s, burst))
+            rates.append(Rate(f"rate:requests:{of}", row.scope, row.name, False, row.requests_per_window, window_s, burst))
         if row.tokens_per_window is not None:
-            rates.append(Rate(f"rate:tokens:{of}", row.scope, name, True, row.tokens_per_window, window_s))
+            rates.append(Rate(f"rate:tokens:{of}", row.scope, row.name, True, row.tokens_per_window, window_s))
     return list({rate.key: rate for rate in rates}.values())

@@ -6,19 +6,20 @@ from sqlalchemy import Column, ColumnElement, Table, case, func, select
 
 from server.ledger.used import USED_MICROS, USED_TOKENS
 from server.limits.allowances import Due, Sums, Unit
+from server.limits.request import MODEL
 from server.storage.connection import AsyncConnection
 from server.storage.tables import COMPLETIONS, FORGOTTEN
 
 _SCOPES = {"tenant": "tenant_id", "user": "user_id", "key": "key_id"}
 
 
-async def sum_rows(connection: AsyncConnection, due: Due, models: Sequence[str] = ()) -> Sums:
+async def sum_rows(connection: AsyncConnection, due: Due, models: Sequence[str]) -> Sums:
     """Sums the rows of an allowance's period: what the settled ones used, and what the open ones hold back.
 
     Args:
         connection: a `read`'s; a row that is forgotten meanwhile is counted once.
         due: the allowance in its period.
-        models: all names of the model that it is for; none: it is for no model.
+        models: all names of the model that it is for, where it is for one.
     """
     used, reserved = _columns(due.allowance.unit)
     is_open = COMPLETIONS.c.state == "open"
@@ -45,7 +46,7 @@ def _within(due: Due, models: Sequence[str], table: Table, time: Column[int]) ->
     within = [time >= due.span.start]
     if due.span.end is not None:
         within.append(time < due.span.end)
-    if models:
+    if due.allowance.scope == MODEL:
         within.append(table.c.model.in_(models))
     elif due.allowance.scope in _SCOPES:
         within.append(table.c[_SCOPES[due.allowance.scope]] == due.allowance.scope_id)

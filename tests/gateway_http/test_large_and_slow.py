@@ -171,6 +171,15 @@ async def test_an_answer_does_not_wait_in_memory_for_a_caller_that_does_not_read
             written += 1
 
 
+async def test_a_caller_that_says_no_more_after_its_request_has_the_answer() -> None:
+    async with impatient() as server:
+        for _ in range(20):
+            async with connected(server.port) as caller:
+                caller.writer.write(request_bytes("GET", "/nowhere", b""))
+                caller.writer.write_eof()
+                assert (await caller.answer()).status == 404
+
+
 async def test_what_was_said_before_a_connection_is_cut_is_sent() -> None:
     async with impatient() as server, connected(server.port) as caller:
         await caller.send(request_bytes("GET", "/nowhere", b""))

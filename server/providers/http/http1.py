@@ -155,9 +155,9 @@ class Http1(Http):
             deadline = None if timeout_s is None else form.request.loop.time() + timeout_s
             try:
                 return await self._ask(form, sent, deadline)
-            except Stale:
+            except Stale as stale:
                 self._pool.drop_idle()  # what was idle beside it is no fresher
-                if body is not None:
+                if body is not None and stale.asked:
                     raise
                 return await self._ask(form, sent, deadline)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:

@@ -30,7 +30,14 @@ class Stale(ProviderError):
     """A connection that was used before ended without a byte of the answer.
 
     Most likely the vendor had closed it while it was idle, but nothing tells that from a vendor that died over the request.
+
+    Attributes:
+        asked: whether a byte of the request was sent.
     """
+
+    def __init__(self, asked: bool) -> None:
+        super().__init__(Fault.CONNECTION, "The connection to the provider failed.")
+        self.asked = asked
 
 
 class Exchange(Arriving):
@@ -224,6 +231,8 @@ class Line(asyncio.Protocol):
             self._asked = True
             piece, self._unsent = self._unsent[:_SENT_AT_ONCE], self._unsent[_SENT_AT_ONCE:]
             transport.write(piece)
+        if not self._unsent:
+            self._unsent = _NOTHING  # else it would keep the whole request
 
     def _finish(self, exchange: Exchange) -> None:
         self._let_go()
@@ -256,7 +265,7 @@ class Line(asyncio.Protocol):
 
     def _broken(self) -> ProviderError:
         if self._served and not self._heard:
-            return Stale(Fault.CONNECTION, "The connection to the provider failed.")
+            return Stale(self._asked)
         if self.exchange is not None and self.exchange.status:
             return ProviderError(Fault.CONNECTION, "The connection broke before the end of the answer.")
         return ProviderError(Fault.CONNECTION, "The connection to the provider failed.")

@@ -42,6 +42,48 @@ def test_another_model_is_another_one() -> None:
     assert MODELS.of("ollama/gpt-4o") == "ollama/gpt-4o"
 
 
+ELSEWHERE = {
+    "a row of the same vendor that does not name it": (
+        (row("a", "gpt-4o"), row("b", "gpt-4o-mini"), row("c")),
+        {},
+        ("gpt-4o", "a/gpt-4o", "b/gpt-4o", "c/gpt-4o"),
+    ),
+    "a row that serves all": ((row("all", "*"),), {}, ("gpt-4o", "all/gpt-4o", "openai/gpt-4o")),
+    "a row that names it under a vendor": (
+        (row("groq", "groq/*", "llama", kind="groq"), row("agg", "groq/llama")),
+        {},
+        ("llama", "groq/llama", "agg/groq/llama"),
+    ),
+    "a model that an alias hides": ((row("openai", "gpt-*"),), {"gpt-4": "gpt-4o"}, ("gpt-4o", "gpt-4", "openai/gpt-4o")),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_whoever_is_asked_for_a_model_it_is_one(case: str) -> None:
+    rows, aliases, (own, *others) = ELSEWHERE[case]
+    models = OwnNames(rows, aliases)
+    assert {models.of(name) for name in others} == {own}
+    assert models.of(own) == own
+
+
+def test_a_model_that_an_alias_hides_is_not_what_the_alias_means() -> None:
+    models = OwnNames([row("openai", "gpt-*")], {"gpt-4": "gpt-4o"})
+    assert models.of("openai/gpt-4") == "openai/gpt-4"
+    assert "gpt-4" not in models.all("openai/gpt-4")
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_the_own_name_of_an_own_name_is_itself(case: str) -> None:
+    rows, aliases, _ = ELSEWHERE[case]
+    models = OwnNames((*rows, *ROWS), aliases)
+    plain = ("gpt-4o", "gpt-4", "llama", "groq/llama", "meta/llama", "auto", "openrouter/auto", "claude-5")
+    names = [
+        *plain,
+        *(f"{prefix}/{name}" for prefix in ("a", "b", "c", "all", "first", "groq", "or", "agg") for name in plain),
+    ]
+    assert [models.of(models.of(name)) for name in names] == [models.of(name) for name in names]
+
+
 def test_without_a_configuration_a_name_is_a_model() -> None:
     assert OwnNames().of("first/gpt-4o") == "first/gpt-4o"
     assert OwnNames().all("gpt-4o") == ("gpt-4o",)

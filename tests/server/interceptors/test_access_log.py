@@ -91,8 +91,9 @@ def test_a_line_says_that_the_gateway_stopped_and_not_that_the_caller_left(error
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_line_says_that_the_deadline_passed_and_not_that_the_caller_left(stopped: bool) -> None:
-    line = logged(call(context=RecordingContext(0.0)), asyncio.CancelledError(), stopped=stopped)
+@pytest.mark.parametrize("left_s", [-1.0, 0.0, 0.002])
+def test_a_line_says_that_the_deadline_passed_and_not_that_the_caller_left(stopped: bool, left_s: float) -> None:
+    line = logged(call(context=RecordingContext(left_s)), asyncio.CancelledError(), stopped=stopped)
     assert (line["code"], line["reason"]) == ("DEADLINE_EXCEEDED", "deadline_exceeded")
 
 

@@ -47,7 +47,7 @@ async def sums(database: Database) -> Mapping[str, Sums]:
     async with database.read() as connection:
         for unit, (scope, id_), period, time in product(Unit, SCOPES, Period, TIMES):
             due = Due(Allowance("a", unit, scope, id_, 1, period), find_span(period, time))
-            found[due.key] = await sum_rows(connection, due)
+            found[due.key] = await sum_rows(connection, due, [due.allowance.scope_id])
     return found
 
 
@@ -95,7 +95,7 @@ async def test_the_sums_are_the_same_at_each_moment_of_a_sweep(database: Databas
     found = set()
     while not sweeping.done():
         async with database.read() as connection:
-            found.add(await sum_rows(connection, due))
+            found.add(await sum_rows(connection, due, [due.allowance.scope_id]))
     await sweeping
     assert len(found) == 1
 

@@ -56,7 +56,33 @@ async def test_the_rows_of_all_its_names_are_what_was_spent(limits: Limits, data
     assert await refusal(limits, ask(micros=1, model="first/gpt-4o")) is not None
 
 
-@pytest.mark.parametrize("name", [None, "gpt-4o", "fast", "gpt-*"])
+async def test_what_was_counted_by_other_names_is_counted_anew(
+    database: Database, counters: Counters, clock: TurnedClock
+) -> None:
+    await add_budget(database, 3 * DOLLAR, "model", "gpt-4o")
+    for name in ("gpt-4o", "fast"):
+        await settle_row(database, await open_row(database, NOW, 10, DOLLAR, model=name), 10, DOLLAR)
+    before = Limits(None, counters, database, clock)
+    await before.start()
+    assert await refusal(before, ask(micros=1, model="gpt-4o")) is None
+    await before.finish()
+    after = Limits(None, counters, database, clock, models=MODELS)
+    await after.start()
+    assert await refusal(after, ask(micros=DOLLAR + 1, model="gpt-4o")) is not None
+    assert await refusal(after, ask(micros=DOLLAR, model="gpt-4o")) is None
+    await after.close()
+
+
+async def test_each_of_two_rates_for_names_of_one_model_holds(clock: TurnedClock) -> None:
+    scopes = [
+        {"scope": "model", "name": "gpt-4o", "requests_per_window": 2},
+        {"scope": "model", "name": "fast", "requests_per_window": 500},
+    ]
+    limits = Limits(RateLimitSettings.model_validate({"scopes": scopes}), MemoryCounters(clock), None, clock, models=MODELS)
+    assert [await refusal(limits, ask(model=name)) is None for name in NAMES] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("name", [None, "gpt-4o", "fast", "gpt-*", "fas*", "second/*"])
 async def test_a_rate_counts_a_model_by_all_its_names(clock: TurnedClock, name: str | None) -> None:
     settings = RateLimitSettings.model_validate({"scopes": [{"scope": "model", "name": name, "requests_per_window": 4}]})
     limits = Limits(settings, MemoryCounters(clock), None, clock, models=MODELS)

@@ -315,6 +315,25 @@ async def test_a_request_that_nobody_wants_any_more_is_not_begun() -> None:
         assert asked.size == len(b"first")
 
 
+async def test_a_request_that_was_not_begun_is_sent_on_a_fresh_connection() -> None:
+    async with peers(writing(WHOLE)) as peer, opened() as http:
+        assert await whole(http, peer.url) == b"{}"
+        ((line, _),) = next(iter(http._pool._conns.values()))
+        asked = asyncio.ensure_future(whole(http, peer.url))
+        await until(lambda: cast(Line, line).exchange is not None)
+        cast(Line, line).data_received(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+        assert await asked == b"{}"
+    assert [each.reads for each in peer.all] == [1, 1]
+
+
+async def test_a_line_does_not_keep_a_request_that_was_sent() -> None:
+    async with peers(writing(WHOLE, HEAD)) as peer, kept_line(peer) as (line, _):
+        body = b"second"
+        line.ask(Exchange(), body, LONG_S, None)
+        await until(lambda: peer.all[0].reads == 2)
+        assert line._unsent.obj is not body
+
+
 async def test_requests_of_one_turn_are_sent_together_in_the_next() -> None:
     async with peers(writing(WHOLE)) as peer, kept_line(peer) as (first, _), kept_line(peer) as (second, _):
         exchanges = Exchange(), Exchange()
