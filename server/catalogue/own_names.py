@@ -39,7 +39,8 @@ class OwnNames:
         rows = self._rows.values()
         plain = {own, *(provider_name(row, own) for row in rows)}
         plain |= {name.removeprefix(f"{row.type}/") for row in rows for name in plain}
-        prefixed = (f"{prefix}/{name}" for row in rows for prefix in (row.name, row.type) for name in plain)
+        prefixes = {prefix for row in rows for prefix in (row.name, row.type, f"{row.name}/{row.type}")}
+        prefixed = (f"{prefix}/{name}" for prefix in prefixes for name in plain)
         others = {name for name in (*self._aliases, *plain, *prefixed) if self.of(name) == own}
         return own, *sorted(others - {own})
 
@@ -52,7 +53,7 @@ class OwnNames:
             if row is None:
                 break
             own = self._shortest(row, name)
-            if own in self._aliases:  # which leads elsewhere, and this does not
+            if self._aliases.get(own, own) != own:  # which leads elsewhere, and this does not
                 return f"{row.name}/{own}"
             name = own
         return name
