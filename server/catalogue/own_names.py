@@ -1,6 +1,6 @@
 """The one name by which all that lead to a model are counted: its alias, `PROVIDER/MODEL` and its plain name are one model.
 
-It is the name that `names.asked_name` would have: the provider's own one where the row serves that.
+It is the shortest, as `names.asked_name` gives it: the provider's own one, where a row of the provider's type serves that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
