@@ -79,8 +79,7 @@ class Limits:
             StorageError: the database failed.
         """
         await self._book.refresh(None)
-        # A model's names may be others than when its counters, where they outlive a process, were seeded.
-        self._book.forget([due.key for due in self._book.allowances.dues(self._now()) if due.allowance.scope == MODEL])
+        self.recount(MODEL)  # its names may be others than when its counters were seeded that outlive a process
 
     async def refresh(self) -> None:
         """Puts changed rows in force, ends doubts, and writes events that could not be written.
@@ -101,9 +100,14 @@ class Limits:
         """Puts other rates in force."""
         self._rates = Rates(settings, self._models)
 
-    def recount(self) -> None:
-        """Lets quotas and budgets be counted anew from the rows: somebody settled what a dead process held."""
-        self._book.forget([due.key for due in self._book.allowances.dues(self._now())])
+    def recount(self, scope: str | None = None) -> None:
+        """Lets quotas and budgets be counted anew from the rows, as where somebody settled what a dead process held.
+
+        Args:
+            scope: only those of this one; None: all.
+        """
+        dues = self._book.allowances.dues(self._now())
+        self._book.forget([due.key for due in dues if scope in (None, due.allowance.scope)])
 
     async def look_at_counters(self) -> None:
         """Lets all be counted anew if the counters' server began again, perhaps with what it once held.
