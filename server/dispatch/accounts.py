@@ -23,11 +23,11 @@ from server.dispatch.told import Told
 from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
 from server.ledger.cost import cost_micros
-from server.ledger.entry import Intent, Settlement, Status
+from server.ledger.entry import Intent, Settlement, Status, Tokens
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
 from server.ledger.prices import Prices
-from server.ledger.used import countable
+from server.ledger.used import count_tokens
 from server.limits.limits import Limits, Reservation
 from server.limits.request import Request
 from server.providers.base import Ask, Batch
@@ -91,7 +91,7 @@ class Accounts:
         account = Account(self, ask, call, tried, told, reservation, begin_time)
         if self.ledger is not None:
             try:
-                await self.ledger.intent(account.intent(tokens, micros))
+                await self.ledger.intent(account.intent(self.ledger.worker, tokens, micros))
             except asyncio.CancelledError:  # it is written all the same
                 account.leave(None)
                 raise
@@ -196,7 +196,7 @@ class Account:
             ("x-ratelimit-reset", str(reset)),
         )
 
-    def intent(self, tokens: int, micros: int | None) -> Intent:
+    def intent(self, worker: str, tokens: int, micros: int | None) -> Intent:
         """Names the completion, and tells what is about to be done."""
         ask, call = self._ask, self._call
         request, caller = ask.request, call.caller
@@ -205,6 +205,7 @@ class Account:
         return Intent(
             id=self._id,
             request_id=call.request_id,
+            worker=worker,
             tenant_id=caller.tenant_id,
             user_id=caller.user_id,
             key_id=caller.key_id or caller.name,
@@ -296,14 +297,14 @@ class Account:
             except BaseException:
                 self._open = True
                 raise
-        tokens = 0 if usage is None else countable(usage.input_tokens) + countable(usage.output_tokens)
+        tokens = None if usage is None or self._reservation is None else count_tokens(usage)
         try:
             if self._accounts.ledger is not None:
-                settlement = self._settlement(status, reason, end_time, attempt, usage, cost, exact)
+                settlement = self._settlement(status, reason, end_time, attempt, tokens, cost, exact)
                 await self._accounts.ledger.settle(settlement)
         finally:
             if self._reservation is not None:
-                await self._reservation.settle(tokens, cost or 0)
+                await self._reservation.settle(0 if tokens is None else tokens.input + tokens.output, cost or 0)
 
     def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
         """What the answer cost, in millionths of a US dollar; None: the price is not known."""
@@ -318,7 +319,7 @@ class Account:
         reason: str,
         end_time: int,
         attempt: Attempt | None,
-        usage: Usage | None,
+        tokens: Tokens | None,
         cost: int | None,
         exact: bool,
     ) -> Settlement:
@@ -332,7 +333,7 @@ class Account:
             error_reason=reason,
             finish_reason=self._finish_reason,
             attempts=tell_attempts(self._tried),
-            usage=usage,
+            tokens=tokens,
             cost_micros=cost,
             exact=exact,
             answer_body=self._answer_body() if self._accounts.bodies else None,

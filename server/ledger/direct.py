@@ -10,8 +10,9 @@ import structlog
 
 from server.ledger.backlog import Backlog
 from server.ledger.delivery import Delivery
+from server.ledger.entry import Intent, Settlement, Whole
 from server.ledger.group import Awaited
-from server.ledger.record import Batch, Row
+from server.ledger.record import Batch
 from server.ledger.settings import LedgerSettings
 from server.ledger.trouble import FIRST_PAUSE_S, LONGEST_PAUSE_S, Trouble
 from server.ledger.way import refusal
@@ -39,7 +40,7 @@ class Direct:
         backlog: Backlog,
         trouble: Trouble,
         settings: LedgerSettings,
-        refuse: Callable[[str], Row],
+        refuse: Callable[[str], Settlement],
     ) -> None:
         self._delivery = delivery
         self._backlog = backlog
@@ -66,23 +67,33 @@ class Direct:
         """Begins."""
         self._running = asyncio.create_task(self._run())
 
-    async def intent(self, row: Row) -> None:
+    def intent_at_once(self, _: Intent) -> bool:
+        """See `Way`: a transaction takes its time."""
+        return False
+
+    def settle_at_once(self, _: Settlement) -> bool:
+        """See `Way`: likewise."""
+        return False
+
+    async def intent(self, intent: Intent) -> None:
         """See `Way`."""
         while len(self._group.waiters) >= self._settings.max_waiting:
             self._room.clear()
             await self._room.wait()
         if not self._open or (self._troubled and (self._spool_full or self._settings.on_failure == "refuse")):
             raise refusal()
-        await self._wait(self._group.begin(row))
+        self._group.begin(intent)
+        await self._wait(intent.id)
 
-    async def settle(self, row: Row) -> None:
+    async def settle(self, settlement: Settlement) -> None:
         """See `Way`."""
-        await self._wait(self._group.end(row))
+        self._group.end(settlement)
+        await self._wait(settlement.id)
 
-    async def whole(self, row: Row) -> None:
+    async def whole(self, whole: Whole) -> None:
         """Writes a completion that was over before it was written; its intent may come, or may have come, some other way."""
-        id = str(row[0])
-        self._group.wholes.setdefault(id, row)
+        id = whole.settlement.id
+        self._group.wholes.setdefault(id, whole)
         await self._wait(id)
 
     async def flush(self) -> None:

@@ -1,14 +1,14 @@
 """What the ledger is told of a completion: what is about to be done, and what came of it. Values, nothing else.
 
-Every completion needs them, so they are msgspec's structures, which are made in a tenth of a frozen dataclass's time.
+Every completion needs them, so they are msgspec's structures, which are made in a tenth of a frozen dataclass's time. They
+go to the ledger's files as arrays that begin with the tag, whose number is that of the fields' order: whoever changes that
+changes the tag, and has `lines` read the old one still. What has a default may be added at the end.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
-
-from trunkline.v1.chat_pb2 import Usage
 
 
 class Status(StrEnum):
@@ -23,12 +23,13 @@ class Status(StrEnum):
     """After its first chunk."""
 
 
-class Intent(msgspec.Struct, frozen=True, gc=False):
+class Intent(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="intent2"):
     """A completion that is about to be asked for.
 
     Attributes:
         id: unique for ever; several requests may have one request id.
         request_id: the call's.
+        worker: the ledger's, in whose process it is open.
         tenant_id: the caller's, likewise `user_id` and `key_id`.
         operation: chat, text, embeddings, images or videos.
         model: as asked for.
@@ -44,6 +45,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     request_id: str
+    worker: str
     tenant_id: str
     user_id: str
     key_id: str
@@ -77,7 +79,25 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     latency_s: float = 0.0
 
 
-class Settlement(msgspec.Struct, frozen=True, gc=False):
+class Tokens(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What was used, as far as it can be; `count_tokens` makes it.
+
+    Attributes:
+        input: all of the input.
+        cached: of that, read from the provider's cache.
+        cache_write: of that, written to it.
+        output: all of the output.
+        reasoning: of that, reasoning.
+    """
+
+    input: int
+    cached: int
+    cache_write: int
+    output: int
+    reasoning: int
+
+
+class Settlement(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="settlement2"):
     """What came of a completion.
 
     Attributes:
@@ -90,9 +110,9 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
         error_reason: the reason's name in lower case; empty: none.
         finish_reason: empty: none came.
         attempts: all of them, in order.
-        usage: what was used; None: nothing was.
+        tokens: what was used; None: nothing was.
         cost_micros: what it cost, millionths of a US dollar; None: the price is not known.
-        exact: whether usage and cost are what the provider said, and no estimate.
+        exact: whether tokens and cost are what the provider said, and no estimate.
         answer_body: the answer as JSON; None: it is not to be kept.
     """
 
@@ -105,7 +125,17 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     error_reason: str = ""
     finish_reason: str = ""
     attempts: Sequence[Tried] = ()
-    usage: Usage | None = None
+    tokens: Tokens | None = None
     cost_micros: int | None = None
     exact: bool = True
     answer_body: str | None = None
+
+
+class Whole(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="whole2"):
+    """A completion that was over before it was written."""
+
+    intent: Intent
+    settlement: Settlement
+
+
+Entry = Intent | Settlement | Whole

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from server.ledger.record import Batch, Row
+from server.ledger.entry import Intent, Settlement, Whole
+from server.ledger.record import Batch
 
 
 @dataclass(slots=True)
@@ -17,30 +18,28 @@ class Group:
         wholes: likewise; their intent and settlement came together.
     """
 
-    intents: dict[str, Row] = field(default_factory=dict)
-    settlements: dict[str, Row] = field(default_factory=dict)
-    wholes: dict[str, Row] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    settlements: dict[str, Settlement] = field(default_factory=dict)
+    wholes: dict[str, Whole] = field(default_factory=dict)
 
-    def begin(self, row: Row) -> str:
-        """Takes an intent; gives the completion's id."""
-        id = str(row[0])
-        self.intents[id] = row
-        return id
+    def begin(self, intent: Intent) -> None:
+        """Takes an intent."""
+        self.intents[intent.id] = intent
 
-    def end(self, row: Row, intent: Row | None = None) -> str:
-        """Takes a settlement; gives the completion's id. What was settled first stays.
+    def end(self, settlement: Settlement, intent: Intent | None = None) -> None:
+        """Takes a settlement. What was settled first stays.
 
         Args:
-            row: the settlement.
+            settlement: the settlement.
             intent: the completion's intent, if it is another group's; None: it is this one's, or in the database.
         """
-        id = str(row[-1])
+        id = settlement.id
         intent = self.intents.pop(id, intent)
         if intent is not None:
-            self.wholes.setdefault(id, intent + row[:-1])
-        elif id not in self.wholes:
-            self.settlements.setdefault(id, row)
-        return id
+            if id not in self.wholes:
+                self.wholes[id] = Whole(intent, settlement)
+        elif id not in self.wholes and id not in self.settlements:
+            self.settlements[id] = settlement
 
     def batch(self) -> Batch:
         """All of its rows."""

@@ -7,10 +7,14 @@ Rows that become too many are left to the file, which can be read. Knows nothing
 
 from pathlib import Path
 
+from server.ledger.entry import Intent, Settlement, Whole
 from server.ledger.group import Group
-from server.ledger.lines import INTENT, SETTLEMENT, WHOLE, LineError, write_line
-from server.ledger.record import Batch, Row
+from server.ledger.lines import LineError, write_line
+from server.ledger.record import Batch
 from server.ledger.spool import Spool, SpoolError
+
+_INTEGER_BITS = 63
+"""A database's integers have so many, and a sign."""
 
 
 class JournalError(Exception):
@@ -79,7 +83,7 @@ class Journal:
             side.spool.open()
             side.loose = not side.spool.empty
 
-    def begin(self, row: Row) -> int:
+    def begin(self, intent: Intent) -> int:
         """Takes an intent.
 
         Returns:
@@ -88,34 +92,44 @@ class Journal:
         Raises:
             JournalError: see there.
         """
+        if (intent.begin_time | intent.reserved_tokens | (intent.reserved_micros or 0)) >> _INTEGER_BITS:
+            raise JournalError("a number is negative, or larger than any in a database")
         side = self._taking
-        self._write(side, INTENT, row)
-        side.group.begin(row)
+        try:
+            size = side.spool.write(write_line(intent), True)
+        except (SpoolError, LineError) as error:
+            raise JournalError(str(error)) from error
+        side.rows += 1
+        if size > self._in_memory_bytes:
+            side.loosen()
+        side.group.intents[intent.id] = intent
         return side.rows
 
-    def end(self, row: Row) -> int:
+    def end(self, settlement: Settlement) -> int:
         """Takes a settlement; gives and raises what `begin` does."""
-        side, id = self._taking, str(row[-1])
-        intents = self._other.group.intents
-        intent = intents.get(id) if intents and id not in side.group.intents else None
-        if intent is None:
-            self._write(side, SETTLEMENT, row)
-        else:
-            self._write(side, WHOLE, intent + row[:-1])
-            del intents[id]
+        side, elsewhere, id = self._taking, self._other.group.intents, settlement.id
+        intent = elsewhere.get(id) if elsewhere and id not in side.group.intents else None
+        try:
+            size = side.spool.write(write_line(settlement if intent is None else Whole(intent, settlement)), False)
+        except (SpoolError, LineError) as error:
+            raise JournalError(str(error)) from error
+        if intent is not None:
+            del elsewhere[id]
+        side.rows += 1
+        if size > self._in_memory_bytes:
+            side.loosen()
         if side.loose:
             side.group.intents.pop(id, None)
         else:
-            side.group.end(row, intent)
+            side.group.end(settlement, intent)
         return side.rows
 
-    def owed(self, row: Row) -> Batch:
+    def owed(self, settlement: Settlement) -> Batch:
         """What the database has to be told where the files do not take a settlement: the intent may come later than that."""
-        id = str(row[-1])
         for side in (self._taking, self._other):
-            if (intent := side.group.intents.get(id)) is not None:
-                return Batch(wholes=[intent + row[:-1]])
-        return Batch(settlements=[row])
+            if (intent := side.group.intents.get(settlement.id)) is not None:
+                return Batch(wholes=[Whole(intent, settlement)])
+        return Batch(settlements=[settlement])
 
     def turn(self) -> Side:
         """Lets the other side, which is empty, take what comes; gives the one that did so until now."""
@@ -134,12 +148,3 @@ class Journal:
         """Lets go of the files; those that have rows stay for the next worker. Blocks."""
         for side in (self._taking, self._other):
             side.spool.close()
-
-    def _write(self, side: Side, kind: str, row: Row) -> None:
-        try:
-            size = side.spool.write(write_line(kind, row), kind is INTENT)
-        except (SpoolError, LineError) as error:
-            raise JournalError(str(error)) from error
-        side.rows += 1
-        if size > self._in_memory_bytes:
-            side.loosen()

@@ -12,8 +12,8 @@ import structlog
 from server.ledger.backlog import Backlog
 from server.ledger.delivery import Delivery
 from server.ledger.direct import Direct
+from server.ledger.entry import Intent, Settlement
 from server.ledger.journal import Journal, JournalError, Side
-from server.ledger.record import Row
 from server.ledger.settings import LedgerSettings
 from server.ledger.trouble import FIRST_PAUSE_S, LONGEST_PAUSE_S, Trouble
 from server.ledger.way import refusal
@@ -38,6 +38,7 @@ class Journalled:
         self._delivery = delivery
         self._trouble = trouble
         self._settings = settings
+        self._many = settings.journal_rows
         self._directly: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
@@ -61,35 +62,50 @@ class Journalled:
         if not self._journal.empty:
             self._wanted.set()
 
-    async def intent(self, row: Row) -> None:
+    def intent_at_once(self, intent: Intent) -> bool:
         """See `Way`."""
         try:
-            rows = self._journal.begin(row)
+            rows = self._journal.begin(intent)
         except JournalError as error:
             self._note(error)
-            await self._begin_directly(row)
-        else:
+            return False
+        if rows == 1 or rows == self._many:
             self._want(rows)
-            if self._failing:  # a settlement may have room yet where an intent has none
-                self._failing = False
-                structlog.get_logger("trunkline.ledger").info("journal_mended")
+        if self._failing:  # a settlement may have room yet where an intent has none
+            self._failing = False
+            structlog.get_logger("trunkline.ledger").info("journal_mended")
+        return True
 
-    async def settle(self, row: Row) -> None:
+    def settle_at_once(self, settlement: Settlement) -> bool:
         """See `Way`."""
-        if self._directly and row[-1] in self._directly:
-            try:
-                await self._direct.settle(row)
-            finally:
-                self._directly.discard(str(row[-1]))
-            return
+        if self._directly and settlement.id in self._directly:
+            return False
         try:
-            rows = self._journal.end(row)
+            rows = self._journal.end(settlement)
         except JournalError as error:
             self._note(error)
-            owed = self._journal.owed(row)
-            await (self._direct.whole(owed.wholes[0]) if owed.wholes else self._direct.settle(row))
-        else:
+            return False
+        if rows == 1 or rows == self._many:
             self._want(rows)
+        return True
+
+    async def intent(self, intent: Intent) -> None:
+        """See `Way`."""
+        if not self.intent_at_once(intent):
+            await self._begin_directly(intent)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """See `Way`."""
+        if self.settle_at_once(settlement):
+            return
+        if settlement.id in self._directly:
+            try:
+                await self._direct.settle(settlement)
+            finally:
+                self._directly.discard(settlement.id)
+            return
+        owed = self._journal.owed(settlement)
+        await (self._direct.whole(owed.wholes[0]) if owed.wholes else self._direct.settle(settlement))
 
     async def flush(self) -> None:
         """See `Way`."""
@@ -117,22 +133,21 @@ class Journalled:
         await asyncio.to_thread(self._journal.close)
         return arrived
 
-    async def _begin_directly(self, row: Row) -> None:
+    async def _begin_directly(self, intent: Intent) -> None:
         if self._troubled:
             raise refusal()
-        id = str(row[0])
-        self._directly.add(id)
+        self._directly.add(intent.id)
         try:
-            await self._direct.intent(row)
+            await self._direct.intent(intent)
         except Exception:
-            self._directly.discard(id)
+            self._directly.discard(intent.id)
             raise
 
     def _want(self, rows: int) -> None:
         """The first row is brought to the database after a while, and with it all that are there then; many are at once."""
-        if rows == self._settings.journal_rows:
+        if rows == self._many:
             self._wanted.set()
-        elif rows == 1:
+        else:
             self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
 
     def _note(self, error: JournalError) -> None:

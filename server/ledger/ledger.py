@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import structlog
+from msgspec import structs
 
 from server.clock import Clock
 from server.ledger.backlog import Backlog
@@ -17,7 +18,7 @@ from server.ledger.direct import Direct
 from server.ledger.entry import Intent, Settlement, Status
 from server.ledger.journal import Journal
 from server.ledger.journalled import Journalled
-from server.ledger.record import Bodies, Row, intent_row, settlement_row
+from server.ledger.record import Bodies
 from server.ledger.recovery import Recovery
 from server.ledger.settings import LedgerSettings
 from server.ledger.spool import Spool
@@ -44,6 +45,9 @@ class Ledger:
         writer: writes; closed by the ledger. None: the one for the database.
         alone: whether nobody else needs to see rows at once, and `spool_dir` outlives the process. Then an SQLite file gets
             them through a journal, unless a request is to be refused that has no row in the database.
+
+    Attributes:
+        worker: as given; an intent has to have it.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Ledger:
         self._settings = settings or LedgerSettings()
         self._database = database
         self._clock = clock
-        self._worker = worker
+        self.worker = worker
         self._spool_dir = spool_dir
         self._trouble = Trouble(on_trouble)
         self._on_commit = on_commit
@@ -116,7 +120,7 @@ class Ledger:
         """
         if self._way is None or not self._open:
             raise refusal()
-        return self._way.intent(intent_row(intent, self._worker, self._bodies))
+        return self._way.intent(self._kept(intent))
 
     def settle(self, settlement: Settlement) -> Coroutine[object, object, None]:
         """Writes what came of a completion; returns when that is sure. What was settled stays as it is.
@@ -125,7 +129,23 @@ class Ledger:
         """
         if self._way is None or not self._open:
             raise refusal()
-        return self._way.settle(settlement_row(settlement, self._bodies))
+        return self._way.settle(self._kept_answer(settlement))
+
+    def intent_at_once(self, intent: Intent) -> bool:
+        """Writes that a completion is about to be asked for, if nobody has to wait for that. False: `intent` does it.
+
+        Raises:
+            GatewayError: OVERLOADED, as no rows are taken any more.
+        """
+        if self._way is None or not self._open:
+            raise refusal()
+        return self._way.intent_at_once(intent if intent.request_body is None else self._kept(intent))
+
+    def settle_at_once(self, settlement: Settlement) -> bool:
+        """Writes what came of a completion, if nobody has to wait for that. False: `settle` does it; raises likewise."""
+        if self._way is None or not self._open:
+            raise refusal()
+        return self._way.settle_at_once(settlement if settlement.answer_body is None else self._kept_answer(settlement))
 
     async def flush(self) -> None:
         """Returns when the database has all that was told before, or fails. For those who are about to read rows."""
@@ -154,10 +174,10 @@ class Ledger:
 
     async def _start_way(self, writer: Writer) -> Way:
         settings, delivery, trouble = self._settings, self._delivery, self._trouble
-        backlog = Backlog(Spool(self._spool_dir, self._worker, settings.max_spool_bytes))
+        backlog = Backlog(Spool(self._spool_dir, self.worker, settings.max_spool_bytes))
         direct = Direct(delivery, backlog, trouble, settings, self._refused)
         if self._alone and settings.on_failure == "spool" and isinstance(writer, FileWriter):
-            journal = Journal(self._spool_dir, self._worker, settings.max_spool_bytes, settings.journal_bytes)
+            journal = Journal(self._spool_dir, self.worker, settings.max_spool_bytes, settings.journal_bytes)
             journalled = Journalled(journal, direct, delivery, trouble, settings)
             try:
                 await journalled.start()
@@ -168,10 +188,22 @@ class Ledger:
         await direct.start()
         return direct
 
-    def _refused(self, id: str) -> Row:
+    def _kept(self, intent: Intent) -> Intent:
+        """An intent with what is kept of the request's body."""
+        if intent.request_body is None:
+            return intent
+        return structs.replace(intent, request_body=self._bodies.keep(intent.request_body))
+
+    def _kept_answer(self, settlement: Settlement) -> Settlement:
+        """A settlement with what is kept of the answer's body."""
+        if settlement.answer_body is None:
+            return settlement
+        return structs.replace(settlement, answer_body=self._bodies.keep(settlement.answer_body))
+
+    def _refused(self, id: str) -> Settlement:
         """The settlement of a completion that is refused after all."""
         now = int(self._clock.now() * 1e6)
-        return settlement_row(Settlement(id, Status.FAILED, now, error_reason="overloaded", cost_micros=0), self._bodies)
+        return Settlement(id, Status.FAILED, now, error_reason="overloaded", cost_micros=0)
 
     async def _look_after(self) -> None:
         """Says again and again that this worker lives, and looks for others that do not."""

@@ -1,57 +1,59 @@
-"""Rows as lines of a file: a checksum and JSON, which is a kind and the row's values. Knows nothing of files.
+"""Entries as lines of a file: a checksum and JSON, an array of a kind and the entry's values. Knows nothing of files.
 
-A kind's name ends with the number of its columns' order: whoever changes that adds kinds and keeps the old ones, as files of
-earlier versions are read too. Those of the first version have no number, and names at their values.
+A kind's name ends with the number of its values' order. Files of earlier versions are read too: kinds with a 1 have a row's
+values in the order of the columns, and those of the first version, which have no number, have names at them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from zlib import crc32
 
+import msgspec
 import orjson
 
-from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Batch, Row
+from server.ledger.entry import Entry, Intent, Settlement, Status, Tokens, Tried, Whole
+from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Batch, encode_whole_characters
 
-INTENT = "intent1"
-SETTLEMENT = "settlement1"
-WHOLE = "whole1"
+_ENCODE = msgspec.json.Encoder(enc_hook=str).encode
+_DECODE: Callable[[bytes], Entry] = msgspec.json.Decoder(Intent | Settlement | Whole).decode
+_ATTEMPTS = msgspec.json.Decoder(list[Tried])
 
-_NAMED: dict[str, tuple[str, Sequence[str]]] = {
-    "intent": (INTENT, INTENT_COLUMNS),
-    "settlement": (SETTLEMENT, (*SETTLEMENT_COLUMNS, "id")),
-    "whole": (WHOLE, (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS)),
+_OLD: dict[str, Sequence[str]] = {
+    "intent": INTENT_COLUMNS,
+    "settlement": (*SETTLEMENT_COLUMNS, "id"),
+    "whole": (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS),
 }
 
 
 class LineError(Exception):
-    """A row cannot be a line, as JSON has no such value; or a line is of a later version."""
+    """An entry cannot be a line, as JSON has no such value; or a line is of a later version."""
 
 
-def write_line(kind: str, row: Row) -> bytes:
-    """A row as a line.
+def write_line(entry: Entry) -> bytes:
+    """An entry as a line.
 
     Raises:
         LineError: see there.
     """
     try:
-        text = orjson.dumps((kind, row))
-    except orjson.JSONEncodeError as error:
-        raise LineError(f"a row is none: {error}") from error
+        text = _ENCODE(entry)
+    except Exception as error:  # also those of values that are asked what they are as a text
+        text = _whole_characters(entry, error)
     return b"%08x %b\n" % (crc32(text), text)
 
 
 def write_lines(batch: Batch) -> Iterator[bytes]:
-    """A batch's rows as lines.
+    """A batch's entries as lines.
 
     Raises:
         LineError: see there.
     """
-    for kind, rows in ((INTENT, batch.intents), (WHOLE, batch.wholes), (SETTLEMENT, batch.settlements)):
-        for row in rows:
-            yield write_line(kind, row)
+    for entries in (batch.intents, batch.wholes, batch.settlements):
+        yield from map(write_line, entries)
 
 
 def read_line(line: bytes, batch: Batch) -> bool:
-    """Puts a line's row into a batch; False: the line is damaged.
+    """Puts a line's entry into a batch; False: the line is damaged.
 
     Raises:
         LineError: see there.
@@ -59,12 +61,61 @@ def read_line(line: bytes, batch: Batch) -> bool:
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % crc32(text):
         return False
-    kind, values = orjson.loads(text)
-    if kind in _NAMED:
-        kind, names = _NAMED[kind]
-        values = [values.get(name) for name in names]
-    rows = {INTENT: batch.intents, SETTLEMENT: batch.settlements, WHOLE: batch.wholes}.get(kind)
-    if rows is None:
-        raise LineError(f"a later version's line: {kind}")
-    rows.append(tuple(values))
+    try:
+        entry = _DECODE(text)
+    except msgspec.ValidationError as error:
+        entry = _read_old(text, error)
+    if isinstance(entry, Intent):
+        batch.intents.append(entry)
+    elif isinstance(entry, Settlement):
+        batch.settlements.append(entry)
+    else:
+        batch.wholes.append(entry)
     return True
+
+
+def _whole_characters(entry: Entry, error: Exception) -> bytes:
+    if isinstance(error, UnicodeEncodeError):
+        try:
+            return encode_whole_characters(entry)
+        except Exception as another:
+            error = another
+    raise LineError(f"an entry is none: {error}") from error
+
+
+def _read_old(text: bytes, error: Exception) -> Entry:
+    kind, *rest = orjson.loads(text)
+    names = _OLD.get(kind.removesuffix("1"))
+    if names is None:
+        raise LineError(f"a later version's line: {kind}: {error}") from error
+    (told,) = rest
+    values = told if isinstance(told, dict) else dict(zip(names, told, strict=True))
+    if "status" not in values:
+        return _old_intent(values)
+    if "request_id" not in values:
+        return _old_settlement(values)
+    return Whole(_old_intent(values), _old_settlement(values))
+
+
+def _old_intent(values: dict[str, Any]) -> Intent:
+    named = {name: values.get(name) for name in INTENT_COLUMNS}
+    return Intent(**{**named, "parameters": orjson.loads(values["parameters"])})
+
+
+def _old_settlement(values: dict[str, Any]) -> Settlement:
+    counts: list[Any] = [values.get(f"{name}_tokens") for name in Tokens.__struct_fields__]
+    return Settlement(
+        id=values["id"],
+        status=Status(values["status"]),
+        end_time=values["end_time"],
+        first_chunk_time=values["first_chunk_time"],
+        provider=values["provider"],
+        provider_model=values["provider_model"],
+        error_reason=values["error_reason"],
+        finish_reason=values["finish_reason"],
+        attempts=_ATTEMPTS.decode(values["attempts"]),
+        tokens=None if None in counts else Tokens(*counts),
+        cost_micros=values["cost_micros"],
+        exact=values["exact"],
+        answer_body=values["answer_body"],
+    )

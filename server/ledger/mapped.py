@@ -12,45 +12,43 @@ _KEPT_BYTES = 4 << 20
 
 
 class Mapped:
-    """Room at a file's beginning; what is not written there is zeros."""
+    """Room at a file's beginning; what is not written there is zeros.
 
-    __slots__ = ("_memory", "_room")
+    Attributes:
+        memory: where to copy to; None: there is no room yet.
+        room: how many bytes there are.
+    """
+
+    __slots__ = ("memory", "room")
 
     def __init__(self) -> None:
-        self._memory: mmap.mmap | None = None
-        self._room = 0
+        self.memory: mmap.mmap | None = None
+        self.room = 0
 
-    def put(self, file: int, at: int, data: bytes) -> int:
-        """Writes to the file, and gives where that ends.
+    def grow(self, file: int, size: int) -> mmap.mmap:
+        """Makes room for so many bytes, and gives the memory; what was there before is there still.
 
         Raises:
-            OSError: the disk fails, or is full; nothing is written.
+            OSError: the disk fails, or is full; there is no room then.
         """
-        end = at + len(data)
-        if end > self._room:
-            self._grow(file, end)
-        assert self._memory is not None
-        self._memory[at:end] = data
-        return end
+        self.close()
+        room = -(-size // _STEP_BYTES) * _STEP_BYTES
+        _reserve(file, room)
+        self.memory, self.room = mmap.mmap(file, room), room
+        return self.memory
 
     def clear(self, end: int) -> bool:
         """Makes what was written up to there zeros again; False: it is too much, and should be cut off instead."""
-        if self._memory is None or self._room > _KEPT_BYTES:
+        if self.memory is None or self.room > _KEPT_BYTES:
             return False
-        self._memory[:end] = bytes(end)
+        self.memory[:end] = bytes(end)
         return True
 
     def close(self) -> None:
         """Lets go of the memory; the file may be cut then."""
-        if self._memory is not None:
-            self._memory.close()
-            self._memory, self._room = None, 0
-
-    def _grow(self, file: int, size: int) -> None:
-        self.close()
-        room = -(-size // _STEP_BYTES) * _STEP_BYTES
-        _reserve(file, room)
-        self._memory, self._room = mmap.mmap(file, room), room
+        if self.memory is not None:
+            self.memory.close()
+            self.memory, self.room = None, 0
 
 
 def find_end(file: int) -> int:

@@ -1,17 +1,18 @@
 """A completion as the database takes it: plain tuples, and the statements that they go to.
 
-In come intents and settlements, out go tuples in the order of the statements' places. Knows nothing of connections.
+In come intents and settlements, out go tuples in the order of the statements' places, made just before they are written.
+Knows nothing of connections.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 import orjson
 
-from server.ledger.entry import Intent, Settlement
-from server.ledger.used import countable
+from server.ledger.entry import Intent, Settlement, Tokens, Tried, Whole
 
 Value = str | int | bool | None
 Row = tuple[Value, ...]
@@ -27,10 +28,12 @@ SETTLEMENT_COLUMNS = (
 )
 """A settlement's tuple has the id after these."""
 
-_INTENT_SIZES = 64, 128, 64, 64, 64, 200, 64
-_SETTLEMENT_SIZES = 64, 200, 64
+_ID_SIZE = 64
+_INTENT_SIZES = _ID_SIZE, 128, 64, 64, 64, 200, 64
+_SETTLEMENT_SIZES = 64, 200
 _SHORTEST = min(_INTENT_SIZES + _SETTLEMENT_SIZES)
 _ENCODE = msgspec.json.Encoder().encode
+_NO_TOKENS = (None,) * 5
 _WHILE_OPEN = dict.fromkeys(("status", "error_reason", "provider", "provider_model", "finish_reason"), "''") | {
     "state": "'open'",
     "attempts": "'[]'",
@@ -45,12 +48,12 @@ class Batch:
     Attributes:
         intents: new completions.
         settlements: what came of completions that are there already.
-        wholes: completions that were over before they were written: an intent, then a settlement without its id.
+        wholes: completions that were over before they were written.
     """
 
-    intents: list[Row] = field(default_factory=list)
-    settlements: list[Row] = field(default_factory=list)
-    wholes: list[Row] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
+    wholes: list[Whole] = field(default_factory=list)
 
     def __len__(self) -> int:
         """How many rows it has."""
@@ -59,15 +62,15 @@ class Batch:
     def singles(self) -> "list[Batch]":
         """The same rows, each by itself."""
         return [
-            *(Batch(intents=[row]) for row in self.intents),
-            *(Batch(wholes=[row]) for row in self.wholes),
-            *(Batch(settlements=[row]) for row in self.settlements),
+            *(Batch(intents=[intent]) for intent in self.intents),
+            *(Batch(wholes=[whole]) for whole in self.wholes),
+            *(Batch(settlements=[settlement]) for settlement in self.settlements),
         ]
 
     def ids(self) -> list[str]:
         """The completions that it is about."""
-        firsts = [row[0] for row in (*self.intents, *self.wholes)]
-        return [str(id) for id in (*firsts, *(row[-1] for row in self.settlements))]
+        firsts = [*self.intents, *(whole.intent for whole in self.wholes)]
+        return [*(intent.id for intent in firsts), *(settlement.id for settlement in self.settlements)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +134,14 @@ class Bodies:
         return kept if len(kept) * 4 <= self.max_bytes else kept.encode()[: self.max_bytes].decode(errors="ignore")
 
 
-def intent_row(intent: Intent, worker: str, bodies: Bodies) -> Row:
+def intent_row(intent: Intent) -> Row:
     """An intent as a tuple."""
     texts = intent.id, intent.request_id, intent.tenant_id, intent.user_id, intent.key_id, intent.model, intent.origin
     id, request_id, tenant_id, user_id, key_id, model, origin = _all_fit(texts, _INTENT_SIZES)
     return (
         id,
         request_id,
-        worker,
+        intent.worker,
         tenant_id,
         user_id,
         key_id,
@@ -151,47 +154,55 @@ def intent_row(intent: Intent, worker: str, bodies: Bodies) -> Row:
         intent.begin_time,
         intent.reserved_tokens,
         intent.reserved_micros,
-        None if intent.request_body is None else bodies.keep(intent.request_body),
+        intent.request_body,
     )
 
 
-def settlement_row(settlement: Settlement, bodies: Bodies) -> Row:
+def settlement_row(settlement: Settlement) -> Row:
     """A settlement as a tuple."""
-    texts = settlement.provider, settlement.provider_model, settlement.id
-    provider, provider_model, id = _all_fit(texts, _SETTLEMENT_SIZES)
+    return *_settled(settlement), _fit(settlement.id, _ID_SIZE)
+
+
+def whole_row(whole: Whole) -> Row:
+    """A completion that was over before it was written, as a tuple."""
+    return intent_row(whole.intent) + _settled(whole.settlement)
+
+
+def encode_whole_characters(value: object) -> bytes:
+    """A value as JSON, with a question mark for each half of a character."""
+    text = json.dumps(msgspec.to_builtins(value, enc_hook=str), ensure_ascii=False).encode(errors="replace")
+    return _ENCODE(json.loads(text))
+
+
+def _settled(settlement: Settlement) -> Row:
+    """A settlement without its id."""
+    tokens = settlement.tokens
+    provider, provider_model = _all_fit((settlement.provider, settlement.provider_model), _SETTLEMENT_SIZES)
     return (
-        str(settlement.status),
+        settlement.status.value,
         settlement.error_reason[:64],
         provider,
         provider_model,
-        _ENCODE(settlement.attempts).decode() if settlement.attempts else "[]",
+        _attempts(settlement.attempts) if settlement.attempts else "[]",
         _fit(settlement.finish_reason, 32),
         settlement.first_chunk_time,
         settlement.end_time,
-        *_tokens(settlement),
+        *(_NO_TOKENS if tokens is None else _counts(tokens)),
         settlement.cost_micros,
         settlement.exact,
-        None if settlement.answer_body is None else bodies.keep(settlement.answer_body),
-        id,
+        settlement.answer_body,
     )
 
 
-def _tokens(settlement: Settlement) -> tuple[int | None, int | None, int | None, int | None, int | None]:
-    usage = settlement.usage
-    if usage is None:
-        return None, None, None, None, None
-    cached = written = reasoning = 0
-    if usage.HasField("input_tokens_details"):
-        cached, written = usage.input_tokens_details.cached_tokens, usage.input_tokens_details.cache_write_tokens
-    if usage.HasField("output_tokens_details"):
-        reasoning = usage.output_tokens_details.reasoning_tokens
-    return (
-        countable(usage.input_tokens),
-        countable(cached),
-        countable(written),
-        countable(usage.output_tokens),
-        countable(reasoning),
-    )
+def _counts(tokens: Tokens) -> tuple[int, int, int, int, int]:
+    return tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning
+
+
+def _attempts(attempts: Sequence[Tried]) -> str:
+    try:
+        return _ENCODE(attempts).decode()
+    except UnicodeEncodeError:
+        return encode_whole_characters(attempts).decode()
 
 
 def _json(value: object) -> str:

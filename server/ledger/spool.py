@@ -7,6 +7,7 @@ takes it. Everything here blocks; `write` no longer than the kernel needs to cop
 """
 
 import fcntl
+import mmap
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +26,7 @@ _TRY_AGAIN_S = 0.01
 
 
 class SpoolError(Exception):
-    """The file takes no more: it is full, the disk fails, or a row is none. Nothing of the batch is in it."""
+    """The file takes no more: it is full, the disk fails, or an entry is none. Nothing of the batch is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,16 @@ class Spool:
         Raises:
             SpoolError: it takes no more.
         """
-        if self._end + len(lines) > (self.max_bytes if intents else 2 * self.max_bytes):
+        at = self._end
+        end = at + len(lines)
+        if end > self.max_bytes and (intents or end > 2 * self.max_bytes):
             raise SpoolError(f"{self._path} is as large as it may be")
-        try:
-            file = self._open() if self._file is None else self._file
-            self._end = self._mapped.put(file, self._end, lines)
-        except OSError as error:
-            self._cut(self._end)
-            raise SpoolError(f"{self._path}: {error}") from error
-        return self._end
+        memory = self._mapped.memory
+        if memory is None or end > self._mapped.room:
+            memory = self._make_room(end)
+        memory[at:end] = lines
+        self._end = end
+        return end
 
     def read(self, count: int) -> Read:
         """The next rows, no more than `count`; they stay until `forget` is told.
@@ -176,6 +178,13 @@ class Spool:
             self._cut(self._end)
         os.close(self._file)
         self._file = None
+
+    def _make_room(self, size: int) -> mmap.mmap:
+        try:
+            return self._mapped.grow(self._open(), size)
+        except OSError as error:
+            self._cut(self._end)
+            raise SpoolError(f"{self._path}: {error}") from error
 
     def _open(self) -> int:
         if self._file is None:

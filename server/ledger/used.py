@@ -2,15 +2,34 @@
 
 from sqlalchemy import func
 
+from server.ledger.entry import Tokens
 from server.storage.tables import COMPLETIONS
+from trunkline.v1.chat_pb2 import Usage
 
 MOST_TOKENS = 10**9
 """A billion of each kind: more than any completion uses, whatever a vendor counts."""
+
+_USUAL_BITS = 29
+"""What has no more is less than that, and no less than nothing."""
 
 USED_TOKENS = func.coalesce(COMPLETIONS.c.input_tokens, 0) + func.coalesce(COMPLETIONS.c.output_tokens, 0)
 USED_MICROS = func.coalesce(COMPLETIONS.c.cost_micros, 0)
 
 
-def countable(tokens: int) -> int:
+def count_tokens(usage: Usage) -> Tokens:
+    """What a usage says, as far as it can be."""
+    input, output = usage.input_tokens, usage.output_tokens
+    cached = written = reasoning = 0
+    if usage.HasField("input_tokens_details"):
+        details = usage.input_tokens_details
+        cached, written = details.cached_tokens, details.cache_write_tokens
+    if usage.HasField("output_tokens_details"):
+        reasoning = usage.output_tokens_details.reasoning_tokens
+    if (input | cached | written | output | reasoning) >> _USUAL_BITS:  # nearly never, which is seen for all at once
+        return Tokens(*map(_countable, (input, cached, written, output, reasoning)))
+    return Tokens(input, cached, written, output, reasoning)
+
+
+def _countable(tokens: int) -> int:
     """What a vendor counts, as far as it can be: rows are summed, and a sum without bound would be none."""
     return 0 if tokens < 0 else tokens if tokens < MOST_TOKENS else MOST_TOKENS

@@ -3,14 +3,14 @@
 from typing import Protocol
 
 from server.errors import GatewayError
-from server.ledger.record import Row
+from server.ledger.entry import Intent, Settlement
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _RETRY_AFTER_S = 2.0
 
 
 class Way(Protocol):
-    """A way. Its rows are those of `intent_row` and `settlement_row`."""
+    """A way."""
 
     @property
     def waiting(self) -> int:
@@ -23,7 +23,13 @@ class Way(Protocol):
             OSError: the disk fails.
         """
 
-    async def intent(self, row: Row) -> None:
+    def intent_at_once(self, intent: Intent) -> bool:
+        """Takes an intent; it outlives the process then. False: it did not, and `intent` has to be waited for."""
+
+    def settle_at_once(self, settlement: Settlement) -> bool:
+        """Takes a settlement; False: it did not, and `settle` has to be waited for."""
+
+    async def intent(self, intent: Intent) -> None:
         """Takes an intent; returns when that outlives the process.
 
         Raises:
@@ -31,7 +37,7 @@ class Way(Protocol):
             RowError: no database takes it.
         """
 
-    async def settle(self, row: Row) -> None:
+    async def settle(self, settlement: Settlement) -> None:
         """Takes a settlement; likewise. It is taken whether or not the caller waits."""
 
     async def flush(self) -> None:

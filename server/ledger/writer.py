@@ -1,4 +1,4 @@
-"""Writes batches of rows: one transaction each.
+"""Writes batches: makes their rows, and writes them in one transaction each.
 
 SQLite in a file gets a connection and a thread of its own, which do a whole transaction in one go: a hundred microseconds,
 where five steps through the shared connection take five hundred. Everything else goes through `Database`.
@@ -11,14 +11,20 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from queue import SimpleQueue
 from threading import Thread
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from server.ledger.record import Batch, Row, Statements, statements
+from server.ledger.record import Batch, Row, Statements, intent_row, settlement_row, statements, whole_row
 from server.storage.database import Database
 from server.storage.errors import StorageError
 
+_Entry = TypeVar("_Entry")
+
+_OF_DATA = (
+    *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError),
+    *(OverflowError, TypeError, ValueError),  # an entry can be no row, or the row has what SQLite has not
+)
 _MANY = 30
 """So many rows have no more values than a statement of any SQLite may have, which is 999."""
 
@@ -88,9 +94,10 @@ class SharedWriter:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _write(self, batch: Batch) -> None:
+        parts = _parts(self._statements, batch)
         try:
             async with self._turn, self._database.begin(self._timeout_s) as connection:
-                for statement, rows in _parts(self._statements, batch):
+                for statement, rows in parts:
                     await connection.exec_driver_sql(statement, rows)
         except IntegrityError as error:
             raise RowError(str(error.orig)) from error
@@ -156,7 +163,7 @@ class FileWriter:
                     self._write(work)
                 else:
                     (self._connection or self._connect()).execute(work).fetchall()
-            except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, OverflowError) as fault:
+            except _OF_DATA as fault:
                 error = RowError(str(fault))
             except (sqlite3.Error, OSError) as fault:
                 error = StorageError(f"{self._file}: {fault}")
@@ -174,9 +181,9 @@ class FileWriter:
         connection = self._connection or self._connect()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            _insert(connection, self._many.intent, self._one.intent, batch.intents)
-            _insert(connection, self._many.whole, self._one.whole, batch.wholes)
-            connection.executemany(self._one.settlement, batch.settlements)
+            _insert(connection, self._many.intent, self._one.intent, intent_row, batch.intents)
+            _insert(connection, self._many.whole, self._one.whole, whole_row, batch.wholes)
+            connection.executemany(self._one.settlement, map(settlement_row, batch.settlements))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # some faults end the transaction by themselves
@@ -210,12 +217,17 @@ def _identity(file: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _insert(connection: sqlite3.Connection, many: str, one: str, rows: Sequence[Row]) -> None:
-    """Inserts so many rows at once as it may: between statements a thread waits for its turn among the threads."""
-    left = len(rows) % _MANY
-    for at in range(0, len(rows) - left, _MANY):
-        connection.execute(many, tuple(chain.from_iterable(rows[at : at + _MANY])))
-    connection.executemany(one, rows[len(rows) - left :])
+def _insert(
+    connection: sqlite3.Connection, many: str, one: str, row: Callable[[_Entry], Row], entries: Sequence[_Entry]
+) -> None:
+    """Inserts so many rows at once as it may: between statements a thread waits for its turn among the threads.
+
+    They are made no sooner, so that other threads need not wait for long.
+    """
+    left = len(entries) % _MANY
+    for at in range(0, len(entries) - left, _MANY):
+        connection.execute(many, tuple(chain.from_iterable(map(row, entries[at : at + _MANY]))))
+    connection.executemany(one, map(row, entries[len(entries) - left :]))
 
 
 def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:
@@ -233,11 +245,19 @@ def _is_of_data(error: DBAPIError) -> bool:
 
 
 def _parts(prepared: Statements, batch: Batch) -> list[tuple[str, list[Row]]]:
-    parts = [
-        (prepared.intent, batch.intents),
-        (prepared.whole, batch.wholes),
-        (prepared.settlement, batch.settlements),
-    ]
+    """What is executed.
+
+    Raises:
+        RowError: an entry can be no row.
+    """
+    try:
+        parts = [
+            (prepared.intent, [intent_row(intent) for intent in batch.intents]),
+            (prepared.whole, [whole_row(whole) for whole in batch.wholes]),
+            (prepared.settlement, [settlement_row(settlement) for settlement in batch.settlements]),
+        ]
+    except (TypeError, ValueError) as error:
+        raise RowError(str(error)) from error
     return [part for part in parts if part[1]]
 
 

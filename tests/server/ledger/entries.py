@@ -4,10 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.ledger.entry import Intent, Settlement, Status, Tried
+from server.ledger.used import count_tokens
 from trunkline.v1.chat_pb2 import InputTokensDetails, OutputTokensDetails, Usage
 
 BEGIN = 1_800_000_000_000_000
 """When the first of them begins, in microseconds since the epoch."""
+
+USAGE = Usage(
+    input_tokens=75,
+    output_tokens=75,
+    input_tokens_details=InputTokensDetails(cached_tokens=5, cache_write_tokens=3),
+    output_tokens_details=OutputTokensDetails(reasoning_tokens=7),
+)
+"""What each of them used."""
 
 
 @dataclass(slots=True)
@@ -33,11 +42,13 @@ def intent(
     origin: str = "127.0.0.1",
     reserved_micros: int | None = 2000,
     request_body: str | None = None,
+    worker: str = "me",
 ) -> Intent:
     """An intent that holds back 1,000 tokens, and 2,000 millionths unless it is said."""
     return Intent(
         id=id,
         request_id=f"req_{id}",
+        worker=worker,
         tenant_id=tenant_id,
         user_id=user_id,
         key_id=key_id,
@@ -67,12 +78,7 @@ def settlement(
         provider_model="gpt-4o-2024",
         finish_reason="stop",
         attempts=[Tried("other", "gpt-4o", "overloaded", 503, 0.1), Tried("openai", "gpt-4o-2024", "", 200, 1.9)],
-        usage=Usage(
-            input_tokens=75,
-            output_tokens=75,
-            input_tokens_details=InputTokensDetails(cached_tokens=5, cache_write_tokens=3),
-            output_tokens_details=OutputTokensDetails(reasoning_tokens=7),
-        ),
+        tokens=count_tokens(USAGE),
         cost_micros=cost_micros,
         answer_body=answer_body,
     )

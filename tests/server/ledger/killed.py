@@ -32,7 +32,7 @@ async def work(url: str, folder: Path, alone: bool) -> None:
     async def complete(lane: int) -> None:
         for number in range(1_000_000):
             id = f"{os.getpid()}-{lane}-{number}"
-            await ledger.intent(intent(id))
+            await ledger.intent(intent(id, worker=ledger.worker))
             say(f"intent {id}")
             await asyncio.sleep(0)
             await ledger.settle(settlement(id))

@@ -7,7 +7,7 @@ from threading import Event
 
 from server.ledger.backlog import Backlog
 from server.ledger.delivery import Delivery
-from server.ledger.record import Batch, Bodies, intent_row
+from server.ledger.record import Batch
 from server.ledger.spool import Spool
 from server.ledger.writer import open_writer
 from server.storage.database import Database
@@ -31,7 +31,7 @@ class Disk:
 
 
 def begun(id: str) -> Batch:
-    return Batch(intents=[intent_row(intent(id), "w", Bodies(100, str))])
+    return Batch(intents=[intent(id)])
 
 
 async def test_rows_that_the_disk_does_not_take_after_all_hold_nothing_up(sqlite_database: Database, tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ import pytest
 from server.ledger.entry import Status
 from server.ledger.journal import Journal, JournalError
 from server.ledger.ledger import Ledger
-from server.ledger.record import Bodies, intent_row, settlement_row
 from server.ledger.rows import Rows, Wanted
 from server.ledger.spool import Spool
 from server.storage.database import Database
 from tests.server.ledger.entries import TurnedClock, contents, intent, settlement
 
-BODIES = Bodies(100, str)
 LARGE = 1 << 20
 
 
@@ -27,11 +25,11 @@ class Writing:
 
     def begin(self, *ids: str) -> None:
         for id in ids:
-            self.journal.begin(intent_row(intent(id), "dead", BODIES))
+            self.journal.begin(intent(id, worker="dead"))
 
     def end(self, *ids: str, status: Status = Status.COMPLETED) -> None:
         for id in ids:
-            self.journal.end(settlement_row(settlement(id, status), BODIES))
+            self.journal.end(settlement(id, status))
 
 
 def files(folder: Path) -> list[Path]:
@@ -105,7 +103,7 @@ def test_a_settlement_is_one_row_with_its_intent(folder: Path) -> None:
     writing.journal.arrived(full)
     writing.end("c")
     batch = writing.journal.turn().group.batch()
-    assert ([row[0] for row in batch.wholes], [row[-1] for row in batch.settlements]) == (["b"], ["c"])
+    assert ([whole.intent.id for whole in batch.wholes], [settled.id for settled in batch.settlements]) == (["b"], ["c"])
     writing.journal.close()
 
 
@@ -160,6 +158,6 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(folder: Path) -> None:
     writing.journal.turn()
     with pytest.raises(JournalError):
         writing.end("a")
-    owed = writing.journal.owed(settlement_row(settlement("a"), BODIES))
+    owed = writing.journal.owed(settlement("a"))
     assert (owed.ids(), len(owed.wholes)) == (["a"], 1)
     writing.journal.close()

@@ -4,26 +4,28 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 from zlib import crc32
 
 import orjson
 import pytest
+from msgspec.structs import replace as replace_values
 from structlog.testing import capture_logs
 
 from server.errors import GatewayError
+from server.ledger.entry import Tried
 from server.ledger.journalled import Journalled
 from server.ledger.ledger import Ledger
-from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Bodies, Row, intent_row, settlement_row
+from server.ledger.record import INTENT_COLUMNS, SETTLEMENT_COLUMNS, Row, intent_row, settlement_row
 from server.ledger.rows import Rows, Wanted
 from server.ledger.settings import LedgerSettings
 from server.ledger.writer import RowError
 from server.storage.database import Database
-from tests.server.ledger.entries import TurnedClock, intent, settlement
+from tests.server.ledger.entries import TurnedClock, contents, intent, settlement
 
 NEVER_S = 3600.0
-BODIES = Bodies(100, str)
 Open = Callable[..., AbstractAsyncContextManager[Ledger]]
 
 
@@ -251,22 +253,109 @@ async def test_a_folder_that_cannot_be_made_is_no_reason_to_refuse(
 
 def named_line(kind: str, names: tuple[str, ...], row: Row) -> bytes:
     """A line as the first version wrote it."""
-    text = orjson.dumps([kind, dict(zip(names, row, strict=True))])
+    return old_line([kind, dict(zip(names, row, strict=True))])
+
+
+def numbered_line(kind: str, _: tuple[str, ...], row: Row) -> bytes:
+    """A line as the second version wrote it."""
+    return old_line([f"{kind}1", row])
+
+
+def old_line(values: list[object]) -> bytes:
+    """A line of JSON with its checksum."""
+    text = orjson.dumps(values)
     return b"%08x %b\n" % (crc32(text), text)
 
 
-async def test_a_file_of_the_version_before_is_read(opened: Open, sqlite_database: Database, folder: Path) -> None:
-    begun = [intent_row(intent(id), "dead", BODIES) for id in ("a", "b", "c")]
-    ended = [settlement_row(settlement(id), BODIES) for id in ("a", "b")]
+@pytest.mark.parametrize("line", [named_line, numbered_line], ids=["the first", "the second"])
+async def test_a_file_of_a_version_before_is_read(
+    opened: Open, sqlite_database: Database, folder: Path, line: Callable[[str, tuple[str, ...], Row], bytes]
+) -> None:
+    begun = [intent_row(intent(id, worker="dead")) for id in ("a", "b", "c")]
+    ended = [settlement_row(settlement(id, answer_body="{}")) for id in ("a", "b")]
     lines = [
-        named_line("intent", INTENT_COLUMNS, begun[0]),
-        named_line("settlement", (*SETTLEMENT_COLUMNS, "id"), ended[0]),
-        named_line("whole", (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS), begun[1] + ended[1][:-1]),
-        named_line("intent", INTENT_COLUMNS, begun[2]),
+        line("intent", INTENT_COLUMNS, begun[0]),
+        line("settlement", (*SETTLEMENT_COLUMNS, "id"), ended[0]),
+        line("whole", (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS), begun[1] + ended[1][:-1]),
+        line("intent", INTENT_COLUMNS, begun[2]),
     ]
     make_file(folder / "dead.spool", b"".join(lines))
-    async with opened():
+    async with opened() as ledger:
         assert await states(sqlite_database) == {"a": "settled", "b": "settled", "c": "open"}
-    rows = (await Rows(sqlite_database).list(Wanted(), 100)).completions
-    assert {row.id: row.cost_micros for row in rows} == {"a": 1234, "b": 1234, "c": None}
+        rows = (await Rows(sqlite_database).list(Wanted(), 100)).completions
+        assert {row.id: row.cost_micros for row in rows} == {"a": 1234, "b": 1234, "c": None}
+        read = {row.id: row for row in rows}
+        for id in ("d", "e"):
+            await ledger.intent(intent(id, worker="dead"))
+        await ledger.settle(settlement("d", answer_body="{}"))
+        await ledger.flush()
+        for row in (await Rows(sqlite_database).list(Wanted(), 100)).completions:
+            alike = {"d": "a", "e": "c"}.get(row.id)
+            assert alike is None or replace(row, id=alike, request_id=f"req_{alike}") == read[alike]
     assert files(folder) == []
+
+
+async def test_what_json_has_not_is_replaced_and_costs_no_completion(
+    opened: Open, sqlite_database: Database, folder: Path, tmp_path: Path
+) -> None:
+    odd: dict[str, object] = {"temperature": float("inf"), "seed": 1 << 70, "max_tokens": object}
+    begun = replace_values(intent("a", origin="\0\ud800é"), parameters=odd)
+    tried = [Tried("openai", "\udfff", "", 200, 1.0)]
+    async with opened() as ledger:
+        assert ledger.intent_at_once(begun)
+        left = shutil.copytree(folder, tmp_path / "left")
+        assert ledger.settle_at_once(replace_values(settlement("a"), attempts=tried, finish_reason="\ud800"))
+        next_one = Ledger(sqlite_database, TurnedClock(), "next", left, alone=True)
+        await next_one.recover()
+        await next_one.close()
+        await ledger.flush()
+    row = await Rows(sqlite_database).find("a")
+    assert row is not None
+    assert (row.state, row.origin, row.parameters, row.finish_reason) == ("settled", "\ufffd?é", {}, "?")
+    assert row.attempts == (Tried("openai", "?", "", 200, 1.0),)
+
+
+async def test_an_entry_that_can_be_no_line_goes_to_the_database(opened: Open, sqlite_database: Database) -> None:
+    class Silent:
+        def __str__(self) -> str:
+            raise ValueError
+
+    async with opened() as ledger:
+        begun = replace_values(intent("a"), parameters={"seed": Silent()})
+        assert not ledger.intent_at_once(begun)
+        await ledger.intent(begun)
+        assert await states(sqlite_database) == {"a": "open"}
+        assert not ledger.settle_at_once(settlement("a"))
+        await ledger.settle(settlement("a"))
+        assert await states(sqlite_database) == {"a": "settled"}
+
+
+async def test_what_is_taken_at_once_is_as_safe_as_what_was_waited_for(
+    opened: Open, sqlite_database: Database, folder: Path, tmp_path: Path
+) -> None:
+    async with opened(max_body_bytes=4) as ledger:
+        assert ledger.intent_at_once(intent("a", request_body="question"))
+        assert ledger.intent_at_once(intent("b"))
+        assert ledger.settle_at_once(settlement("a", answer_body="answer"))
+        left = shutil.copytree(folder, tmp_path / "left")
+        assert [b"question" in contents(file) or b"answer" in contents(file) for file in files(left)] == [False, False]
+        next_one = Ledger(sqlite_database, TurnedClock(), "next", left, alone=True)
+        await next_one.recover()
+        await next_one.close()
+        assert await states(sqlite_database) == {"a": "settled", "b": "open"}
+    row = await Rows(sqlite_database).find("a")
+    assert row is not None
+    assert (row.request_body, row.answer_body) == ("ques", "answ")
+    with pytest.raises(GatewayError):
+        ledger.intent_at_once(intent("c"))
+    with pytest.raises(GatewayError):
+        ledger.settle_at_once(settlement("b"))
+
+
+async def test_what_the_files_do_not_take_is_not_taken_at_once(opened: Open, sqlite_database: Database) -> None:
+    async with opened(max_spool_bytes=1) as ledger:
+        assert not ledger.intent_at_once(intent("a"))
+        await ledger.intent(intent("a"))
+        assert not ledger.settle_at_once(settlement("a"))
+        await ledger.settle(settlement("a"))
+        assert await states(sqlite_database) == {"a": "settled"}

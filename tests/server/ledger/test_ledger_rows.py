@@ -12,7 +12,7 @@ from server.ledger.entry import Status
 from server.ledger.ledger import Ledger
 from server.ledger.row import Completion
 from server.ledger.rows import Rows, Wanted
-from server.ledger.used import MOST_TOKENS, USED_TOKENS
+from server.ledger.used import MOST_TOKENS, USED_TOKENS, count_tokens
 from server.services.completion_messages import record_message
 from server.storage.database import Database
 from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement
@@ -103,7 +103,8 @@ async def test_counts_that_cannot_be_are_cut_so_that_rows_can_be_told_and_summed
     await ledger.recover()
     for id, tokens in ("a", 2**63 - 1), ("b", 2**63 - 1), ("c", -5):
         await ledger.intent(intent(id))
-        await ledger.settle(structs.replace(settlement(id), usage=Usage(input_tokens=tokens, output_tokens=tokens)))
+        used = Usage(input_tokens=tokens, output_tokens=tokens)
+        await ledger.settle(structs.replace(settlement(id), tokens=count_tokens(used)))
     found = await Rows(database).list(Wanted(), 10)
     await ledger.close()
     assert [record_message(row).total_tokens for row in found.completions] == [0, 2 * MOST_TOKENS, 2 * MOST_TOKENS]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from server.ledger.entry import Status
+from server.ledger.entry import Status, Whole
 from server.ledger.ledger import Ledger
-from server.ledger.record import Batch, Bodies, intent_row, settlement_row
+from server.ledger.record import Batch
 from server.ledger.recovery import Recovery, find_worker_id, lives
 from server.ledger.row import Completion
 from server.ledger.rows import Rows, Wanted
@@ -25,7 +25,6 @@ from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement
 ROOT = Path(__file__).parents[3]
 ROUNDS = 20
 LEASE_S = 60.0
-BODIES = Bodies(100, str)
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ async def leave_open(database: Database, worker: str, folder: Path, micros: int 
     """A worker tells of a completion that may cost so much, and no more."""
     ledger = Ledger(database, TurnedClock(), worker, folder)
     await ledger.recover()
-    await ledger.intent(intent(f"of {worker}", reserved_micros=micros))
+    await ledger.intent(intent(f"of {worker}", reserved_micros=micros, worker=worker))
     await ledger.close()
 
 
@@ -145,8 +144,7 @@ async def test_that_rows_of_a_dead_worker_arrived_is_told_though_none_was_open(d
     ledger = Ledger(database, TurnedClock(), "me", tmp_path, settings, on_recovered=told.put_nowait)
     assert await ledger.recover() is None
     left = Spool(tmp_path, "dead", 1 << 20)
-    whole = intent_row(intent("of dead"), "dead", BODIES) + settlement_row(settlement("of dead"), BODIES)[:-1]
-    left.append(Batch(wholes=[whole]))
+    left.append(Batch(wholes=[Whole(intent("of dead", worker="dead"), settlement("of dead"))]))
     left.close()
     assert await asyncio.wait_for(told.get(), 20) == 0
     assert await state(database, "dead") == "settled"
@@ -173,7 +171,7 @@ async def test_another_hosts_worker_is_dead_when_its_lease_is_over(
 async def test_what_a_worker_tells_that_was_thought_dead_is_the_truth(database: Database, tmp_path: Path) -> None:
     ledger = Ledger(database, TurnedClock(), "slow", tmp_path)
     await ledger.recover()
-    await ledger.intent(intent("of slow"))
+    await ledger.intent(intent("of slow", worker="slow"))
     await Recovery(database, TurnedClock(), "me", LEASE_S, lambda _: False).recover()
     await ledger.settle(settlement("of slow", Status.COMPLETED, 77))
     row = await Rows(database).find("of slow")

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from server.ledger.record import Batch, Bodies, intent_row, settlement_row
+from server.ledger.entry import Whole
+from server.ledger.record import Batch
 from server.ledger.spool import Spool, SpoolError
 from tests.server.ledger.entries import contents, intent, settlement
 
-BODIES = Bodies(100, str)
 LARGE = 1 << 20
 
 
 def begun(*ids: str) -> Batch:
-    return Batch(intents=[intent_row(intent(id), "w", BODIES) for id in ids])
+    return Batch(intents=[intent(id) for id in ids])
 
 
 def ended(*ids: str) -> Batch:
-    return Batch(settlements=[settlement_row(settlement(id), BODIES) for id in ids])
+    return Batch(settlements=[settlement(id) for id in ids])
 
 
 def file_of(folder: Path) -> Path:
@@ -42,7 +42,7 @@ def leave(folder: Path, *batches: Batch) -> None:
 
 def test_what_was_taken_comes_back_whole(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "w", LARGE)
-    whole = Batch(wholes=[begun("c").intents[0] + ended("c").settlements[0][:-1]])
+    whole = Batch(wholes=[Whole(intent("c"), settlement("c"))])
     for batch in (begun("a", "b"), ended("a"), whole):
         spool.append(batch)
     read = spool.read(10)
