@@ -272,7 +272,7 @@ class Core:
         """From here on calls that end too early do so because the gateway stops, and no longer because callers leave."""
         self._access_log.stopped = True
         if self._governance is not None:
-            self._governance.accounts.stopped = True
+            self._governance.accounts.stop()
 
     def _build(self, loaded: Loaded) -> Runtime:
         states = self._states

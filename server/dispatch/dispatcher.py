@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
 from server.call import Call
-from server.dispatch.accounts import Account
+from server.dispatch.account import Account
 from server.dispatch.attempt import Attempt
 from server.dispatch.course import Course
 from server.dispatch.failure import broken

@@ -1,20 +1,24 @@
 """What a completion's row says that has to be found in requests, batches and attempts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.message import Message
 
 from server.dispatch.attempt import Attempt
 from server.dispatch.failure import Failure
 from server.ledger.entry import Tried
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
+from trunkline.v1.text_pb2 import EmbeddingRequest, ImageRequest, TextCompletionRequest, VideoRequest
 
-_PARAMETERS = frozenset(
-    {
-        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "presence_penalty", "frequency_penalty"),
-        *("seed", "reasoning_effort", "dimensions", "size", "quality"),
-    }
+_PARAMETERS = (
+    *("temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "presence_penalty", "frequency_penalty"),
+    *("seed", "reasoning_effort", "dimensions", "size", "quality"),
 )
+_PARAMETERS_OF: Mapping[type[Message], Sequence[str]] = {
+    kind: tuple(name for name in _PARAMETERS if name in kind.DESCRIPTOR.fields_by_name)
+    for kind in (ChatCompletionRequest, TextCompletionRequest, EmbeddingRequest, ImageRequest, VideoRequest)
+}
 CANCELLED = "cancelled"
 """What went wrong with an attempt that was ended before it answered: nobody waited for it any more."""
 
@@ -23,11 +27,8 @@ _WORD = re.compile(rb'\s*:\s*"(\w+)"')
 
 def find_parameters(request: Message) -> dict[str, object]:
     """What the request sets of what its row has."""
-    parameters: dict[str, object] = {}
-    for field, value in request.ListFields():
-        if (name := field.name) in _PARAMETERS:
-            parameters[name] = value
-    return parameters
+    has = request.HasField
+    return {name: getattr(request, name) for name in _PARAMETERS_OF[type(request)] if has(name)}
 
 
 def find_finish_reason(batch: object) -> str:

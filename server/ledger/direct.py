@@ -34,6 +34,8 @@ class Direct:
         refuse: makes the settlement of a completion that is refused after all.
     """
 
+    at_once = False
+
     def __init__(
         self,
         delivery: Delivery,

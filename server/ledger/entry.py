@@ -2,7 +2,8 @@
 
 Every completion needs them, so they are msgspec's structures, which are made in a tenth of a frozen dataclass's time. They
 go to the ledger's files as arrays that begin with the tag, whose number is that of the fields' order: whoever changes that
-changes the tag, and has `lines` read the old one still. What has a default may be added at the end.
+changes the tag, and has `lines` read the old one still; likewise whoever adds a status. What has a default may be added at
+the end.
 """
 
 from collections.abc import Mapping, Sequence

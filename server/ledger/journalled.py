@@ -30,6 +30,8 @@ class Journalled:
         settings: the ledger's.
     """
 
+    at_once = True
+
     def __init__(
         self, journal: Journal, direct: Direct, delivery: Delivery, trouble: Trouble, settings: LedgerSettings
     ) -> None:

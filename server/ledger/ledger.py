@@ -76,6 +76,7 @@ class Ledger:
         self._recovery = Recovery(database, clock, worker, self._settings.lease_s)
         self._writer = writer
         self._alone = alone
+        self.at_once = False
         self._way: Way | None = None
         self._open = False
         self._looking: asyncio.Task[None] | None = None
@@ -108,6 +109,7 @@ class Ledger:
         recovered = await self._look()
         if self._way is None:
             self._way = await self._start_way(self._writer)
+            self.at_once = self._way.at_once
             self._open = True
             self._looking = asyncio.create_task(self._look_after())
         return recovered
@@ -132,20 +134,16 @@ class Ledger:
         return self._way.settle(self._kept_answer(settlement))
 
     def intent_at_once(self, intent: Intent) -> bool:
-        """Writes that a completion is about to be asked for, if nobody has to wait for that. False: `intent` does it.
-
-        Raises:
-            GatewayError: OVERLOADED, as no rows are taken any more.
-        """
+        """Writes that a completion is about to be asked for, if nobody has to wait for that. False: `intent` does it."""
         if self._way is None or not self._open:
-            raise refusal()
-        return self._way.intent_at_once(intent if intent.request_body is None else self._kept(intent))
+            return False
+        return self._way.intent_at_once(self._kept(intent))
 
     def settle_at_once(self, settlement: Settlement) -> bool:
-        """Writes what came of a completion, if nobody has to wait for that. False: `settle` does it; raises likewise."""
+        """Writes what came of a completion, if nobody has to wait for that. False: `settle` does it."""
         if self._way is None or not self._open:
-            raise refusal()
-        return self._way.settle_at_once(settlement if settlement.answer_body is None else self._kept_answer(settlement))
+            return False
+        return self._way.settle_at_once(self._kept_answer(settlement))
 
     async def flush(self) -> None:
         """Returns when the database has all that was told before, or fails. For those who are about to read rows."""

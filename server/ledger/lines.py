@@ -25,6 +25,9 @@ _OLD: dict[str, Sequence[str]] = {
 }
 
 
+_KINDS = frozenset(kind.__struct_config__.tag for kind in (Intent, Settlement, Whole))
+
+
 class LineError(Exception):
     """An entry cannot be a line, as JSON has no such value; or a line is of a later version."""
 
@@ -53,7 +56,7 @@ def write_lines(batch: Batch) -> Iterator[bytes]:
 
 
 def read_line(line: bytes, batch: Batch) -> bool:
-    """Puts a line's entry into a batch; False: the line is damaged.
+    """Puts a line's entry into a batch; False: the line is damaged, or what it says is.
 
     Raises:
         LineError: see there.
@@ -61,10 +64,9 @@ def read_line(line: bytes, batch: Batch) -> bool:
     checksum, _, text = line.partition(b" ")
     if checksum != b"%08x" % crc32(text):
         return False
-    try:
-        entry = _DECODE(text)
-    except msgspec.ValidationError as error:
-        entry = _read_old(text, error)
+    entry = _read(text)
+    if entry is None:
+        return False
     if isinstance(entry, Intent):
         batch.intents.append(entry)
     elif isinstance(entry, Settlement):
@@ -83,12 +85,24 @@ def _whole_characters(entry: Entry, error: Exception) -> bytes:
     raise LineError(f"an entry is none: {error}") from error
 
 
-def _read_old(text: bytes, error: Exception) -> Entry:
-    kind, *rest = orjson.loads(text)
-    names = _OLD.get(kind.removesuffix("1"))
-    if names is None:
-        raise LineError(f"a later version's line: {kind}: {error}") from error
-    (told,) = rest
+def _read(text: bytes) -> Entry | None:
+    """The entry; None: it is one that nobody can have told, as a value of it is of another type."""
+    try:
+        return _DECODE(text)
+    except msgspec.ValidationError as error:
+        kind, *rest = orjson.loads(text)
+        if kind in _KINDS:
+            return None
+        names = _OLD.get(kind.removesuffix("1"))
+        if names is None:
+            raise LineError(f"a later version's line: {kind}: {error}") from error
+    try:
+        return _read_old(names, *rest)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_old(names: Sequence[str], told: Any) -> Entry:
     values = told if isinstance(told, dict) else dict(zip(names, told, strict=True))
     if "status" not in values:
         return _old_intent(values)
@@ -104,6 +118,7 @@ def _old_intent(values: dict[str, Any]) -> Intent:
 
 def _old_settlement(values: dict[str, Any]) -> Settlement:
     counts: list[Any] = [values.get(f"{name}_tokens") for name in Tokens.__struct_fields__]
+    told = any(count is not None for count in counts)
     return Settlement(
         id=values["id"],
         status=Status(values["status"]),
@@ -114,7 +129,7 @@ def _old_settlement(values: dict[str, Any]) -> Settlement:
         error_reason=values["error_reason"],
         finish_reason=values["finish_reason"],
         attempts=_ATTEMPTS.decode(values["attempts"]),
-        tokens=None if None in counts else Tokens(*counts),
+        tokens=Tokens(*(count or 0 for count in counts)) if told else None,
         cost_micros=values["cost_micros"],
         exact=values["exact"],
         answer_body=values["answer_body"],

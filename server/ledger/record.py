@@ -11,10 +11,11 @@ from typing import Literal
 
 import msgspec
 import orjson
+from msgspec.structs import astuple
 
-from server.ledger.entry import Intent, Settlement, Tokens, Tried, Whole
+from server.ledger.entry import Intent, Settlement, Tried, Whole
 
-Value = str | int | bool | None
+Value = str | int | None
 Row = tuple[Value, ...]
 
 INTENT_COLUMNS = (
@@ -34,6 +35,9 @@ _SETTLEMENT_SIZES = 64, 200
 _SHORTEST = min(_INTENT_SIZES + _SETTLEMENT_SIZES)
 _ENCODE = msgspec.json.Encoder().encode
 _NO_TOKENS = (None,) * 5
+_GIVEN = {"streamed": "{} <> 0", "exact": "{} <> 0", "request_body": "NULLIF({}, '')", "answer_body": "NULLIF({}, '')"}
+"""How a statement makes a column's value of what it is given. Python's sqlite3 looks for an adapter of booleans and None,
+which takes longer than all else that it does with a value."""
 _WHILE_OPEN = dict.fromkeys(("status", "error_reason", "provider", "provider_model", "finish_reason"), "''") | {
     "state": "'open'",
     "attempts": "'[]'",
@@ -95,19 +99,22 @@ def statements(dialect: Literal["sqlite", "postgresql"], rows: int = 1) -> State
         dialect: the database's.
         rows: how many rows one of them inserts, on SQLite alone; a settlement is always one.
     """
-    place: Callable[[int], str] = (lambda _: "?") if dialect == "sqlite" else (lambda number: f"${number}")
+
+    def place(number: int, name: str) -> str:
+        return _GIVEN.get(name, "{}").format("?" if dialect == "sqlite" else f"${number}")
+
     begun = (*INTENT_COLUMNS, *_WHILE_OPEN)
-    changed = ", ".join(f"{name} = {place(number)}" for number, name in enumerate(SETTLEMENT_COLUMNS, 1))
+    changed = ", ".join(f"{name} = {place(number, name)}" for number, name in enumerate(SETTLEMENT_COLUMNS, 1))
     every = (*INTENT_COLUMNS, *SETTLEMENT_COLUMNS)
     taken = ", ".join(f"{name} = excluded.{name}" for name in SETTLEMENT_COLUMNS)
-    begin = f"({_places(place, len(INTENT_COLUMNS))}, {', '.join(_WHILE_OPEN.values())})"
-    whole = f"({_places(place, len(every))}, 'settled')"
+    begin = f"({_places(place, INTENT_COLUMNS)}, {', '.join(_WHILE_OPEN.values())})"
+    whole = f"({_places(place, every)}, 'settled')"
     # Names and literals of this file, nothing from outside.
     return Statements(
         f"INSERT INTO completions ({', '.join(begun)}) "  # noqa: S608
         f"VALUES {', '.join([begin] * rows)} ON CONFLICT (id) DO NOTHING",
         f"UPDATE completions SET state = 'settled', {changed} "  # noqa: S608
-        f"WHERE id = {place(len(SETTLEMENT_COLUMNS) + 1)} AND state <> 'settled'",
+        f"WHERE id = {place(len(SETTLEMENT_COLUMNS) + 1, 'id')} AND state <> 'settled'",
         f"INSERT INTO completions ({', '.join(every)}, state) VALUES {', '.join([whole] * rows)} "  # noqa: S608
         f"ON CONFLICT (id) DO UPDATE SET state = 'settled', {taken} WHERE completions.state <> 'settled'",
     )
@@ -147,14 +154,14 @@ def intent_row(intent: Intent) -> Row:
         key_id,
         intent.operation[:16],
         model,
-        intent.streamed,
+        int(intent.streamed),
         origin,
         intent.message_count,
         _json(intent.parameters) if intent.parameters else "{}",
         intent.begin_time,
         intent.reserved_tokens,
         intent.reserved_micros,
-        intent.request_body,
+        intent.request_body or "",
     )
 
 
@@ -179,7 +186,7 @@ def _settled(settlement: Settlement) -> Row:
     tokens = settlement.tokens
     provider, provider_model = _all_fit((settlement.provider, settlement.provider_model), _SETTLEMENT_SIZES)
     return (
-        settlement.status.value,
+        str(settlement.status),
         settlement.error_reason[:64],
         provider,
         provider_model,
@@ -187,15 +194,11 @@ def _settled(settlement: Settlement) -> Row:
         _fit(settlement.finish_reason, 32),
         settlement.first_chunk_time,
         settlement.end_time,
-        *(_NO_TOKENS if tokens is None else _counts(tokens)),
+        *(_NO_TOKENS if tokens is None else astuple(tokens)),
         settlement.cost_micros,
-        settlement.exact,
-        settlement.answer_body,
+        int(settlement.exact),
+        settlement.answer_body or "",
     )
-
-
-def _counts(tokens: Tokens) -> tuple[int, int, int, int, int]:
-    return tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning
 
 
 def _attempts(attempts: Sequence[Tried]) -> str:
@@ -229,5 +232,5 @@ def _fit(text: str, size: int) -> str:
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
-def _places(place: Callable[[int], str], count: int) -> str:
-    return ", ".join(place(number) for number in range(1, count + 1))
+def _places(place: Callable[[int, str], str], names: Sequence[str]) -> str:
+    return ", ".join(place(number, name) for number, name in enumerate(names, 1))

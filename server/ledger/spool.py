@@ -36,7 +36,7 @@ class Read:
     Attributes:
         batch: the rows; it has none where only damaged lines were left.
         end: where to go on.
-        damaged: how many lines were passed over because their checksum is wrong.
+        damaged: how many lines were passed over because their checksum, or what they say, is wrong.
     """
 
     batch: Batch
@@ -100,10 +100,11 @@ class Spool:
         Raises:
             SpoolError: it takes no more.
         """
+        file = self._try_open()
         end = self._end
         try:
             self.write(b"".join(write_lines(batch)), bool(batch.intents))
-            self._sync(self._open())
+            self._sync(file)
         except LineError as error:
             raise SpoolError(str(error)) from error
         except OSError as error:
@@ -124,11 +125,13 @@ class Spool:
         Raises:
             SpoolError: it takes no more.
         """
+        memory = self._mapped.memory
+        if memory is None:
+            self._try_open()  # what it has already is not written over
         at = self._end
         end = at + len(lines)
         if end > self.max_bytes and (intents or end > 2 * self.max_bytes):
             raise SpoolError(f"{self._path} is as large as it may be")
-        memory = self._mapped.memory
         if memory is None or end > self._mapped.room:
             memory = self._make_room(end)
         memory[at:end] = lines
@@ -184,6 +187,12 @@ class Spool:
             return self._mapped.grow(self._open(), size)
         except OSError as error:
             self._cut(self._end)
+            raise SpoolError(f"{self._path}: {error}") from error
+
+    def _try_open(self) -> int:
+        try:
+            return self._open()
+        except OSError as error:
             raise SpoolError(f"{self._path}: {error}") from error
 
     def _open(self) -> int:

@@ -10,7 +10,13 @@ _RETRY_AFTER_S = 2.0
 
 
 class Way(Protocol):
-    """A way."""
+    """A way.
+
+    Attributes:
+        at_once: whether nobody has to wait, as a rule.
+    """
+
+    at_once: bool
 
     @property
     def waiting(self) -> int:

@@ -15,7 +15,17 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from server.ledger.record import Batch, Row, Statements, intent_row, settlement_row, statements, whole_row
+from server.ledger.record import (
+    INTENT_COLUMNS,
+    SETTLEMENT_COLUMNS,
+    Batch,
+    Row,
+    Statements,
+    intent_row,
+    settlement_row,
+    statements,
+    whole_row,
+)
 from server.storage.database import Database
 from server.storage.errors import StorageError
 
@@ -25,8 +35,8 @@ _OF_DATA = (
     *(sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError),
     *(OverflowError, TypeError, ValueError),  # an entry can be no row, or the row has what SQLite has not
 )
-_MANY = 30
-"""So many rows have no more values than a statement of any SQLite may have, which is 999."""
+_MANY = 100
+"""So many rows are inserted at once, or as many as SQLite takes the values of. More would keep other threads waiting."""
 
 
 class RowError(Exception):
@@ -122,7 +132,6 @@ class FileWriter:
         self._timeout_s = timeout_s
         self._identity = _identity(file)
         self._one = statements("sqlite")
-        self._many = statements("sqlite", _MANY)
         self._connection: sqlite3.Connection | None = None
         self._jobs: SimpleQueue[tuple[Batch | str, asyncio.Future[None]] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -181,8 +190,8 @@ class FileWriter:
         connection = self._connection or self._connect()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            _insert(connection, self._many.intent, self._one.intent, intent_row, batch.intents)
-            _insert(connection, self._many.whole, self._one.whole, whole_row, batch.wholes)
+            self._insert(connection, self._many.intent, self._one.intent, intent_row, batch.intents)
+            self._insert(connection, self._many.whole, self._one.whole, whole_row, batch.wholes)
             connection.executemany(self._one.settlement, map(settlement_row, batch.settlements))
             connection.execute("COMMIT")
         except BaseException:
@@ -190,11 +199,31 @@ class FileWriter:
                 connection.execute("ROLLBACK")
             raise
 
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        many: str,
+        one: str,
+        row: Callable[[_Entry], Row],
+        entries: Sequence[_Entry],
+    ) -> None:
+        """Inserts so many rows at once as it may: between statements a thread waits for its turn among the threads.
+
+        They are made no sooner, so that other threads need not wait for long.
+        """
+        left = len(entries) % self._rows
+        for at in range(0, len(entries) - left, self._rows):
+            connection.execute(many, tuple(chain.from_iterable(map(row, entries[at : at + self._rows]))))
+        connection.executemany(one, map(row, entries[len(entries) - left :]))
+
     def _connect(self) -> sqlite3.Connection:
         # Not made anew where it is gone: its tables would be gone too.
         uri = f"file:{_quoted(self._file)}?mode=rw"
         connection = sqlite3.connect(uri, self._timeout_s, isolation_level=None, uri=True, check_same_thread=False)
         connection.execute("PRAGMA synchronous=NORMAL")
+        values = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        self._rows = min(_MANY, max(1, values // len((*INTENT_COLUMNS, *SETTLEMENT_COLUMNS))))
+        self._many = statements("sqlite", self._rows)
         self._connection = connection
         return connection
 
@@ -215,19 +244,6 @@ def _identity(file: str) -> tuple[int, int]:
     """
     status = os.stat(file)
     return status.st_dev, status.st_ino
-
-
-def _insert(
-    connection: sqlite3.Connection, many: str, one: str, row: Callable[[_Entry], Row], entries: Sequence[_Entry]
-) -> None:
-    """Inserts so many rows at once as it may: between statements a thread waits for its turn among the threads.
-
-    They are made no sooner, so that other threads need not wait for long.
-    """
-    left = len(entries) % _MANY
-    for at in range(0, len(entries) - left, _MANY):
-        connection.execute(many, tuple(chain.from_iterable(map(row, entries[at : at + _MANY]))))
-    connection.executemany(one, map(row, entries[len(entries) - left :]))
 
 
 def _settle(done: "asyncio.Future[None]", error: Exception | None) -> None:

@@ -83,23 +83,23 @@ class Due:
             (allowance.unit, allowance.id, allowance.scope, allowance.scope_id, allowance.period, str(span.start))
         )
 
-    def claim(self, request: Request) -> Claim:
-        """What a request claims of it."""
-        amount = request.tokens if self._of_tokens else request.micros
-        return Claim(self.key, amount, self._limit, None, 0.0, 0, True)
+    def claim(self, tokens: int, micros: int) -> Claim:
+        """What requests claim of it that may use and cost so much."""
+        return Claim(self.key, tokens if self._of_tokens else micros, self._limit, None, 0.0, 0, True)
 
-    def correction(self, request: Request, tokens: int, micros: int, mark: int = _NOBODYS) -> Change:
-        """What makes what a request was to use what it used.
+    def correction(self, tokens: int, micros: int, over_tokens: int, over_micros: int, mark: int = _NOBODYS) -> Change:
+        """What makes what was claimed what was used; see `Bounds.changes`.
 
         Args:
-            request: as it was when it was counted.
-            tokens: what it used.
-            micros: what it cost.
+            tokens: how many were used.
+            micros: what they cost.
+            over_tokens: how many more than claimed.
+            over_micros: likewise.
             mark: of the counter that it was claimed of.
         """
         if self._of_tokens:
-            return Change(self.key, tokens - request.tokens, mark, tokens)
-        return Change(self.key, micros - request.micros, mark, micros)
+            return Change(self.key, over_tokens, mark, tokens)
+        return Change(self.key, over_micros, mark, micros)
 
     def expires_s(self, now: int) -> float:
         """When its counter may be forgotten; the rows are there to find out again."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from server.limits.allowances import Allowances, Due
-from server.limits.counters import Claim
+from server.limits.counters import Change, Claim
 from server.limits.rates import Rates, is_of_tokens
 from server.limits.request import Request
 
@@ -24,11 +24,22 @@ class Bounds:
         allowances: as given.
         dues: the quotas and budgets.
         of_requests: which of the claims are of windows of requests.
-        of_tokens: which are of windows of tokens.
+        most_together: how many requests may claim together: of a burst no more than it has room for.
         rate_count: how many are of windows at all: the first ones.
     """
 
-    __slots__ = ("_claims", "_end", "_rates", "_start", "allowances", "dues", "of_requests", "of_tokens", "rate_count")
+    __slots__ = (
+        "_claims",
+        "_end",
+        "_of_tokens",
+        "_rates",
+        "_start",
+        "allowances",
+        "dues",
+        "most_together",
+        "of_requests",
+        "rate_count",
+    )
 
     def __init__(self, rates: Rates, allowances: Allowances, request: Request, time: int) -> None:
         claims = self._claims = rates.claims(request)
@@ -36,8 +47,9 @@ class Bounds:
         self.allowances = allowances
         self.dues: Sequence[Due] = allowances.of(request, time)
         self.rate_count = len(claims)
-        self.of_tokens = [place for place, claim in enumerate(claims) if is_of_tokens(claim)]
-        self.of_requests = [place for place in range(len(claims)) if place not in self.of_tokens]
+        self._of_tokens = [place for place, claim in enumerate(claims) if is_of_tokens(claim)]
+        self.of_requests = [place for place in range(len(claims)) if place not in self._of_tokens]
+        self.most_together = min((claim.burst for claim in claims if claim.burst), default=_FOREVER)
         self._start = max((due.span.start for due in self.dues), default=0)
         self._end = min((due.span.end or _FOREVER for due in self.dues), default=_FOREVER)
 
@@ -45,15 +57,41 @@ class Bounds:
         """Whether they are what would be found now."""
         return self._start <= time < self._end and self.allowances is allowances and self._rates is rates
 
-    def claims(self, request: Request) -> list[Claim]:
-        """What a request of the asker's claims: of windows first, as they are configured, then of the dues."""
-        claims, tokens = self._claims.copy(), request.tokens
-        for place in self.of_tokens:
-            claim = claims[place]
-            claims[place] = Claim(claim.key, tokens, claim.limit, None, claim.window_s, claim.burst)
+    def claims(self, count: int, tokens: int, micros: int) -> list[Claim]:
+        """What requests of the asker's claim together: of windows first, as they are configured, then of the dues.
+
+        Args:
+            count: how many they are.
+            tokens: how many they may use, all of them.
+            micros: what they may cost, in millionths of a US dollar.
+        """
+        claims = self._claims.copy()
+        for place, claim in enumerate(claims):
+            amount = tokens if place in self._of_tokens else count
+            if amount != claim.amount:
+                claims[place] = Claim(claim.key, amount, claim.limit, None, claim.window_s, claim.burst)
         for due in self.dues:
-            claims.append(due.claim(request))
+            claims.append(due.claim(tokens, micros))
         return claims
+
+    def changes(self, marks: Sequence[int], tokens: int, micros: int, over_tokens: int, over_micros: int) -> list[Change]:
+        """What makes what was claimed what was used; those of the dues come last.
+
+        Args:
+            marks: of each claim, what it was granted of.
+            tokens: how many were used.
+            micros: what they cost.
+            over_tokens: how many more than claimed.
+            over_micros: likewise.
+        """
+        changes: list[Change] = []
+        if over_tokens:
+            for place in self._of_tokens:
+                claim = self._claims[place]
+                changes.append(Change(claim.key, over_tokens, marks[place], 0, claim.window_s))
+        for place, due in enumerate(self.dues, self.rate_count):
+            changes.append(due.correction(tokens, micros, over_tokens, over_micros, marks[place]))
+        return changes
 
 
 class KnownBounds:

@@ -88,7 +88,8 @@ class Counters(Protocol):
         on_trouble: called with True when they are out of reach, with False when they are back.
         failures: how often they did not answer.
         troubled: whether they are out of reach now.
-        remote: whether answers have to be waited for. What is asked for first is done first, all the same.
+        remote: whether answers have to be waited for. What is asked for first is done first, all the same. Where they are
+            not, what ends with `at_once` may be called.
     """
 
     on_trouble: Callable[[bool], None]
@@ -100,14 +101,20 @@ class Counters(Protocol):
         """Claims all or nothing, atomically. No two claims may be of one counter.
 
         Raises:
-            CountersError: as for every method here.
+            CountersError: as for every method here that has to be awaited.
         """
+
+    def take_at_once(self, claims: Sequence[Claim]) -> Taken:
+        """The same, where the counters are not remote."""
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled.
 
         None: it is a window, or a counter that is gone, or was seeded since: what it holds is in doubt.
         """
+
+    def change_at_once(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
+        """The same, where the counters are not remote."""
 
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None

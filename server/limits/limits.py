@@ -1,7 +1,7 @@
 """Limits: rates, quotas and budgets in one question before a request, and one answer after it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -43,6 +43,7 @@ class Limits:
         models: knows which names are one model.
 
     Attributes:
+        remote: whether the counters have to be waited for.
         on_budget_event: called once for each threshold that a budget crosses, when its row is written.
     """
 
@@ -60,6 +61,7 @@ class Limits:
         self._models = models or OwnNames()
         self._rates = Rates(settings, self._models)
         self._counters = counters
+        self.remote = counters.remote
         self._database = database
         self._clock = clock
         self._fail_open = fail_open
@@ -151,13 +153,8 @@ class Limits:
             GatewayError: RATE_LIMITED, QUOTA_EXCEEDED or BUDGET_EXCEEDED; OVERLOADED where counters are out of reach and
                 nothing passes then.
         """
-        time = request.begin_time or self._now()
-        own = self._models.of(request.model)
-        if own != request.model:
-            request = replace(request, model=own)
-        bounds = self._known.of(self._rates, self._book.allowances, request, time)
-        claims = bounds.claims(request)
-        counted: Bounds | None = bounds
+        request, bounds = self._bound(request)
+        claims = bounds.claims(1, request.tokens, request.micros)
         taken = _NOTHING_TAKEN
         if claims:
             try:
@@ -166,12 +163,77 @@ class Limits:
                 self._book.forget([due.key for due in bounds.dues])  # it may have been granted, and nobody knows
                 if not self._fail_open:
                     raise _out_of_reach() from None
-                counted = None
+                self._under_way += 1
+                return Reservation(self, request, None, (), None)
         if taken.refused is not None:
             raise self._refusal(claims, bounds, taken)
-        headers = find_headers(claims, bounds.of_requests, taken, time / _MICROS) if counted is not None else None
-        self._under_way += 1
-        return Reservation(self, request, time, counted, claims, taken.marks, headers)
+        return self._reserved([request], bounds, claims, taken)[0]
+
+    def reserve_at_once(self, requests: Sequence[Request]) -> "Sequence[Reservation | Exception | None]":
+        """The same for several requests, as far as nothing has to be waited for: one asker's after the other's.
+
+        Returns:
+            Of each what is reserved for it, or why it is refused; None: something has to be waited for, and nothing is done.
+        """
+        if self.remote or self._book.stale:
+            return [None] * len(requests)
+        askers: dict[Bounds, list[int]] = {}
+        bound: list[Request] = []
+        for place, request in enumerate(requests):
+            request, bounds = self._bound(request)
+            bound.append(request)
+            askers.setdefault(bounds, []).append(place)
+        outcomes: list[Reservation | Exception | None] = [None] * len(requests)
+        for bounds, places in askers.items():
+            found: Sequence[Reservation | Exception | None]
+            try:
+                found = self._reserve_together([bound[place] for place in places], bounds)
+            except Exception as error:  # of these alone
+                found = [error] * len(places)
+            for place, outcome in zip(places, found, strict=True):
+                outcomes[place] = outcome
+        return outcomes
+
+    def _reserve_together(
+        self, requests: Sequence[Request], bounds: Bounds
+    ) -> "Sequence[Reservation | GatewayError | None]":
+        """Reserves for requests of one asker: all at once, or where that is too much, one after the other."""
+        count = len(requests)
+        if count <= bounds.most_together:
+            tokens, micros = sum([each.tokens for each in requests]), sum([each.micros for each in requests])
+            claims = bounds.claims(count, tokens, micros)
+            taken = self._counters.take_at_once(claims) if claims else _NOTHING_TAKEN
+            if taken.absent:
+                return [None] * count
+            if taken.refused is None:
+                return self._reserved(requests, bounds, claims, taken)
+            if count == 1:
+                return [self._refusal(claims, bounds, taken)]
+        return [outcome for each in requests for outcome in self._reserve_together([each], bounds)]
+
+    def _bound(self, request: Request) -> tuple[Request, Bounds]:
+        """What counts a request; and the request by its model's own name, with its time."""
+        own = self._models.of(request.model)
+        if own != request.model or not request.begin_time:
+            request = replace(request, model=own, begin_time=request.begin_time or self._now())
+        return request, self._known.of(self._rates, self._book.allowances, request, request.begin_time)
+
+    def _reserved(
+        self, requests: Sequence[Request], bounds: Bounds, claims: Sequence[Claim], taken: Taken
+    ) -> "list[Reservation]":
+        """What was granted to requests of one asker together; all are told of the window that was nearest after the last."""
+        headers = find_headers(claims, bounds.of_requests, taken, requests[-1].begin_time / _MICROS)
+        after = len(requests)
+        self._under_way += after
+        reservations = []
+        for request in requests:
+            after -= 1
+            told = headers
+            if headers is not None and after:
+                limit, left, reset = headers
+                told = limit, left + after, reset
+            reservations.append(Reservation(self, request, bounds, taken.marks, told))
+        return reservations
 
     async def claim_provider(self, provider: ProviderSettings) -> float | None:
         """Claims one attempt of a provider's own rate.
@@ -188,18 +250,52 @@ class Limits:
             return None if self._fail_open else _RETRY_S
         return None if taken.refused is None else taken.wait_s or 0.0
 
-    def correct(self, reservation: "Reservation", tokens: int, micros: int) -> Awaitable[None]:
+    async def correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
         """Makes what a reservation holds what was used. For reservations.
 
-        Returns:
-            What ends when it is done; where counters are remote, when it is in line before all that is asked after it.
+        Returns when it is done; where counters are remote, when it is in line before all that is asked after it.
         """
+        if reservation.ended or self.settle_at_once([(reservation, tokens, micros)]):
+            return
+        reservation.ended = True
         correcting = self._correct(reservation, tokens, micros)
-        return self._line_up(correcting) if self._counters.remote else correcting
+        if self.remote:
+            self._do_later(correcting)
+            await asyncio.sleep(0)  # so it has begun
+        else:
+            await correcting
 
-    async def _line_up(self, correcting: Coroutine[object, object, None]) -> None:
-        self._do_later(correcting)
-        await asyncio.sleep(0)  # so it has begun
+    def settle_at_once(self, used: "Iterable[tuple[Reservation, int, int]]") -> bool:
+        """Settles reservations to the tokens and the millionths of a US dollar that were used; see `Reservation.settle`.
+
+        Returns:
+            False: something has to be waited for, and nothing is done.
+        """
+        if self.remote or self._book.stale:
+            return False
+        alike: dict[tuple[Bounds, tuple[int, ...]], list[int]] = {}
+        for reservation, tokens, micros in used:
+            if reservation.ended:
+                continue
+            reservation.ended = True
+            bounds, request = reservation.bounds, reservation.request
+            if bounds is None or bounds.allowances is not self._book.allowances:
+                changes, dues = self._corrections(reservation, tokens, micros)
+                self._under_way -= 1
+                self._corrected(dues, self._counters.change_at_once(changes))
+                continue
+            sums = alike.get((bounds, reservation.marks))
+            if sums is None:
+                sums = alike[bounds, reservation.marks] = [0, 0, 0, 0, 0]
+            sums[0] += 1
+            sums[1] += tokens
+            sums[2] += micros
+            sums[3] += tokens - request.tokens
+            sums[4] += micros - request.micros
+        for (bounds, marks), (count, *sums) in alike.items():
+            self._under_way -= count
+            self._corrected(bounds.dues, self._counters.change_at_once(bounds.changes(marks, *sums)))
+        return True
 
     def _do_later(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -212,15 +308,8 @@ class Limits:
             self._log.error("limits failed", exc_info=error)
 
     async def _correct(self, reservation: "Reservation", tokens: int, micros: int) -> None:
+        changes, dues = self._corrections(reservation, tokens, micros)
         self._under_way -= 1
-        request, changes = reservation.request, reservation.changes(tokens, micros)
-        bounds = reservation.bounds
-        dues = counted = () if bounds is None else bounds.dues
-        if bounds is None or self._book.allowances is not bounds.allowances:
-            dues = self._book.allowances.of(request, reservation.time)
-            claimed = {due.key for due in counted}
-            # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
-            changes += [due.correction(request, tokens, micros) for due in dues if due.key not in claimed]
         if not changes:
             return
         try:
@@ -228,15 +317,33 @@ class Limits:
                 await self._book.drop_stale()
             settled = await self._counters.change(changes)
         except CountersError:
-            self._book.forget([due.key for due in (*dues, *counted)])
+            self._book.forget([change.key for change in changes if not change.window_s])
             return
-        if dues is counted:  # whose changes come last
-            spents = settled[len(settled) - len(dues) :]
-        else:
-            found = {change.key: value for change, value in zip(changes, settled, strict=True)}
-            spents = tuple([found[due.key] for due in dues])
+        self._corrected(dues, settled)
+        if self._book.stale:
+            await self._drop_stale()
+
+    def _corrections(
+        self, reservation: "Reservation", tokens: int, micros: int
+    ) -> tuple[list[Change], Sequence[Due | None]]:
+        """What makes what was reserved what was used; the last of the changes are of these; None: of one that is gone."""
+        request, bounds, allowances = reservation.request, reservation.bounds, self._book.allowances
+        over_tokens, over_micros = tokens - request.tokens, micros - request.micros
+        changes = [] if bounds is None else bounds.changes(reservation.marks, tokens, micros, over_tokens, over_micros)
+        if bounds is not None and bounds.allowances is allowances:
+            return changes, bounds.dues
+        found = {due.key: due for due in allowances.of(request, request.begin_time)}
+        counted = [] if bounds is None else [found.pop(due.key, None) for due in bounds.dues]
+        # Rows that are newer than the request: their counters were seeded with what the request's own row held back.
+        changes += [due.correction(tokens, micros, over_tokens, over_micros) for due in found.values()]
+        return changes, (*counted, *found.values())
+
+    def _corrected(self, dues: Sequence[Due | None], settled: Sequence[int | None]) -> None:
+        """Looks at what was settled, of the last of the changes."""
         doubted: list[str] = []
-        for due, spent in zip(dues, spents, strict=True):
+        for due, spent in zip(dues, settled[len(settled) - len(dues) :], strict=True):
+            if due is None:
+                continue
             if spent is None:
                 doubted.append(due.key)
             elif due.alarm is not None and spent >= due.alarm:
@@ -244,8 +351,6 @@ class Limits:
         if doubted:
             self._book.doubt(doubted)
         self._book.end_doubts(self._under_way)
-        if self._book.stale:
-            await self._drop_stale()
 
     async def _drop_stale(self) -> None:
         with suppress(CountersError):  # they are dropped later
@@ -313,38 +418,33 @@ class Reservation:
 
     Args:
         limits: who holds it.
-        request: whose it is.
-        time: when it begins, in microseconds since the epoch.
+        request: whose it is, by its model's own name, with its time.
         bounds: what it was counted in; None: in nothing, though there may be something.
-        claims: what was granted, as the bounds made them.
         marks: of each claim, what it was granted of.
         headers: what the answer's headers say.
 
     Attributes:
-        request, time, bounds: as given.
+        request, bounds, marks: as given.
         headers: as given; None: no rate is configured.
+        ended: whether it is corrected.
     """
 
-    __slots__ = ("_claims", "_ended", "_limits", "_marks", "bounds", "headers", "request", "time")
+    __slots__ = ("_limits", "bounds", "ended", "headers", "marks", "request")
 
     def __init__(
         self,
         limits: Limits,
         request: Request,
-        time: int,
         bounds: Bounds | None,
-        claims: Sequence[Claim],
-        marks: Sequence[int],
+        marks: tuple[int, ...],
         headers: Headers | None,
     ) -> None:
         self.request = request
-        self.time = time
         self.bounds = bounds
         self._limits = limits
-        self._claims = claims
-        self._marks = marks
+        self.marks = marks
         self.headers = headers
-        self._ended = False
+        self.ended = False
 
     async def settle(self, tokens: int, micros: int) -> None:
         """Corrects it to what was used. Call it when the settlement's row is committed, with what that row says.
@@ -353,27 +453,11 @@ class Reservation:
             tokens: input and output together.
             micros: millionths of a US dollar; 0 where the price is not known.
         """
-        if not self._ended:
-            self._ended = True
-            await self._limits.correct(self, tokens, micros)
+        await self._limits.correct(self, tokens, micros)
 
     async def release(self) -> None:
         """Gives it back: nothing was used. The request still counts as one."""
         await self.settle(0, 0)
-
-    def changes(self, tokens: int, micros: int) -> list[Change]:
-        """What makes its claims what was used."""
-        changes: list[Change] = []
-        bounds, request, marks = self.bounds, self.request, self._marks
-        if bounds is None:
-            return changes
-        if tokens != request.tokens:
-            for index in bounds.of_tokens:
-                claim = self._claims[index]
-                changes.append(Change(claim.key, tokens - claim.amount, marks[index], 0, claim.window_s))
-        for index, due in enumerate(bounds.dues, bounds.rate_count):
-            changes.append(due.correction(request, tokens, micros, marks[index]))
-        return changes
 
 
 def _key(event: BudgetEvent) -> tuple[str, int, int, int]:

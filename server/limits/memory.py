@@ -33,32 +33,63 @@ class MemoryCounters:
 
     async def take(self, claims: Sequence[Claim]) -> Taken:
         """Claims all or nothing."""
+        return self.take_at_once(claims)
+
+    def take_at_once(self, claims: Sequence[Claim]) -> Taken:
+        """What `take` does."""
         now = self._clock.monotonic()
         if now >= self._sweep:
             self._forget(now)
         cells: list[_Plain | _Window] = []
         refused: int | None = None
         for claim in claims:
+            amount, limit = claim.amount, claim.limit
             cell: _Plain | _Window | None
             if claim.window_s:
                 cell = self._window(claim, now)
+                fits = cell.value + amount <= limit and (not claim.burst or cell.too_early_s(claim, now) <= 0.0)
             else:
                 cell = self._plain.get(claim.key)
                 if cell is None or now >= cell.expires:
                     cell = self._counter(claim, now)
                     if cell is None:
                         return self._absent(claims, now)
-            if refused is None and claim.amount and not cell.fits(claim, now):
+                fits = cell.value + amount <= limit or limit == NO_LIMIT
+            if not fits and amount and refused is None:
                 refused = len(cells)
             cells.append(cell)
-        wait_s = None if refused is None else cells[refused].wait_s(claims[refused], now)
-        marks = [cell.add(claim, now) for cell, claim in zip(cells, claims, strict=True)] if refused is None else []
-        left = [max(0, claim.limit - cell.value) for cell, claim in zip(cells, claims, strict=True)]
-        return Taken(refused, (), tuple(left), tuple(marks), wait_s)
+        left: list[int] = []
+        if refused is not None:
+            for cell, claim in zip(cells, claims, strict=True):
+                left.append(max(0, claim.limit - cell.value))
+            return Taken(refused, (), tuple(left), (), cells[refused].wait_s(claims[refused], now))
+        marks: list[int] = []
+        for cell, claim in zip(cells, claims, strict=True):
+            marks.append(cell.add(claim, now))
+            rest = claim.limit - cell.value
+            left.append(rest if rest > 0 else 0)
+        return Taken(None, (), tuple(left), tuple(marks))
 
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
-        return tuple([self._change(change) for change in changes])
+        return self.change_at_once(changes)
+
+    def change_at_once(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
+        """What `change` does."""
+        settled: list[int | None] = []
+        for change in changes:
+            known: int | None = None
+            if change.window_s:
+                window = self._windows.get(change.key)
+                if window is not None:
+                    window.change(change)
+            elif (cell := self._plain.get(change.key)) is not None:
+                cell.value += change.delta
+                cell.settled += change.settled
+                if change.mark in (ANY_MARK, cell.mark):
+                    known = cell.settled
+            settled.append(known)
+        return tuple(settled)
 
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None
@@ -124,19 +155,6 @@ class MemoryCounters:
             self._seeding[key] = mark, now + LONGEST_SEED_S
         return mark
 
-    def _change(self, change: Change) -> int | None:
-        if change.window_s:
-            window = self._windows.get(change.key)
-            if window is not None:
-                window.change(change)
-            return None
-        cell = self._plain.get(change.key)
-        if cell is None:
-            return None
-        cell.value += change.delta
-        cell.settled += change.settled
-        return cell.settled if change.mark in (ANY_MARK, cell.mark) else None
-
     def _forget(self, now: float) -> None:
         self._sweep = now + _SWEEP_S
         self._plain = {key: cell for key, cell in self._plain.items() if now < cell.expires}
@@ -154,9 +172,6 @@ class _Plain:
         self.settled = settled
         self.mark = mark
         self.expires = expires
-
-    def fits(self, claim: Claim, now: float) -> bool:
-        return claim.limit == NO_LIMIT or self.value + claim.amount <= claim.limit
 
     def wait_s(self, claim: Claim, now: float) -> float | None:
         return None
@@ -186,14 +201,11 @@ class _Window:
         while self._slots and self._slots[0][0] < first:
             self.value -= self._slots.popleft()[1]
 
-    def fits(self, claim: Claim, now: float) -> bool:
-        return self.value + claim.amount <= claim.limit and (not claim.burst or self._too_early_s(claim, now) <= 0.0)
-
     def wait_s(self, claim: Claim, now: float) -> float | None:
         over = self.value + claim.amount - claim.limit
         if claim.amount > claim.limit:
             return None
-        wait_s = self._too_early_s(claim, now)
+        wait_s = self.too_early_s(claim, now)
         for slot, amount in self._slots:
             if over <= 0:
                 break
@@ -219,7 +231,8 @@ class _Window:
                 self.value += change.delta
                 return
 
-    def _too_early_s(self, claim: Claim, now: float) -> float:
+    def too_early_s(self, claim: Claim, now: float) -> float:
+        """How much sooner it comes than the burst allows."""
         if not claim.burst:
             return 0.0
         # A claim larger than the burst passes when the burst is whole.

@@ -4,8 +4,10 @@ import errno
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from server.ledger.entry import Whole
+from server.ledger.entry import Tried, Whole
+from server.ledger.lines import write_lines
 from server.ledger.record import Batch
 from server.ledger.spool import Spool, SpoolError
 from tests.server.ledger.entries import contents, intent, settlement
@@ -115,6 +117,27 @@ def test_a_damaged_line_is_counted_and_the_rest_comes(tmp_path: Path) -> None:
     read = left.read(10)
     assert (read.batch, read.damaged) == (begun("b"), 1)
     left.close()
+
+
+def test_a_line_of_what_nobody_can_have_told_is_passed_over(tmp_path: Path) -> None:
+    never = Batch(settlements=[replace(settlement("a"), attempts=[Tried("p", "m", latency_s=float("nan"))])])
+    leave(tmp_path, never, begun("b"))
+    left = take_left(tmp_path)
+    read = left.read(10)
+    assert (read.batch, read.damaged) == (begun("b"), 1)
+    left.close()
+
+
+@pytest.mark.parametrize("appends", [False, True])
+def test_what_a_file_has_already_stays(tmp_path: Path, appends: bool) -> None:
+    leave(tmp_path, begun("a", "b"))
+    spool = Spool(tmp_path, "w", LARGE)
+    if appends:
+        spool.append(begun("c"))
+    else:
+        spool.write(b"".join(write_lines(begun("c"))), True)
+    assert spool.read(10).batch == begun("a", "b", "c")
+    spool.close()
 
 
 def test_a_full_file_takes_no_intent_but_settlements_yet(tmp_path: Path) -> None:

@@ -1,0 +1,404 @@
+"""One completion's account, from what it may use to what it used.
+
+It is opened before the first attempt: what the request may use is held back, and the intent is in the ledger. It is closed
+when all is known, which is before the caller has the last of the answer. Its cost is told in the trailers.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from server.call import Call
+from server.dispatch.attempt import Attempt
+from server.dispatch.bodies import answer_text, request_text, told_text
+from server.dispatch.books import Books
+from server.dispatch.cohort import Cohort
+from server.dispatch.failure import Failure
+from server.dispatch.router import Target
+from server.dispatch.row_values import find_finish_reason, find_parameters, find_service_tier, tell_attempts
+from server.dispatch.told import Told
+from server.errors import GatewayError
+from server.ledger.billing import Billing, broken_usage
+from server.ledger.cost import cost_micros
+from server.ledger.entry import Intent, Settlement, Status, Tokens
+from server.ledger.estimate import estimate, estimate_micros
+from server.ledger.ledger import Ledger
+from server.ledger.used import count_tokens
+from server.limits.limits import Reservation
+from server.limits.request import Request
+from server.providers.base import Ask, Batch
+from trunkline.v1.chat_pb2 import ChatCompletionRequest, Usage
+from trunkline.v1.completion_service_pb2 import CreateImagesResponse
+
+ORIGIN = "x-trunkline-origin"
+"""The metadata key by which the front tells the caller's address. Anybody may send it: it is noted, never relied on."""
+
+
+class _Owed(msgspec.Struct, gc=False):
+    """What came of a completion, and is to be told to its row and to limits.
+
+    Attributes:
+        settlement: None: there is no row, or it is settled.
+        tokens: input and output together.
+        micros: what it cost, millionths of a US dollar; 0 where the price is not known.
+    """
+
+    settlement: Settlement | None = None
+    tokens: int = 0
+    micros: int = 0
+
+
+class Account:
+    """One completion's account: told what happens, then closed once.
+
+    Args:
+        books: what it shares with all others.
+        ending: those whose answers are whole.
+        ask: the request.
+        call: its call.
+        target: who is asked first, whose price counts.
+        tried: the attempts; it grows.
+        told: what the caller has of a stream; None: it is none.
+        begin_time: microseconds since the epoch.
+
+    Attributes:
+        together: whether it is opened and closed with others, as nothing has to be waited for then.
+        asked: what it asked limits for; it has, once `ask` was called.
+        owed: what is not settled yet of its end; None: nothing, or it has not ended.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_attempt",
+        "_begin_time",
+        "_body",
+        "_books",
+        "_call",
+        "_ending",
+        "_finishing",
+        "_first_chunk_time",
+        "_id",
+        "_images",
+        "_micros",
+        "_open",
+        "_read_to_end",
+        "_reservation",
+        "_target",
+        "_tier",
+        "_told",
+        "_tried",
+        "_usage",
+        "_written",
+        "asked",
+        "owed",
+        "together",
+    )
+
+    def __init__(
+        self,
+        books: Books,
+        ending: "Cohort[Account]",
+        ask: Ask,
+        call: Call,
+        target: Target,
+        tried: Sequence[Attempt | Failure],
+        told: Told | None,
+        begin_time: int,
+    ) -> None:
+        self._books = books
+        self._ending = ending
+        self._ask = ask
+        self._call = call
+        self._target = target
+        self._tried = tried
+        self._told = told
+        self._reservation: Reservation | None = None
+        self._written = False
+        self._attempt: Attempt | None = None
+        self.owed: _Owed | None = None
+        self.together = False
+        self._begin_time = begin_time
+        self._id = ""
+        self._first_chunk_time: int | None = None
+        self._usage: Usage | None = None
+        self._images = 0
+        self._micros: int | None = None
+        self._body: str | None = None
+        self._finishing: list[Batch] = []
+        self._tier = _wanted_tier(ask)
+        self._open = True
+        self._read_to_end = False
+
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """What a caller is told of its rates, as metadata."""
+        told = None if self._reservation is None else self._reservation.headers
+        if told is None:
+            return ()
+        limit, remaining, reset = told
+        return (
+            ("x-ratelimit-limit", str(limit)),
+            ("x-ratelimit-remaining", str(remaining)),
+            ("x-ratelimit-reset", str(reset)),
+        )
+
+    def ask(self) -> None:
+        """Finds what the request may use and cost, by the price of who is asked first."""
+        ask, begin_time, target = self._ask, self._begin_time, self._target
+        expected = estimate(ask.request)
+        price = self._books.prices.price(target.settings, target.model, begin_time, self._tier)
+        micros = self._micros = estimate_micros(expected, price)
+        self.asked = Request(self._call.caller, ask.operation, "", ask.model, expected.tokens, micros or 0, begin_time)
+
+    def open_at_once(self, reservation: Reservation) -> None:
+        """Opens it with what limits granted, as far as nothing has to be waited for; see `open`."""
+        self._reservation = reservation
+        ledger = self._books.ledger
+        if ledger is not None:
+            self._written = ledger.intent_at_once(self._intent(ledger, reservation.request))
+
+    async def open(self) -> None:
+        """Opens it, as far as it is not yet.
+
+        Raises:
+            GatewayError: RATE_LIMITED, QUOTA_EXCEEDED, BUDGET_EXCEEDED; OVERLOADED.
+        """
+        if self._reservation is None:
+            self.ask()
+            self._reservation = await self._books.limits.reserve(self.asked)
+        ledger = self._books.ledger
+        if ledger is not None and not self._written:
+            self._written = True  # also where nobody waits for it any more
+            try:
+                await ledger.intent(self._intent(ledger, self._reservation.request))
+            except Exception:
+                self._written = False
+                raise
+
+    def abandon(self) -> None:
+        """Takes back what was opened so far, without anybody waiting."""
+        if self._written:
+            self.leave(None)
+        elif self._reservation is not None:
+            self._books.later(self._reservation.release())
+
+    def _intent(self, ledger: Ledger, reserved: Request) -> Intent:
+        """Names the completion, and tells what is about to be done."""
+        ask, call = self._ask, self._call
+        request, caller = ask.request, call.caller
+        origin = call.metadata.get(ORIGIN)
+        self._id = f"{self._begin_time:014x}{random.getrandbits(72):018x}"  # by time: rows go to one end of the index
+        return Intent(
+            id=self._id,
+            request_id=call.request_id,
+            worker=ledger.worker,
+            tenant_id=caller.tenant_id,
+            user_id=caller.user_id,
+            key_id=caller.key_id or caller.name,
+            operation=ask.operation,
+            model=ask.model,
+            streamed=ask.streamed,
+            origin=origin if isinstance(origin, str) else call.context.peer(),
+            message_count=len(request.messages) if isinstance(request, ChatCompletionRequest) else 0,
+            parameters=find_parameters(request),
+            begin_time=self._begin_time,
+            reserved_tokens=reserved.tokens,
+            reserved_micros=self._micros,
+            request_body=request_text(ask) if self._books.bodies else None,
+        )
+
+    def batch(self, batch: Batch, usage: Usage | None) -> None:
+        """A batch goes out to the caller, with the usage that it brought."""
+        if self._first_chunk_time is None:
+            self._first_chunk_time = self._books.now()
+        if self._books.bodies and not self._ask.streamed:
+            self._body = answer_text(batch)
+        if usage is not None:
+            self._usage = usage
+        elif not self._ask.streamed:  # what it said is what it is charged for, then
+            self._told = Told()
+            self._told.add(batch)
+        if getattr(batch, "finishing", False):
+            self._finishing.append(batch)
+        if isinstance(batch, CreateImagesResponse):
+            self._images = len(batch.images.data)
+            self._usage = Usage(
+                input_tokens=batch.images.usage.input_tokens,
+                output_tokens=batch.images.usage.output_tokens,
+                total_tokens=batch.images.usage.total_tokens,
+                extra_json=batch.images.usage.extra_json,
+            )
+
+    async def complete(self, attempt: Attempt) -> None:
+        """The answer is whole: has it kept where it may be asked for again, and closes the account.
+
+        In this order: an answer that is paid for is never lost, whenever the process dies.
+        """
+        if not self.together or self._call.keep is not None:
+            await self._close(Status.COMPLETED, "", attempt)
+        elif self._open:
+            self._open, self._attempt = False, attempt
+            try:
+                await self._ending.join(self)
+            except BaseException:
+                if self.owed is not None:  # it had ended when its caller left, or ended wrong
+                    self._books.later(self.settle())
+                raise
+            await self.settle()
+
+    async def fail(self, error: Exception, attempt: Attempt | None) -> None:
+        """The call ends with an error."""
+        status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+        reason = error.reason_name if isinstance(error, GatewayError) else "internal"
+        await self._close(status, reason, attempt)
+
+    def leave(self, attempt: Attempt | None) -> None:
+        """The call is cut off, if the account is still open: closes it without anybody waiting.
+
+        Its caller left, or its deadline passed, or the gateway stops.
+        """
+        if not self._open:
+            return
+        status, reason = Status.CANCELLED, self._call.why_cut_off(self._books.stopped)
+        if reason:
+            status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+        if attempt is not None and attempt.reading_on is not None:
+            attempt.reading_on.wanted = True
+        self._books.later(self._close_later(status, reason, attempt))
+
+    async def _close_later(self, status: Status, reason: str, attempt: Attempt | None) -> None:
+        """Closes the account, when the answer was read to its end where the provider charges for that."""
+        if attempt is not None and attempt.reading_on is not None:
+            self._usage = await attempt.reading_on.usage()
+            self._read_to_end = self._usage is not None
+        await self._close(status, reason, attempt)
+
+    async def _close(self, status: Status, reason: str, attempt: Attempt | None) -> None:
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._end(status, reason, attempt)
+        except BaseException:
+            self._books.later(self.settle())
+            raise
+        if status is Status.COMPLETED and self._call.keep is not None:
+            try:
+                await self._call.keep()
+            except BaseException:
+                self._open = True
+                raise
+        await self.settle()
+
+    def end_at_once(self) -> tuple[Reservation, int, int] | None:
+        """Closes a whole answer's account as far as nothing has to be waited for.
+
+        Returns:
+            The reservation, and what it is to be settled to; None: something has to be waited for before.
+        """
+        owed = self._end(Status.COMPLETED, "", self._attempt)
+        ledger, reservation = self._books.ledger, self._reservation
+        assert reservation is not None  # of all that are opened together
+        if owed.settlement is not None and ledger is not None:
+            if not ledger.settle_at_once(owed.settlement):
+                return None
+            owed.settlement = None
+        return reservation, owed.tokens, owed.micros
+
+    def _end(self, status: Status, reason: str, attempt: Attempt | None) -> _Owed:
+        """Finds what is owed, and tells what it cost in the trailers. Whatever fails, what is known by then is owed."""
+        owed = self.owed = _Owed()
+        end_time = self._books.now()
+        usage, exact = self._used(status, attempt)
+        cost: int | None = 0
+        if usage is not None and attempt is not None:
+            cost = self._cost(attempt, usage, end_time)
+        if cost is not None and usage is not None:
+            self._call.trailers.append(("trunkline-cost-usd-micros", str(cost)))
+            self._call.notes["cost_usd_micros"] = cost
+        tokens: Tokens | None = None
+        if usage is not None and self._reservation is not None:
+            tokens = count_tokens(usage)
+            owed.tokens, owed.micros = tokens.input + tokens.output, cost or 0
+        if self._books.ledger is not None:
+            owed.settlement = self._settlement(status, reason, end_time, attempt, tokens, cost, exact)
+        return owed
+
+    async def settle(self) -> None:
+        """Settles row and reservation, as far as they are not yet."""
+        owed, self.owed = self.owed, None
+        if owed is None:
+            return
+        try:
+            if self._books.ledger is not None and owed.settlement is not None:
+                await self._books.ledger.settle(owed.settlement)
+        finally:
+            if self._reservation is not None:
+                await self._reservation.settle(owed.tokens, owed.micros)
+
+    def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
+        """What the answer cost, in millionths of a US dollar; None: the price is not known."""
+        target = attempt.target
+        tier = _last(find_service_tier, self._finishing) or self._tier
+        price = self._books.prices.price(target.settings, target.model, at, tier)
+        by_hour = price is not None and price.hour
+        return cost_micros(usage, price, Decimal(repr(attempt.latency_s)) if by_hour else 0, self._images)
+
+    def _settlement(
+        self,
+        status: Status,
+        reason: str,
+        end_time: int,
+        attempt: Attempt | None,
+        tokens: Tokens | None,
+        cost: int | None,
+        exact: bool,
+    ) -> Settlement:
+        return Settlement(
+            id=self._id,
+            status=status,
+            end_time=end_time,
+            first_chunk_time=self._first_chunk_time,
+            provider=attempt.target.settings.name if attempt is not None else "",
+            provider_model=attempt.target.model if attempt is not None else "",
+            error_reason=reason,
+            finish_reason=_last(find_finish_reason, self._finishing),
+            attempts=tell_attempts(self._tried),
+            tokens=tokens,
+            cost_micros=cost,
+            exact=exact,
+            answer_body=self._answer_body() if self._books.bodies else None,
+        )
+
+    def _answer_body(self) -> str | None:
+        answer = self._told.answer() if self._told is not None and self._body is None else None
+        return self._body if answer is None else told_text(answer)
+
+    def _used(self, status: Status, attempt: Attempt | None) -> tuple[Usage | None, bool]:
+        """What was used, and whether that is what the provider said."""
+        if attempt is None or self._first_chunk_time is None:
+            return None, True
+        if self._reservation is None or (status is Status.COMPLETED and self._usage is not None):
+            return self._usage, True  # where nothing is booked, nothing is estimated
+        told_bytes = 0 if self._told is None else self._told.byte_count
+        policy = Billing(attempt.target.settings.broken_stream_billing)
+        if policy is Billing.READ_TO_END and not self._read_to_end:
+            policy = Billing.ESTIMATE
+        input_tokens = estimate(self._ask.request).input_tokens
+        if status is Status.COMPLETED:  # a provider that tells no usage
+            return broken_usage(Billing.ESTIMATE, None, told_bytes, input_tokens)
+        return broken_usage(policy, self._usage, told_bytes, input_tokens)
+
+
+def _last(find: Callable[[Batch], str], batches: Sequence[Batch]) -> str:
+    """What the last of batches says that says it; empty: none does."""
+    for batch in reversed(batches):
+        if told := find(batch):
+            return told
+    return ""
+
+
+def _wanted_tier(ask: Ask) -> str:
+    """The tier that a request asks for, which serves it unless the provider says otherwise."""
+    return ask.request.service_tier if isinstance(ask.request, ChatCompletionRequest) else ""
