@@ -88,14 +88,12 @@ PART = shape(
         "file": shape(strings("file_id file_data filename")),
     }
 )
-MESSAGE = shape(
-    {
-        **strings("role name tool_call_id refusal reasoning_content reasoning"),
-        "content": TEXTS | some(PART),
-        "tool_calls": some(TOOL_CALL),
-        "thinking_blocks": some(shape(strings("type thinking signature data"))),
-    }
-)
+_OF_MESSAGE: dict[str, Strategy] = {
+    **strings("role name tool_call_id reasoning_content reasoning"),
+    "tool_calls": some(TOOL_CALL),
+    "thinking_blocks": some(shape(strings("type thinking signature data"))),
+}
+MESSAGE = shape({**_OF_MESSAGE, "content": TEXTS | some(PART), "refusal": TEXTS})
 TOOL = shape(
     {
         "type": TEXTS,
@@ -191,10 +189,7 @@ CHAT_CHUNK = answer(
     "chat.completion.chunk",
     {**ENVELOPE, "choices": some(shape({**CHOICE, "delta": MESSAGE}, {"finish_reason": FINISH}))},
 )
-WHOLE_MESSAGE = shape(
-    {"role": TEXTS, "tool_calls": some(TOOL_CALL), "reasoning": TEXTS},
-    {"content": st.none() | TEXTS | some(PART), "refusal": st.none() | TEXTS},
-)
+WHOLE_MESSAGE = shape(_OF_MESSAGE, {"content": st.none() | TEXTS | some(PART), "refusal": st.none() | TEXTS})
 CHAT_COMPLETION = answer(
     "chat.completion",
     {
