@@ -34,18 +34,15 @@ class Cohort(Generic[_T]):
         self._waiting: list[_T] = []
         self._done: list[asyncio.Future[None]] = []
 
-    async def join(self, member: _T) -> None:
-        """Has it done soon; raises what `work` says of it."""
+    def join(self, member: _T) -> "asyncio.Future[None]":
+        """Has it done soon; what is given is to be awaited, and raises what `work` says of it."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         self._waiting.append(member)
         self._done.append(done)
         if len(self._done) == 1:
             loop.call_soon(self._look, loop, 1, 1)
-        try:
-            await done
-        finally:
-            del done  # what was wrong leads here, and would lead back to itself
+        return done
 
     def _look(self, loop: asyncio.AbstractEventLoop, had: int, turn: int) -> None:
         """Waits on where more came in this turn."""

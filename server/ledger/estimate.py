@@ -100,20 +100,22 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     """
     if price is None:
         return None
-    rates = price.rates_of(estimated.input_tokens).atoms
+    input_tokens, output_tokens = estimated.input_tokens, estimated.output_tokens
+    rates = (price.rates_of(input_tokens) if price.tiers else price.rates).dearest
     dollars = price.request
-    output_tokens = estimated.output_tokens
     if estimated.image_count and price.image is not None:
         dollars += price.image * estimated.image_count
         output_tokens = 0
     atoms = to_atoms(dollars * _MICROS) if dollars else 0
-    of_output = rates.output_image if estimated.image_count else rates.reasoning
-    parts = (estimated.input_tokens, rates.input, rates.cache_write), (output_tokens, rates.output, of_output)
-    for tokens, usual, other in parts:
-        if tokens > 0:
-            if other is None:
-                return None
-            atoms += (other if usual is None or other > usual else usual) * tokens
+    of_output = rates.output_image if estimated.image_count else rates.output
+    if input_tokens > 0:
+        if rates.input is None:
+            return None
+        atoms += rates.input * input_tokens
+    if output_tokens > 0:
+        if of_output is None:
+            return None
+        atoms += of_output * output_tokens
     return min(-(-atoms // ATOMS), MOST_MICROS)
 
 

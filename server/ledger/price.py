@@ -51,6 +51,14 @@ class AtomRates(msgspec.Struct, frozen=True, gc=False):
     citation: int | None
 
 
+class DearestRates(msgspec.Struct, frozen=True, gc=False):
+    """What a token may cost at most, in atoms: input that is written to the cache, output that is reasoning or an image."""
+
+    input: int | None
+    output: int | None
+    output_image: int | None
+
+
 KINDS = AtomRates.__struct_fields__
 """The kinds of tokens that have a price."""
 _PART_OF = {
@@ -68,6 +76,10 @@ _PART_OF = {
 """Whose price a kind has that has none of its own: the first of these that is known."""
 
 
+def _dearer(usual: int | None, other: int | None) -> int | None:
+    return usual if other is not None and usual is not None and usual > other else other
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """US dollars for a million tokens of each kind. None: as the kind that it is a part of; of a whole: not known.
@@ -82,6 +94,7 @@ class Rates:
         output: generated tokens, a whole.
         reasoning: of reasoning, a part of the output; likewise `output_audio` and `output_image`.
         citation: of what was cited, which Perplexity counts apart; None: nothing.
+        dearest: what a token may cost at most.
         atoms: what a token of each kind costs, in atoms.
     """
 
@@ -99,9 +112,17 @@ class Rates:
     output_image: Decimal | None = None
     citation: Decimal | None = None
     atoms: AtomRates = field(init=False, repr=False, compare=False)
+    dearest: DearestRates = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "atoms", AtomRates(*map(self._atoms, KINDS)))
+        atoms = AtomRates(*map(self._atoms, KINDS))
+        object.__setattr__(self, "atoms", atoms)
+        dearest = DearestRates(
+            _dearer(atoms.input, atoms.cache_write),
+            _dearer(atoms.output, atoms.reasoning),
+            _dearer(atoms.output, atoms.output_image),
+        )
+        object.__setattr__(self, "dearest", dearest)
 
     def _atoms(self, kind: str) -> int | None:
         rates = (getattr(self, name) for name in (kind, *_PART_OF.get(kind, ())))

@@ -43,8 +43,7 @@ async def test_what_is_wanted_in_one_turn_is_done_together(work: Work) -> None:
 async def test_who_comes_a_turn_later_is_in_time_where_several_wait(work: Work) -> None:
     cohort = Cohort(work.do)
 
-    async def later() -> None:
-        await asyncio.sleep(0)
+    async def later() -> None:  # in a task, which begins in the next turn
         await cohort.join("late")
 
     await asyncio.gather(later(), *(cohort.join(name) for name in "ab"))
@@ -52,10 +51,10 @@ async def test_who_comes_a_turn_later_is_in_time_where_several_wait(work: Work) 
 
 
 async def test_nobody_waits_for_ever_for_those_who_keep_coming(work: Work) -> None:
-    cohort, coming = Cohort(work.do), set[asyncio.Task[None]]()
-    first = asyncio.ensure_future(cohort.join("first"))
+    cohort, coming = Cohort(work.do), set[asyncio.Future[None]]()
+    first = cohort.join("first")
     for _ in range(20):
-        coming.add(asyncio.ensure_future(cohort.join("more")))
+        coming.add(cohort.join("more"))
         await asyncio.sleep(0)
     assert first.done()
     await asyncio.gather(*coming)
@@ -79,8 +78,8 @@ async def test_work_that_fails_whole_fails_for_all() -> None:
 
 async def leave(cohort: Cohort[str], *names: str) -> None:
     """Some come and leave again, one comes and stays."""
-    leaving = [asyncio.ensure_future(cohort.join(name)) for name in names]
-    staying = asyncio.ensure_future(cohort.join("stays"))
+    leaving = [cohort.join(name) for name in names]
+    staying = cohort.join("stays")
     await asyncio.sleep(0)
     for each in leaving:
         each.cancel()
