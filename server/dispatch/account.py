@@ -22,7 +22,7 @@ from server.dispatch.told import Told
 from server.errors import GatewayError
 from server.ledger.billing import Billing, broken_usage
 from server.ledger.cost import cost_micros
-from server.ledger.entry import Intent, Settlement, Status, Tokens
+from server.ledger.entry import MODEL_SIZE, Intent, Settlement, Status, Tokens
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
 from server.ledger.used import count_tokens
@@ -197,7 +197,7 @@ class Account:
             user_id=caller.user_id,
             key_id=caller.key_id or caller.name,
             operation=ask.operation,
-            model=ask.model,
+            model=ask.model[:MODEL_SIZE],
             streamed=ask.streamed,
             origin=origin if isinstance(origin, str) else call.context.peer(),
             message_count=len(request.messages) if isinstance(request, ChatCompletionRequest) else 0,

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
+MODEL_SIZE = 200
+"""So much of a model's name a row has. Anybody may ask for any, so of this there should be no more before either."""
+
 
 class Status(StrEnum):
     """How a completion ended."""

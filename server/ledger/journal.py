@@ -18,7 +18,7 @@ _INTEGER_BITS = 63
 
 
 class JournalError(Exception):
-    """The file does not take the row, as it is full, the disk fails, or the row is none."""
+    """The file does not take the entry, as it is full, the disk fails, or the entry is none."""
 
 
 class Side:

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from msgspec.structs import astuple
 
-from server.ledger.entry import Intent, Settlement, Tried, Whole
+from server.ledger.entry import MODEL_SIZE, Intent, Settlement, Tried, Whole
 
 Value = str | int | None
 Row = tuple[Value, ...]
@@ -30,14 +30,15 @@ SETTLEMENT_COLUMNS = (
 """A settlement's tuple has the id after these."""
 
 _ID_SIZE = 64
-_INTENT_SIZES = _ID_SIZE, 128, 64, 64, 64, 200, 64
-_SETTLEMENT_SIZES = 64, 200
+_INTENT_SIZES = _ID_SIZE, 128, 64, 64, 64, MODEL_SIZE, 64
+_SETTLEMENT_SIZES = 64, MODEL_SIZE
 _SHORTEST = min(_INTENT_SIZES + _SETTLEMENT_SIZES)
 _ENCODE = msgspec.json.Encoder().encode
 _NO_TOKENS = (None,) * 5
 _GIVEN = {"streamed": "{} <> 0", "exact": "{} <> 0", "request_body": "NULLIF({}, '')", "answer_body": "NULLIF({}, '')"}
-"""How a statement makes a column's value of what it is given. Python's sqlite3 looks for an adapter of booleans and None,
-which takes longer than all else that it does with a value."""
+"""How a statement makes a column's value of what it is given, which is no boolean, and not None where there is no body.
+Python's sqlite3 looks for an adapter of each, which takes longer than all else that it does with a value. An empty body is
+none."""
 _WHILE_OPEN = dict.fromkeys(("status", "error_reason", "provider", "provider_model", "finish_reason"), "''") | {
     "state": "'open'",
     "attempts": "'[]'",

@@ -132,6 +132,9 @@ class FileWriter:
         self._timeout_s = timeout_s
         self._identity = _identity(file)
         self._one = statements("sqlite")
+        self._many: Statements
+        self._rows: int
+        """How many rows `_many` inserts; known once there is a connection."""
         self._connection: sqlite3.Connection | None = None
         self._jobs: SimpleQueue[tuple[Batch | str, asyncio.Future[None]] | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
