@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
-_MANY = 32
+_MANY = 64
 """So many wait for nobody else."""
-_TURNS = 4
+_TURNS = 8
 """For so many turns they wait at most."""
 
 
