@@ -77,6 +77,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Waits until all accounts are closed."""
+        self._ending.finish()
         await self._books.close()
 
     def _open_together(self, accounts: Sequence[Account]) -> list[Exception | None]:

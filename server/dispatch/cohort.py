@@ -13,7 +13,9 @@ _T = TypeVar("_T")
 _MANY = 64
 """So many wait for nobody else."""
 _TURNS = 8
-"""For so many turns they wait at most."""
+"""For so many turns they wait at most,"""
+_QUIET_TURNS = 3
+"""and for so many in which nobody came."""
 
 
 class Cohort(Generic[_T]):
@@ -41,14 +43,21 @@ class Cohort(Generic[_T]):
         self._waiting.append(member)
         self._done.append(done)
         if len(self._done) == 1:
-            loop.call_soon(self._look, loop, 1, 1)
+            loop.call_soon(self._look, loop, 1, 1, 0)
         return done
 
-    def _look(self, loop: asyncio.AbstractEventLoop, had: int, turn: int) -> None:
-        """Waits on where more came in this turn."""
+    def _look(self, loop: asyncio.AbstractEventLoop, had: int, turn: int, quiet_turns: int) -> None:
+        """Waits on for more; not for a second one, where nobody came in the first turn."""
         have = len(self._done)
-        if had < have < _MANY and turn < _TURNS:
-            loop.call_soon(self._look, loop, have, turn + 1)
+        quiet_turns = quiet_turns + 1 if have == had else 0
+        if 1 < have < _MANY and turn < _TURNS and quiet_turns < _QUIET_TURNS:
+            loop.call_soon(self._look, loop, have, turn + 1, quiet_turns)
+        else:
+            self.finish()
+
+    def finish(self) -> None:
+        """Does now what is waited for, if anything is."""
+        if not self._done:
             return
         waiting, dones = self._waiting, self._done
         self._waiting, self._done = [], []

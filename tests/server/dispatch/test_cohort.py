@@ -60,6 +60,15 @@ async def test_nobody_waits_for_ever_for_those_who_keep_coming(work: Work) -> No
     await asyncio.gather(*coming)
 
 
+async def test_what_is_waited_for_can_be_done_now(work: Work) -> None:
+    cohort = Cohort(work.do)
+    waiting = [cohort.join(name) for name in "ab"]
+    cohort.finish()
+    assert [each.done() for each in waiting] == [True, True]
+    await cohort.join("c")
+    assert work.done == [["a", "b"], ["c"]]
+
+
 async def test_a_failure_is_its_own_callers_alone(work: Work) -> None:
     cohort = Cohort(work.do)
     first, second, third = await asyncio.gather(*(cohort.join(name) for name in ("a", "bad", "b")), return_exceptions=True)
