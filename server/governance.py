@@ -15,6 +15,7 @@ from server.config import Settings
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import RedisSettings
 from server.dispatch.accounts import Accounts
+from server.dispatch.books import Books
 from server.dispatch.standing import TargetStates
 from server.ledger.ledger import Ledger
 from server.ledger.price_rows import PriceRows
@@ -115,7 +116,7 @@ class Governance:
         models = OwnNames(_enabled(settings.providers), settings.routing.aliases)
         limits = Limits(settings.rate_limit, counters, database, clock, fail_open, flush, models)
         troubles.follow_budgets(limits)
-        accounts = Accounts(limits, ledger, prices, clock, settings.logging.store_bodies)
+        accounts = Accounts(Books(limits, ledger, prices, clock, settings.logging.store_bodies))
         governance = cls(limits, ledger, accounts, PriceRows(database, prices), sharing)
         try:
             recovered = None if ledger is None else await ledger.recover()

@@ -6,7 +6,6 @@ from functools import partial
 import structlog
 
 from server.call import Call
-from server.clock import Clock
 from server.config.provider_settings import ProviderSettings
 from server.dispatch.account import Account
 from server.dispatch.attempt import Attempt
@@ -15,9 +14,7 @@ from server.dispatch.cohort import Cohort
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
 from server.dispatch.told import Told
-from server.ledger.ledger import Ledger
-from server.ledger.prices import Prices
-from server.limits.limits import Limits, Reservation
+from server.limits.limits import Reservation
 from server.providers.base import Ask
 
 
@@ -25,16 +22,12 @@ class Accounts:
     """Opens an account for each completion.
 
     Args:
-        limits: what callers may use.
-        ledger: where every completion is written; None: nowhere.
-        prices: what models cost.
-        clock: tells the time.
-        bodies: whether requests and answers are kept in the ledger.
+        books: what all of them share; its own from now on.
     """
 
-    def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool = False) -> None:
-        self._limits = limits
-        self._books = Books(limits, ledger, prices, clock, bodies)
+    def __init__(self, books: Books) -> None:
+        self._limits = books.limits
+        self._books = books
         self._opening = Cohort(self._open_together)
         self._ending = Cohort(self._end_together, self._left)
 

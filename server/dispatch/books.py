@@ -28,7 +28,7 @@ class Books:
         stopped: whether what still runs is cut off, as the gateway stops.
     """
 
-    def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool) -> None:
+    def __init__(self, limits: Limits, ledger: Ledger | None, prices: Prices, clock: Clock, bodies: bool = False) -> None:
         self.limits = limits
         self.ledger = ledger
         self.prices = prices

@@ -7,7 +7,7 @@ they are priced, so that nothing is paid twice; parts told larger than their who
 from decimal import Context, Decimal
 
 from server.ledger.price import ATOMS, AtomRates, Price, to_atoms
-from server.ledger.told import NOTHING_TOLD, ToldUsage, charged, read_told, told_units
+from server.ledger.told import ToldUsage, charged, read_told, told_units
 from trunkline.v1.chat_pb2 import Usage
 
 MOST_MICROS = 10**15
@@ -32,9 +32,8 @@ def cost_micros(usage: Usage, price: Price | None, seconds: Decimal | int = 0, i
     """
     if price is None:
         return None
-    extra_json = usage.extra_json
-    told = read_told(extra_json) if extra_json else NOTHING_TOLD
-    micros = charged(price.told, told) if extra_json else None
+    told = read_told(usage.extra_json)
+    micros = charged(price.told, told)
     atoms = _by_price(usage, price, told, image_count) if micros is None else to_atoms(micros)
     if atoms is None:
         return None
@@ -50,15 +49,13 @@ def _rounded(atoms: int) -> int:
 
 
 def _by_price(usage: Usage, price: Price, told: ToldUsage, image_count: int) -> int | None:
-    input_tokens, output_tokens = usage.input_tokens, usage.output_tokens
-    if input_tokens < 0:
-        input_tokens = 0
-    if output_tokens <= 0:
-        output_tokens = 0 if usage.HasField("output_tokens") else max(usage.total_tokens - input_tokens, 0)
-    units = None if told is NOTHING_TOLD else told_units(price.told, told)
+    input_tokens, output_tokens = max(usage.input_tokens, 0), max(usage.output_tokens, 0)
+    if not usage.HasField("output_tokens"):
+        output_tokens = max(usage.total_tokens - input_tokens, 0)
+    units = told_units(price.told, told)
     if units is not None:
         input_tokens, output_tokens = units.input_tokens, units.output_tokens
-    elif not input_tokens and not _tells_input(usage, image_count) and not _needs_no_tokens(price, image_count):
+    elif not _tells_input(usage, image_count) and not _needs_no_tokens(price, image_count):
         return None  # it does not say what it used, or not of which kind
     rates = price.rates_of(input_tokens).atoms
     if not image_count:

@@ -101,7 +101,7 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     if price is None:
         return None
     input_tokens, output_tokens = estimated.input_tokens, estimated.output_tokens
-    rates = (price.rates_of(input_tokens) if price.tiers else price.rates).dearest
+    rates = price.rates_of(input_tokens).dearest
     dollars = price.request
     if estimated.image_count and price.image is not None:
         dollars += price.image * estimated.image_count

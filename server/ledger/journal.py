@@ -102,7 +102,7 @@ class Journal:
         side.rows += 1
         if size > self._in_memory_bytes:
             side.loosen()
-        side.group.intents[intent.id] = intent
+        side.group.begin(intent)
         return side.rows
 
     def end(self, settlement: Settlement) -> int:

@@ -40,7 +40,6 @@ class Journalled:
         self._delivery = delivery
         self._trouble = trouble
         self._settings = settings
-        self._many = settings.journal_rows
         self._directly: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
@@ -71,8 +70,7 @@ class Journalled:
         except JournalError as error:
             self._note(error)
             return False
-        if rows == 1 or rows == self._many:
-            self._want(rows)
+        self._want(rows)
         if self._failing:  # a settlement may have room yet where an intent has none
             self._failing = False
             structlog.get_logger("trunkline.ledger").info("journal_mended")
@@ -87,8 +85,7 @@ class Journalled:
         except JournalError as error:
             self._note(error)
             return False
-        if rows == 1 or rows == self._many:
-            self._want(rows)
+        self._want(rows)
         return True
 
     async def intent(self, intent: Intent) -> None:
@@ -147,9 +144,9 @@ class Journalled:
 
     def _want(self, rows: int) -> None:
         """The first row is brought to the database after a while, and with it all that are there then; many are at once."""
-        if rows == self._many:
+        if rows == self._settings.journal_rows:
             self._wanted.set()
-        else:
+        elif rows == 1:
             self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
 
     def _note(self, error: JournalError) -> None:

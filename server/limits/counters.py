@@ -89,7 +89,7 @@ class Counters(Protocol):
         failures: how often they did not answer.
         troubled: whether they are out of reach now.
         remote: whether answers have to be waited for. What is asked for first is done first, all the same. Where they are
-            not, what ends with `at_once` may be called.
+            not, they are `LocalCounters`.
     """
 
     on_trouble: Callable[[bool], None]
@@ -104,17 +104,11 @@ class Counters(Protocol):
             CountersError: as for every method here that has to be awaited.
         """
 
-    def take_at_once(self, claims: Sequence[Claim]) -> Taken:
-        """The same, where the counters are not remote."""
-
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled.
 
         None: it is a window, or a counter that is gone, or was seeded since: what it holds is in doubt.
         """
-
-    def change_at_once(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
-        """The same, where the counters are not remote."""
 
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None
@@ -146,3 +140,13 @@ class Counters(Protocol):
 
     async def close(self) -> None:
         """Ends what is under way."""
+
+
+class LocalCounters(Counters, Protocol):
+    """Counters whose answers need not be waited for."""
+
+    def take_at_once(self, claims: Sequence[Claim]) -> Taken:
+        """What `take` does."""
+
+    def change_at_once(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
+        """What `change` does."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from typing import cast
 
 import structlog
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from server.limits.allowances import Due, Unit
 from server.limits.book import Book, nothing_waits
 from server.limits.bounds import Bounds, KnownBounds
 from server.limits.budgets import BudgetEvent, budget_exceeded, crossed, record_event
-from server.limits.counters import Change, Claim, Counters, CountersError, Taken
+from server.limits.counters import Change, Claim, Counters, CountersError, LocalCounters, Taken
 from server.limits.quotas import quota_exceeded
 from server.limits.rates import Headers, Rates, find_headers, provider_claim, rate_limited
 from server.limits.request import MODEL, Request
@@ -62,6 +63,7 @@ class Limits:
         self._rates = Rates(settings, self._models)
         self._counters = counters
         self.remote = counters.remote
+        self._local = None if counters.remote else cast(LocalCounters, counters)
         self._database = database
         self._clock = clock
         self._fail_open = fail_open
@@ -175,7 +177,8 @@ class Limits:
         Returns:
             Of each what is reserved for it, or why it is refused; None: something has to be waited for, and nothing is done.
         """
-        if self.remote or self._book.stale:
+        local = self._local
+        if local is None or self._book.stale:
             return [None] * len(requests)
         askers: dict[Bounds, list[int]] = {}
         bound: list[Request] = []
@@ -187,7 +190,7 @@ class Limits:
         for bounds, places in askers.items():
             found: Sequence[Reservation | Exception | None]
             try:
-                found = self._reserve_together([bound[place] for place in places], bounds)
+                found = self._reserve_together([bound[place] for place in places], bounds, local)
             except Exception as error:  # of these alone
                 found = [error] * len(places)
             for place, outcome in zip(places, found, strict=True):
@@ -195,21 +198,21 @@ class Limits:
         return outcomes
 
     def _reserve_together(
-        self, requests: Sequence[Request], bounds: Bounds
+        self, requests: Sequence[Request], bounds: Bounds, local: LocalCounters
     ) -> "Sequence[Reservation | GatewayError | None]":
         """Reserves for requests of one asker: all at once, or where that is too much, one after the other."""
         count = len(requests)
         if count <= bounds.most_together:
             tokens, micros = sum([each.tokens for each in requests]), sum([each.micros for each in requests])
             claims = bounds.claims(count, tokens, micros)
-            taken = self._counters.take_at_once(claims) if claims else _NOTHING_TAKEN
+            taken = local.take_at_once(claims) if claims else _NOTHING_TAKEN
             if taken.absent:
                 return [None] * count
             if taken.refused is None:
                 return self._reserved(requests, bounds, claims, taken)
             if count == 1:
                 return [self._refusal(claims, bounds, taken)]
-        return [outcome for each in requests for outcome in self._reserve_together([each], bounds)]
+        return [outcome for each in requests for outcome in self._reserve_together([each], bounds, local)]
 
     def _bound(self, request: Request) -> tuple[Request, Bounds]:
         """What counts a request; and the request by its model's own name, with its time."""
@@ -271,7 +274,8 @@ class Limits:
         Returns:
             False: something has to be waited for, and nothing is done.
         """
-        if self.remote or self._book.stale:
+        local = self._local
+        if local is None or self._book.stale:
             return False
         alike: dict[tuple[Bounds, tuple[int, ...]], list[int]] = {}
         for reservation, tokens, micros in used:
@@ -282,7 +286,7 @@ class Limits:
             if bounds is None or bounds.allowances is not self._book.allowances:
                 changes, dues = self._corrections(reservation, tokens, micros)
                 self._under_way -= 1
-                self._corrected(dues, self._counters.change_at_once(changes))
+                self._corrected(dues, local.change_at_once(changes))
                 continue
             sums = alike.get((bounds, reservation.marks))
             if sums is None:
@@ -294,7 +298,7 @@ class Limits:
             sums[4] += micros - request.micros
         for (bounds, marks), (count, *sums) in alike.items():
             self._under_way -= count
-            self._corrected(bounds.dues, self._counters.change_at_once(bounds.changes(marks, *sums)))
+            self._corrected(bounds.dues, local.change_at_once(bounds.changes(marks, *sums)))
         return True
 
     def _do_later(self, work: Coroutine[object, object, None]) -> None:

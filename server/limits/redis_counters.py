@@ -88,18 +88,10 @@ class RedisCounters:
 
         return _taken(await self._ask(ask, claims))
 
-    def take_at_once(self, claims: Sequence[Claim]) -> Taken:
-        """Cannot be called: they are remote."""
-        raise NotImplementedError
-
     async def change(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
         """Corrects; gives of each plain counter how much of it is settled; None: it is in doubt, or a window."""
         settled = await self._ask(lambda number: ["change", [_change(change, number) for change in changes]])
         return tuple(each if type(each) is int else None for each in settled) if isinstance(settled, list) else ()
-
-    def change_at_once(self, changes: Sequence[Change]) -> tuple[int | None, ...]:
-        """Cannot be called: they are remote."""
-        raise NotImplementedError
 
     async def seed(
         self, key: str, value: int, settled: int = 0, mark: int = ANY_MARK, expires_s: float | None = None

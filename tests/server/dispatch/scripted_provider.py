@@ -9,6 +9,7 @@ from server.clock import Clock, SystemClock
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import CircuitBreakerSettings, RoutingSettings
 from server.dispatch.accounts import Accounts
+from server.dispatch.books import Books
 from server.dispatch.means import Means
 from server.dispatch.router import Router, Row, Target
 from server.dispatch.standing import TargetState, TargetStates
@@ -104,7 +105,7 @@ def means(
 def rated(given: Means, counters: Counters | None = None) -> Means:
     """The same, and the providers' own rates hold."""
     limits = Limits(None, counters or MemoryCounters(given.clock), None, given.clock)
-    return replace(given, accounts=Accounts(limits, None, Prices(), given.clock))
+    return replace(given, accounts=Accounts(Books(limits, None, Prices(), given.clock)))
 
 
 def state(**settings: object) -> TargetState:

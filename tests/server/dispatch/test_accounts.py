@@ -15,6 +15,7 @@ from server.config.schema import RateLimitSettings
 from server.dispatch.account import Account
 from server.dispatch.accounts import Accounts
 from server.dispatch.attempt import Attempt
+from server.dispatch.books import Books
 from server.dispatch.watchdog import Watch
 from server.errors import GatewayError
 from server.ledger.ledger import Ledger
@@ -49,7 +50,7 @@ def limits() -> Limits:
 
 @pytest.fixture
 def accounts(limits: Limits, ledger: Ledger) -> Accounts:
-    return Accounts(limits, ledger, Prices(), CLOCK)
+    return Accounts(Books(limits, ledger, Prices(), CLOCK))
 
 
 async def opened(accounts: Accounts) -> Account:
@@ -79,7 +80,7 @@ async def rows(database: Database, ledger: Ledger) -> list[tuple[object, ...]]:
 async def test_who_leaves_while_the_intent_is_written_leaves_no_open_row(database: Database, tmp_path: Path) -> None:
     ledger = Ledger(database, CLOCK, "me", tmp_path / "spool")
     await ledger.recover()
-    accounts = Accounts(Limits(None, MemoryCounters(CLOCK), None, CLOCK), ledger, Prices(), CLOCK)
+    accounts = Accounts(Books(Limits(None, MemoryCounters(CLOCK), None, CLOCK), ledger, Prices(), CLOCK))
     leaving = asyncio.ensure_future(accounts.open(chat(), call(), target(), [], None))
     await asyncio.sleep(0)
     leaving.cancel()
