@@ -41,11 +41,13 @@ class _Owed(msgspec.Struct, gc=False):
 
     Attributes:
         settlement: None: there is no row, or it is settled.
+        reservation: None: nothing is held back, or it is settled.
         tokens: input and output together.
         micros: what it cost, millionths of a US dollar; 0 where the price is not known.
     """
 
     settlement: Settlement | None = None
+    reservation: Reservation | None = None
     tokens: int = 0
     micros: int = 0
 
@@ -66,6 +68,8 @@ class Account:
     Attributes:
         together: whether it is opened and closed with others, as nothing has to be waited for then.
         asked: what it asked limits for; it has, once `ask` was called.
+        intent: what is to be written of its begin, once it is granted what it asked for; None: nothing.
+        written: whether its intent is written, or about to be.
         owed: what is not settled yet of its end; None: nothing, or it has not ended.
     """
 
@@ -90,10 +94,11 @@ class Account:
         "_told",
         "_tried",
         "_usage",
-        "_written",
         "asked",
+        "intent",
         "owed",
         "together",
+        "written",
     )
 
     def __init__(
@@ -115,7 +120,8 @@ class Account:
         self._tried = tried
         self._told = told
         self._reservation: Reservation | None = None
-        self._written = False
+        self.intent: Intent | None = None
+        self.written = False
         self._attempt: Attempt | None = None
         self.owed: _Owed | None = None
         self.together = False
@@ -151,12 +157,12 @@ class Account:
         micros = self._micros = estimate_micros(expected, price)
         self.asked = Request(self._call.caller, ask.operation, "", ask.model, expected.tokens, micros or 0, begin_time)
 
-    def open_at_once(self, reservation: Reservation) -> None:
-        """Opens it with what limits granted, as far as nothing has to be waited for; see `open`."""
+    def grant(self, reservation: Reservation) -> None:
+        """Takes what limits granted, and finds what is to be written of its begin."""
         self._reservation = reservation
         ledger = self._books.ledger
         if ledger is not None:
-            self._written = ledger.intent_at_once(self._intent(ledger, reservation.request))
+            self.intent = self._intent(ledger, reservation.request)
 
     async def open(self) -> None:
         """Opens it, as far as it is not yet.
@@ -166,19 +172,19 @@ class Account:
         """
         if self._reservation is None:
             self.ask()
-            self._reservation = await self._books.limits.reserve(self.asked)
-        ledger = self._books.ledger
-        if ledger is not None and not self._written:
-            self._written = True  # also where nobody waits for it any more
+            self.grant(await self._books.limits.reserve(self.asked))
+        intent, self.intent, ledger = self.intent, None, self._books.ledger
+        if ledger is not None and intent is not None and not self.written:
+            self.written = True  # also where nobody waits for it any more
             try:
-                await ledger.intent(self._intent(ledger, self._reservation.request))
+                await ledger.intent(intent)
             except Exception:
-                self._written = False
+                self.written = False
                 raise
 
     def abandon(self) -> None:
         """Takes back what was opened so far, without anybody waiting."""
-        if self._written:
+        if self.written:
             self.leave(None)
         elif self._reservation is not None:
             self._books.later(self._reservation.release())
@@ -291,24 +297,13 @@ class Account:
                 raise
         await self.settle()
 
-    def end_at_once(self) -> tuple[Reservation, int, int] | None:
-        """Closes a whole answer's account as far as nothing has to be waited for.
+    def end_whole(self) -> None:
+        """Finds what is owed for a whole answer."""
+        self._end(Status.COMPLETED, "", self._attempt)
 
-        Returns:
-            The reservation, and what it is to be settled to; None: something has to be waited for before.
-        """
-        owed = self._end(Status.COMPLETED, "", self._attempt)
-        ledger, reservation = self._books.ledger, self._reservation
-        assert reservation is not None  # of all that are opened together
-        if owed.settlement is not None and ledger is not None:
-            if not ledger.settle_at_once(owed.settlement):
-                return None
-            owed.settlement = None
-        return reservation, owed.tokens, owed.micros
-
-    def _end(self, status: Status, reason: str, attempt: Attempt | None) -> _Owed:
+    def _end(self, status: Status, reason: str, attempt: Attempt | None) -> None:
         """Finds what is owed, and tells what it cost in the trailers. Whatever fails, what is known by then is owed."""
-        owed = self.owed = _Owed()
+        owed = self.owed = _Owed(reservation=self._reservation)
         end_time = self._books.now()
         usage, exact = self._used(status, attempt)
         cost: int | None = 0
@@ -323,7 +318,6 @@ class Account:
             owed.tokens, owed.micros = tokens.input + tokens.output, cost or 0
         if self._books.ledger is not None:
             owed.settlement = self._settlement(status, reason, end_time, attempt, tokens, cost, exact)
-        return owed
 
     async def settle(self) -> None:
         """Settles row and reservation, as far as they are not yet."""
@@ -334,8 +328,8 @@ class Account:
             if self._books.ledger is not None and owed.settlement is not None:
                 await self._books.ledger.settle(owed.settlement)
         finally:
-            if self._reservation is not None:
-                await self._reservation.settle(owed.tokens, owed.micros)
+            if owed.reservation is not None:
+                await owed.reservation.settle(owed.tokens, owed.micros)
 
     def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
         """What the answer cost, in millionths of a US dollar; None: the price is not known."""

@@ -14,7 +14,6 @@ from server.dispatch.cohort import Cohort
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
 from server.dispatch.told import Told
-from server.limits.limits import Reservation
 from server.providers.base import Ask
 
 
@@ -82,21 +81,29 @@ class Accounts:
             if isinstance(outcome, Exception):
                 faults[account] = outcome
             elif outcome is not None:
-                faults[account] = _fault(partial(account.open_at_once, outcome))
+                faults[account] = _fault(partial(account.grant, outcome))
+        ledger = self._books.ledger
+        intents = [account.intent for account in asking if account.intent is not None]
+        if intents and ledger is not None and ledger.intend_at_once(intents):
+            for account in asking:
+                account.written = account.intent is not None
         return list(faults.values())
 
     def _end_together(self, accounts: Sequence[Account]) -> list[Exception | None]:
         """Closes accounts of whole answers as far as nothing has to be waited for; gives what is wrong with each."""
-        used: dict[Account, tuple[Reservation, int, int]] = {}
-
-        def end(account: Account) -> None:
-            if (reserved := account.end_at_once()) is not None:
-                used[account] = reserved
-
-        faults = [_fault(partial(end, account)) for account in accounts]
-        if self._limits.settle_at_once(used.values()):
-            for account in used:
-                account.owed = None
+        faults = [_fault(account.end_whole) for account in accounts]
+        owed = [each.owed for each, fault in zip(accounts, faults, strict=True) if fault is None and each.owed is not None]
+        ledger = self._books.ledger
+        settlements = [each.settlement for each in owed if each.settlement is not None]
+        if settlements and ledger is not None:
+            if not ledger.settle_at_once(settlements):
+                return faults
+            for each in owed:
+                each.settlement = None
+        used = [(each.reservation, each.tokens, each.micros) for each in owed if each.reservation is not None]
+        if self._limits.settle_at_once(used):
+            for each in owed:
+                each.reservation = None
         return faults
 
     def _left(self, account: Account, fault: Exception | None) -> None:

@@ -33,22 +33,20 @@ class Cohort(Generic[_T]):
     ) -> None:
         self._work = work
         self._left = left
-        self._waiting: list[_T] = []
-        self._done: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[_T, asyncio.Future[None]]] = []
 
     def join(self, member: _T) -> "asyncio.Future[None]":
         """Has it done soon; what is given is to be awaited, and raises what `work` says of it."""
         loop = asyncio.get_running_loop()
         done = loop.create_future()
-        self._waiting.append(member)
-        self._done.append(done)
-        if len(self._done) == 1:
+        self._waiting.append((member, done))
+        if len(self._waiting) == 1:
             loop.call_soon(self._look, loop, 1, 1, 0)
         return done
 
     def _look(self, loop: asyncio.AbstractEventLoop, had: int, turn: int, quiet_turns: int) -> None:
         """Waits on for more; not for a second one, where nobody came in the first turn."""
-        have = len(self._done)
+        have = len(self._waiting)
         quiet_turns = quiet_turns + 1 if have == had else 0
         if 1 < have < _MANY and turn < _TURNS and quiet_turns < _QUIET_TURNS:
             loop.call_soon(self._look, loop, have, turn + 1, quiet_turns)
@@ -57,18 +55,17 @@ class Cohort(Generic[_T]):
 
     def finish(self) -> None:
         """Does now what is waited for, if anything is."""
-        if not self._done:
+        waiting, self._waiting = self._waiting, []
+        if self._left is None:
+            waiting = [each for each in waiting if not each[1].cancelled()]
+        if not waiting:
             return
-        waiting, dones = self._waiting, self._done
-        self._waiting, self._done = [], []
-        if self._left is None and any(done.cancelled() for done in dones):
-            waiting = [member for member, done in zip(waiting, dones, strict=True) if not done.cancelled()]
-            dones = [done for done in dones if not done.cancelled()]
+        faults: Sequence[Exception | None]
         try:
-            told = list(zip(waiting, dones, self._work(waiting), strict=True))
+            faults = self._work([member for member, _ in waiting])
         except Exception as error:
-            told = [(member, done, error) for member, done in zip(waiting, dones, strict=True)]
-        for member, done, fault in told:
+            faults = [error] * len(waiting)
+        for (member, done), fault in zip(waiting, faults, strict=True):
             if done.cancelled():
                 assert self._left is not None
                 self._left(member, fault)

@@ -4,7 +4,7 @@ Where the database fails, rows wait in the backlog and arrive later, each once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -69,11 +69,11 @@ class Direct:
         """Begins."""
         self._running = asyncio.create_task(self._run())
 
-    def intent_at_once(self, _: Intent) -> bool:
+    def intend_at_once(self, _: Sequence[Intent]) -> bool:
         """See `Way`: a transaction takes its time."""
         return False
 
-    def settle_at_once(self, _: Settlement) -> bool:
+    def settle_at_once(self, _: Sequence[Settlement]) -> bool:
         """See `Way`: likewise."""
         return False
 

@@ -5,9 +5,10 @@ A settlement brings its intent along if that is in the other file: so it does no
 Rows that become too many are left to the file, which can be read. Knows nothing of the database.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from server.ledger.entry import Intent, Settlement, Whole
+from server.ledger.entry import Entry, Intent, Settlement, Whole
 from server.ledger.group import Group
 from server.ledger.lines import LineError, write_line
 from server.ledger.record import Batch
@@ -18,7 +19,7 @@ _INTEGER_BITS = 63
 
 
 class JournalError(Exception):
-    """The file does not take the entry, as it is full, the disk fails, or the entry is none."""
+    """The file takes none of the entries, as it is full, the disk fails, or one of them is none."""
 
 
 class Side:
@@ -83,8 +84,8 @@ class Journal:
             side.spool.open()
             side.loose = not side.spool.empty
 
-    def begin(self, intent: Intent) -> int:
-        """Takes an intent.
+    def begin(self, intents: Sequence[Intent]) -> int:
+        """Takes intents, all or none.
 
         Returns:
             How many rows the file took since it was empty.
@@ -92,37 +93,37 @@ class Journal:
         Raises:
             JournalError: see there.
         """
-        if (intent.begin_time | intent.reserved_tokens | (intent.reserved_micros or 0)) >> _INTEGER_BITS:
-            raise JournalError("a number is negative, or larger than any in a database")
+        for intent in intents:
+            if (intent.begin_time | intent.reserved_tokens | (intent.reserved_micros or 0)) >> _INTEGER_BITS:
+                raise JournalError("a number is negative, or larger than any in a database")
         side = self._taking
-        try:
-            size = side.spool.write(write_line(intent), True)
-        except (SpoolError, LineError) as error:
-            raise JournalError(str(error)) from error
-        side.rows += 1
-        if size > self._in_memory_bytes:
-            side.loosen()
-        side.group.begin(intent)
+        self._write(side, intents, True)
+        for intent in intents:
+            side.group.begin(intent)
         return side.rows
 
-    def end(self, settlement: Settlement) -> int:
-        """Takes a settlement; gives and raises what `begin` does."""
-        side, elsewhere, id = self._taking, self._other.group.intents, settlement.id
-        intent = elsewhere.get(id) if elsewhere and id not in side.group.intents else None
+    def end(self, settlements: Sequence[Settlement]) -> int:
+        """Takes settlements; gives and raises what `begin` does."""
+        side, elsewhere = self._taking, self._other.group.intents
+        brought = {each.id: elsewhere[each.id] for each in settlements if each.id in elsewhere} if elsewhere else {}
+        self._write(side, [Whole(brought[each.id], each) if each.id in brought else each for each in settlements], False)
+        for id in brought:
+            del elsewhere[id]
+        for settlement in settlements:
+            if side.loose:
+                side.group.intents.pop(settlement.id, None)
+            else:
+                side.group.end(settlement, brought.get(settlement.id))
+        return side.rows
+
+    def _write(self, side: Side, entries: Sequence[Entry], intents: bool) -> None:
         try:
-            size = side.spool.write(write_line(settlement if intent is None else Whole(intent, settlement)), False)
+            size = side.spool.write(b"".join(map(write_line, entries)), intents)
         except (SpoolError, LineError) as error:
             raise JournalError(str(error)) from error
-        if intent is not None:
-            del elsewhere[id]
-        side.rows += 1
+        side.rows += len(entries)
         if size > self._in_memory_bytes:
             side.loosen()
-        if side.loose:
-            side.group.intents.pop(id, None)
-        else:
-            side.group.end(settlement, intent)
-        return side.rows
 
     def owed(self, settlement: Settlement) -> Batch:
         """What the database has to be told where the files do not take a settlement: the intent may come later than that."""

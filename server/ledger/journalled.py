@@ -5,6 +5,7 @@ direct way. Nothing ticks while nothing waits.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
@@ -63,39 +64,37 @@ class Journalled:
         if not self._journal.empty:
             self._wanted.set()
 
-    def intent_at_once(self, intent: Intent) -> bool:
+    def intend_at_once(self, intents: Sequence[Intent]) -> bool:
         """See `Way`."""
         try:
-            rows = self._journal.begin(intent)
+            self._want(self._journal.begin(intents), len(intents))
         except JournalError as error:
             self._note(error)
             return False
-        self._want(rows)
         if self._failing:  # a settlement may have room yet where an intent has none
             self._failing = False
             structlog.get_logger("trunkline.ledger").info("journal_mended")
         return True
 
-    def settle_at_once(self, settlement: Settlement) -> bool:
+    def settle_at_once(self, settlements: Sequence[Settlement]) -> bool:
         """See `Way`."""
-        if self._directly and settlement.id in self._directly:
+        if self._directly and not self._directly.isdisjoint(settlement.id for settlement in settlements):
             return False
         try:
-            rows = self._journal.end(settlement)
+            self._want(self._journal.end(settlements), len(settlements))
         except JournalError as error:
             self._note(error)
             return False
-        self._want(rows)
         return True
 
     async def intent(self, intent: Intent) -> None:
         """See `Way`."""
-        if not self.intent_at_once(intent):
+        if not self.intend_at_once([intent]):
             await self._begin_directly(intent)
 
     async def settle(self, settlement: Settlement) -> None:
         """See `Way`."""
-        if self.settle_at_once(settlement):
+        if self.settle_at_once([settlement]):
             return
         if settlement.id in self._directly:
             try:
@@ -142,11 +141,16 @@ class Journalled:
             self._directly.discard(intent.id)
             raise
 
-    def _want(self, rows: int) -> None:
-        """The first row is brought to the database after a while, and with it all that are there then; many are at once."""
-        if rows == self._settings.journal_rows:
+    def _want(self, rows: int, new: int) -> None:
+        """The first row is brought to the database after a while, and with it all that are there then; many are at once.
+
+        Args:
+            rows: how many there are.
+            new: how many of them came just now.
+        """
+        if rows >= self._settings.journal_rows > rows - new:
             self._wanted.set()
-        elif rows == 1:
+        elif rows == new:
             self._timer = self._loop.call_later(self._settings.journal_s, self._wanted.set)
 
     def _note(self, error: JournalError) -> None:

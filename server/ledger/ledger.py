@@ -5,7 +5,7 @@ made of, and what workers left that died.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 import structlog
@@ -133,17 +133,21 @@ class Ledger:
             raise refusal()
         return self._way.settle(self._kept_answer(settlement))
 
-    def intent_at_once(self, intent: Intent) -> bool:
-        """Writes that a completion is about to be asked for, if nobody has to wait for that. False: `intent` does it."""
-        if self._way is None or not self._open:
-            return False
-        return self._way.intent_at_once(self._kept(intent))
+    def intend_at_once(self, intents: Sequence[Intent]) -> bool:
+        """Writes that completions are about to be asked for, if nobody has to wait for that.
 
-    def settle_at_once(self, settlement: Settlement) -> bool:
-        """Writes what came of a completion, if nobody has to wait for that. False: `settle` does it."""
+        Returns:
+            False: nothing is written, and `intent` does it for each.
+        """
         if self._way is None or not self._open:
             return False
-        return self._way.settle_at_once(self._kept_answer(settlement))
+        return self._way.intend_at_once([self._kept(intent) for intent in intents])
+
+    def settle_at_once(self, settlements: Sequence[Settlement]) -> bool:
+        """Writes what came of completions; likewise. False: nothing is written, and `settle` does it for each."""
+        if self._way is None or not self._open:
+            return False
+        return self._way.settle_at_once([self._kept_answer(settlement) for settlement in settlements])
 
     async def flush(self) -> None:
         """Returns when the database has all that was told before, or fails. For those who are about to read rows."""

@@ -1,5 +1,6 @@
 """The ways that rows take to the database. Two modules know one each."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from server.errors import GatewayError
@@ -29,11 +30,11 @@ class Way(Protocol):
             OSError: the disk fails.
         """
 
-    def intent_at_once(self, intent: Intent) -> bool:
-        """Takes an intent; it outlives the process then. False: it did not, and `intent` has to be waited for."""
+    def intend_at_once(self, intents: Sequence[Intent]) -> bool:
+        """Takes intents; they outlive the process then. False: it took none, and `intent` has to be waited for."""
 
-    def settle_at_once(self, settlement: Settlement) -> bool:
-        """Takes a settlement; False: it did not, and `settle` has to be waited for."""
+    def settle_at_once(self, settlements: Sequence[Settlement]) -> bool:
+        """Takes settlements; False: it took none, and `settle` has to be waited for."""
 
     async def intent(self, intent: Intent) -> None:
         """Takes an intent; returns when that outlives the process.

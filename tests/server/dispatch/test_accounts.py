@@ -103,10 +103,31 @@ async def test_those_who_come_together_are_let_in_one_after_the_other(
     assert await rows(sqlite_database, ledger) == [("settled", "completed", 4)] * 2
 
 
+async def test_what_the_files_do_not_take_together_is_written_one_by_one(
+    accounts: Accounts, limits: Limits, ledger: Ledger, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "intend_at_once", lambda intents: False)
+    monkeypatch.setattr(ledger, "settle_at_once", lambda settlements: False)
+    both = await asyncio.gather(opened(accounts), opened(accounts))
+    assert await rows(sqlite_database, ledger) == [("open", "", None)] * 2
+    await asyncio.gather(*map(ended, both))
+    assert await rows(sqlite_database, ledger) == [("settled", "completed", 4)] * 2
+    assert limits._under_way == 0
+
+
+@pytest.mark.parametrize("hindrance", ["", "no room"])
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_leaves_while_an_account_is_opened_leaves_nothing_open(
-    accounts: Accounts, limits: Limits, ledger: Ledger, sqlite_database: Database, turns: int
+    accounts: Accounts,
+    limits: Limits,
+    ledger: Ledger,
+    sqlite_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    turns: int,
+    hindrance: str,
 ) -> None:
+    if hindrance:
+        monkeypatch.setattr(ledger, "intend_at_once", lambda intents: False)
     opening = [asyncio.ensure_future(opened(accounts)) for _ in range(2)]
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -24,12 +24,10 @@ class Writing:
         self.journal.open()
 
     def begin(self, *ids: str) -> None:
-        for id in ids:
-            self.journal.begin(intent(id, worker="dead"))
+        self.journal.begin([intent(id, worker="dead") for id in ids])
 
     def end(self, *ids: str, status: Status = Status.COMPLETED) -> None:
-        for id in ids:
-            self.journal.end(settlement(id, status))
+        self.journal.end([settlement(id, status) for id in ids])
 
 
 def files(folder: Path) -> list[Path]:
@@ -138,11 +136,28 @@ def test_what_is_too_much_for_memory_is_in_the_file_alone(folder: Path) -> None:
 def test_both_files_together_are_no_larger_than_allowed(folder: Path) -> None:
     writing = Writing(folder, max_bytes=2000)
     with pytest.raises(JournalError):
-        writing.begin(*map(str, range(100)))
+        any(map(writing.begin, map(str, range(100))))
     writing.journal.turn()
     with pytest.raises(JournalError):
         writing.begin("more")
     assert 1000 < sum(len(contents(file)) for file in files(folder)) <= 2000
+    writing.journal.close()
+
+
+def test_of_what_comes_together_all_is_taken_or_none(folder: Path) -> None:
+    writing = Writing(folder, max_bytes=2000)
+    with pytest.raises(JournalError):
+        writing.begin(*map(str, range(100)))
+    assert (writing.journal.empty, writing.journal.rows) == (True, 0)
+    writing.begin("a", "b", "c")
+    writing.journal.turn()
+    with pytest.raises(JournalError):
+        writing.end("a", *map(str, range(100)))
+    assert writing.journal.rows == 3
+    writing.end("a", "b")
+    side = writing.journal.turn()
+    assert (side.rows, list(side.group.wholes)) == (2, ["a", "b"])
+    assert list(writing.journal.turn().group.intents) == ["c"]
     writing.journal.close()
 
 

@@ -302,9 +302,9 @@ async def test_what_json_has_not_is_replaced_and_costs_no_completion(
     begun = replace_values(intent("a", origin="\0\ud800é"), parameters=odd)
     tried = [Tried("openai", "\udfff", "", 200, 1.0)]
     async with opened() as ledger:
-        assert ledger.intent_at_once(begun)
+        assert ledger.intend_at_once([begun])
         left = shutil.copytree(folder, tmp_path / "left")
-        assert ledger.settle_at_once(replace_values(settlement("a"), attempts=tried, finish_reason="\ud800"))
+        assert ledger.settle_at_once([replace_values(settlement("a"), attempts=tried, finish_reason="\ud800")])
         next_one = Ledger(sqlite_database, TurnedClock(), "next", left, alone=True)
         await next_one.recover()
         await next_one.close()
@@ -322,10 +322,10 @@ async def test_an_entry_that_can_be_no_line_goes_to_the_database(opened: Open, s
 
     async with opened() as ledger:
         begun = replace_values(intent("a"), parameters={"seed": Silent()})
-        assert not ledger.intent_at_once(begun)
+        assert not ledger.intend_at_once([begun])
         await ledger.intent(begun)
         assert await states(sqlite_database) == {"a": "open"}
-        assert not ledger.settle_at_once(settlement("a"))
+        assert not ledger.settle_at_once([settlement("a")])
         await ledger.settle(settlement("a"))
         assert await states(sqlite_database) == {"a": "settled"}
 
@@ -334,9 +334,9 @@ async def test_what_is_taken_at_once_is_as_safe_as_what_was_waited_for(
     opened: Open, sqlite_database: Database, folder: Path, tmp_path: Path
 ) -> None:
     async with opened(max_body_bytes=4) as ledger:
-        assert ledger.intent_at_once(intent("a", request_body="question"))
-        assert ledger.intent_at_once(intent("b"))
-        assert ledger.settle_at_once(settlement("a", answer_body="answer"))
+        assert ledger.intend_at_once([intent("a", request_body="question")])
+        assert ledger.intend_at_once([intent("b")])
+        assert ledger.settle_at_once([settlement("a", answer_body="answer")])
         left = shutil.copytree(folder, tmp_path / "left")
         assert [b"question" in contents(file) or b"answer" in contents(file) for file in files(left)] == [False, False]
         next_one = Ledger(sqlite_database, TurnedClock(), "next", left, alone=True)
@@ -346,14 +346,14 @@ async def test_what_is_taken_at_once_is_as_safe_as_what_was_waited_for(
     row = await Rows(sqlite_database).find("a")
     assert row is not None
     assert (row.request_body, row.answer_body) == ("ques", "answ")
-    assert not ledger.intent_at_once(intent("c"))
-    assert not ledger.settle_at_once(settlement("b"))
+    assert not ledger.intend_at_once([intent("c")])
+    assert not ledger.settle_at_once([settlement("b")])
 
 
 async def test_what_the_files_do_not_take_is_not_taken_at_once(opened: Open, sqlite_database: Database) -> None:
     async with opened(max_spool_bytes=1) as ledger:
-        assert not ledger.intent_at_once(intent("a"))
+        assert not ledger.intend_at_once([intent("a")])
         await ledger.intent(intent("a"))
-        assert not ledger.settle_at_once(settlement("a"))
+        assert not ledger.settle_at_once([settlement("a")])
         await ledger.settle(settlement("a"))
         assert await states(sqlite_database) == {"a": "settled"}
