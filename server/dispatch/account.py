@@ -35,6 +35,9 @@ from trunkline.v1.completion_service_pb2 import CreateImagesResponse
 ORIGIN = "x-trunkline-origin"
 """The metadata key by which the front tells the caller's address. Anybody may send it: it is noted, never relied on."""
 
+_UNKNOWN = 1, 0
+"""What is needed of a budget where the price is not known, and what is held back: who has nothing left is refused."""
+
 
 class _Owed(msgspec.Struct, gc=False):
     """What came of a completion, and is to be told to its row and to limits.
@@ -154,8 +157,20 @@ class Account:
         ask, begin_time, target = self._ask, self._begin_time, self._target
         expected = estimate(ask.request)
         price = self._books.prices.price(target.settings, target.model, begin_time, self._tier)
-        micros = self._micros = estimate_micros(expected, price)
-        self.asked = Request(self._call.caller, ask.operation, "", ask.model, expected.tokens, micros or 0, begin_time)
+        known = estimate_micros(expected, price)
+        micros, most_micros = known or _UNKNOWN
+        self._micros = most_micros if known else None
+        self.asked = Request(
+            self._call.caller,
+            ask.operation,
+            "",
+            ask.model,
+            expected.tokens,
+            micros,
+            expected.most_tokens,
+            most_micros,
+            begin_time,
+        )
 
     def grant(self, reservation: Reservation) -> None:
         """Takes what limits granted, and finds what is to be written of its begin."""
@@ -209,7 +224,7 @@ class Account:
             message_count=len(request.messages) if isinstance(request, ChatCompletionRequest) else 0,
             parameters=find_parameters(request),
             begin_time=self._begin_time,
-            reserved_tokens=reserved.tokens,
+            reserved_tokens=reserved.most_tokens,
             reserved_micros=self._micros,
             request_body=request_text(ask) if self._books.bodies else None,
         )

@@ -1,7 +1,8 @@
 """What a completion may use and cost, before it is asked for: from lengths alone, no tokenizer is run.
 
-Four bytes of text count as a token, which for languages of many bytes a letter is nearer than four letters. It is for
-reservations, which are corrected when the completion is settled: rather too much than too little.
+Four bytes of text count as a token, which for languages of many bytes a letter is nearer than four letters. Of code, of
+numbers, and with some vendors it is more; more than one to a byte it never is. It is for reservations, which are corrected
+when the completion is settled.
 """
 
 from collections.abc import Iterable
@@ -43,19 +44,26 @@ class Estimate(msgspec.Struct, frozen=True, gc=False):
     """What a completion may use.
 
     Attributes:
-        input_tokens: of the prompt.
+        input_tokens: of the prompt, as is expected.
         output_tokens: of all its answers together.
         image_count: images to be generated.
+        most_input_tokens: of the prompt, if each byte of its text is one.
     """
 
     input_tokens: int
     output_tokens: int
-    image_count: int = 0
+    image_count: int
+    most_input_tokens: int
 
     @property
     def tokens(self) -> int:
-        """All of them."""
+        """All that are expected."""
         return self.input_tokens + self.output_tokens
+
+    @property
+    def most_tokens(self) -> int:
+        """All that there may be."""
+        return self.most_input_tokens + self.output_tokens
 
 
 def text_tokens(byte_count: int) -> int:
@@ -75,32 +83,52 @@ def estimate(request: Request, max_output_tokens: int | None = None, usual_outpu
     if isinstance(request, ChatCompletionRequest):
         limit = _limit(request.max_completion_tokens or request.max_tokens, max_output_tokens, usual_output)
         count = request.n
-        return Estimate(_chat_tokens(request), limit * count if count > 1 else limit)
+        return _estimated(*_of_chat(request), limit * count if count > 1 else limit)
     if isinstance(request, TextCompletionRequest):
         told = request.max_tokens if request.HasField("max_tokens") else _TEXT_LIMIT
         limit = min(told, _MOST if max_output_tokens is None else max_output_tokens)
-        tokens, prompt_count = _input_tokens(request.prompt)
-        return Estimate(
-            tokens + text_tokens(len(request.suffix.encode())),
-            max(limit, 0) * prompt_count * max(request.n, request.best_of, 1),
-        )
+        tokens, byte_count, prompt_count = _of_input(request.prompt)
+        output_tokens = max(limit, 0) * prompt_count * max(request.n, request.best_of, 1)
+        return _estimated(tokens, byte_count + len(request.suffix.encode()), output_tokens)
     if isinstance(request, EmbeddingRequest):
-        return Estimate(_input_tokens(request.input)[0], 0)
-    count = max(request.n, 1)
+        return _estimated(*_of_input(request.input)[:2], 0)
+    byte_count = len(request.prompt.encode())
     if isinstance(request, ImageRequest):
-        return Estimate(text_tokens(len(request.prompt.encode())), _IMAGE_OUTPUT * count, count)
-    return Estimate(text_tokens(len(request.prompt.encode())), 0)
+        count = max(request.n, 1)
+        return _estimated(0, byte_count, _IMAGE_OUTPUT * count, count)
+    return _estimated(0, byte_count, 0)
 
 
-def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
-    """What so much may cost at most, in millionths of a US dollar, rounded up; None: the price is not known.
+def estimate_micros(estimated: Estimate, price: Price | None) -> tuple[int, int] | None:
+    """What so much is expected to cost, and what it may, in millionths of a US dollar, rounded up.
 
     The dearest kinds count: input that is written to the cache, output that is reasoning. An hour's price does not: how
-    long it takes is not known.
+    long it takes is not known. None: the price is not known.
     """
     if price is None:
         return None
-    input_tokens, output_tokens = estimated.input_tokens, estimated.output_tokens
+    most = _micros(estimated, estimated.most_input_tokens, price)
+    expected = _micros(estimated, estimated.input_tokens, price)
+    return None if expected is None or most is None else (expected, most)
+
+
+def usual_micros(price: Price | None, writes: bool = True) -> int | None:
+    """What a request costs that uses a thousand tokens of each kind, for comparing prices; None: the price is not known.
+
+    Args:
+        price: the model's; None: not known.
+        writes: whether it has output; that of an embedding is no tokens, and mostly has no price.
+    """
+    return cost_micros(Usage(input_tokens=_USUAL_TOKENS, output_tokens=_USUAL_TOKENS * writes), price, _USUAL_S)
+
+
+def _estimated(tokens: int, byte_count: int, output_tokens: int, image_count: int = 0) -> Estimate:
+    """Of tokens, and bytes of text beside them."""
+    return Estimate(tokens + text_tokens(byte_count), output_tokens, image_count, tokens + byte_count)
+
+
+def _micros(estimated: Estimate, input_tokens: int, price: Price) -> int | None:
+    output_tokens = estimated.output_tokens
     rates = price.rates_of(input_tokens).dearest
     dollars = price.request
     if estimated.image_count and price.image is not None:
@@ -119,16 +147,6 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> int | None:
     return min(-(-atoms // ATOMS), MOST_MICROS)
 
 
-def usual_micros(price: Price | None, writes: bool = True) -> int | None:
-    """What a request costs that uses a thousand tokens of each kind, for comparing prices; None: the price is not known.
-
-    Args:
-        price: the model's; None: not known.
-        writes: whether it has output; that of an embedding is no tokens, and mostly has no price.
-    """
-    return cost_micros(Usage(input_tokens=_USUAL_TOKENS, output_tokens=_USUAL_TOKENS * writes), price, _USUAL_S)
-
-
 def _limit(told: int, most: int | None, usual: int | None) -> int:
     """The tokens to hold back for one answer."""
     wanted = told if told > 0 else usual
@@ -137,27 +155,27 @@ def _limit(told: int, most: int | None, usual: int | None) -> int:
     return most if wanted is None else min(wanted, most)
 
 
-def _chat_tokens(request: ChatCompletionRequest) -> int:
-    """A message's encoded form is its text and some bytes more, and is measured faster than its fields are."""
-    byte_count = 0
+def _of_chat(request: ChatCompletionRequest) -> tuple[int, int]:
+    """Tokens, and bytes of text beside them: a message's encoded form, which is measured faster than its fields are."""
+    tokens = byte_count = 0
     for tool in request.tools[:]:
         byte_count += tool.ByteSize()
     if request.HasField("response_format"):
         byte_count += request.response_format.ByteSize()
-    tokens = 0
     for message in request.messages[:]:
+        tokens += _MESSAGE
         if message.content_parts:
-            tokens += _MESSAGE + _part_tokens(message.content_parts)
-            byte_count += sum(call.ByteSize() for call in message.tool_calls)
+            of_parts, text_bytes = _of_parts(message.content_parts)
+            tokens += of_parts
+            byte_count += text_bytes + sum(call.ByteSize() for call in message.tool_calls)
             byte_count += len(message.reasoning_content.encode()) + len(message.reasoning.encode())
             byte_count += sum(block.ByteSize() for block in message.thinking_blocks)
         else:
-            tokens += _MESSAGE
             byte_count += message.ByteSize()
-    return tokens + text_tokens(byte_count)
+    return tokens, byte_count
 
 
-def _part_tokens(parts: Iterable[ContentPart]) -> int:
+def _of_parts(parts: Iterable[ContentPart]) -> tuple[int, int]:
     tokens = byte_count = 0
     for part in parts:
         if part.HasField("image_url"):
@@ -168,17 +186,17 @@ def _part_tokens(parts: Iterable[ContentPart]) -> int:
             tokens += 1 + len(part.file.file_data) // _FILE_BYTES if part.file.file_data else _FILE
         else:
             byte_count += part.ByteSize()
-    return tokens + text_tokens(byte_count)
+    return tokens, byte_count
 
 
-def _input_tokens(given: TextInput) -> tuple[int, int]:
-    """The tokens, and how many texts they are of."""
+def _of_input(given: TextInput) -> tuple[int, int, int]:
+    """Tokens, bytes of text beside them, and how many texts they are of."""
     form = given.WhichOneof("form")
     if form == "tokens":
-        return len(given.tokens.values), 1
+        return len(given.tokens.values), 0, 1
     if form == "token_lists":
         lists = given.token_lists.values
-        return sum(len(each.values) for each in lists), max(len(lists), 1)
+        return sum(len(each.values) for each in lists), 0, max(len(lists), 1)
     if form == "texts":
-        return text_tokens(given.texts.ByteSize()), max(len(given.texts.values), 1)
-    return text_tokens(given.ByteSize()), 1
+        return 0, given.texts.ByteSize(), max(len(given.texts.values), 1)
+    return 0, given.ByteSize(), 1

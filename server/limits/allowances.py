@@ -83,9 +83,11 @@ class Due:
             (allowance.unit, allowance.id, allowance.scope, allowance.scope_id, allowance.period, str(span.start))
         )
 
-    def claim(self, tokens: int, micros: int) -> Claim:
-        """What requests claim of it that may use and cost so much."""
-        return Claim(self.key, tokens if self._of_tokens else micros, self._limit, None, 0.0, 0, True)
+    def claim(self, tokens: int, micros: int, needed_tokens: int, needed_micros: int) -> Claim:
+        """What requests claim of it that may use and cost so much, and need so much to be there."""
+        if self._of_tokens:
+            return Claim(self.key, tokens, self._limit, None, 0.0, 0, True, needed_tokens)
+        return Claim(self.key, micros, self._limit, None, 0.0, 0, True, needed_micros)
 
     def correction(self, tokens: int, micros: int, over_tokens: int, over_micros: int, mark: int = _NOBODYS) -> Change:
         """What makes what was claimed what was used; see `Bounds.changes`.

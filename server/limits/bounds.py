@@ -57,38 +57,47 @@ class Bounds:
         """Whether they are what would be found now."""
         return self._start <= time < self._end and self.allowances is allowances and self._rates is rates
 
-    def claims(self, count: int, tokens: int, micros: int) -> list[Claim]:
+    def claims(self, requests: Sequence[Request]) -> list[Claim]:
         """What requests of the asker's claim together: of windows first, as they are configured, then of the dues.
 
-        Args:
-            count: how many they are.
-            tokens: how many they may use, all of them.
-            micros: what they may cost, in millionths of a US dollar.
+        Windows are claimed what is expected. Of dues all is claimed that a request may use, so that those to come see it;
+        there has to be no more than is expected: what one alone uses beyond that is all by which a due may be exceeded.
         """
         claims = self._claims.copy()
-        for place, claim in enumerate(claims):
-            amount = tokens if place in self._of_tokens else count
-            if amount != claim.amount:
-                claims[place] = Claim(claim.key, amount, claim.limit, None, claim.window_s, claim.burst)
-        for due in self.dues:
-            claims.append(due.claim(tokens, micros))
+        if self._of_tokens or len(requests) > 1:
+            tokens = sum([request.tokens for request in requests])
+            for place, claim in enumerate(claims):
+                amount = tokens if place in self._of_tokens else len(requests)
+                if amount != claim.amount:
+                    claims[place] = Claim(claim.key, amount, claim.limit, None, claim.window_s, claim.burst)
+        if self.dues:
+            last = requests[-1]
+            most_tokens = sum([request.most_tokens for request in requests])
+            most_micros = sum([request.most_micros for request in requests])
+            needed_tokens = most_tokens - last.most_tokens + last.tokens
+            needed_micros = most_micros - last.most_micros + last.micros
+            for due in self.dues:
+                claims.append(due.claim(most_tokens, most_micros, needed_tokens, needed_micros))
         return claims
 
-    def changes(self, marks: Sequence[int], tokens: int, micros: int, over_tokens: int, over_micros: int) -> list[Change]:
+    def changes(
+        self, marks: Sequence[int], unexpected_tokens: int, tokens: int, micros: int, over_tokens: int, over_micros: int
+    ) -> list[Change]:
         """What makes what was claimed what was used; those of the dues come last.
 
         Args:
             marks: of each claim, what it was granted of.
+            unexpected_tokens: how many more were used than expected.
             tokens: how many were used.
             micros: what they cost.
-            over_tokens: how many more than claimed.
+            over_tokens: how many more than they might be.
             over_micros: likewise.
         """
         changes: list[Change] = []
-        if over_tokens:
+        if unexpected_tokens:
             for place in self._of_tokens:
                 claim = self._claims[place]
-                changes.append(Change(claim.key, over_tokens, marks[place], 0, claim.window_s))
+                changes.append(Change(claim.key, unexpected_tokens, marks[place], 0, claim.window_s))
         for place, due in enumerate(self.dues, self.rate_count):
             changes.append(due.correction(tokens, micros, over_tokens, over_micros, marks[place]))
         return changes

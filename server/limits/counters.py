@@ -27,12 +27,13 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         key: the counter's.
-        amount: how much; nothing always fits.
+        amount: how much is taken; it may be more than there is.
         limit: what the counter may come to; NO_LIMIT: anything.
         expires_s: when a plain counter may be forgotten, in seconds from now; None: never.
         window_s: the window's length; 0: the counter is a plain one.
         burst: how much of a window's limit may be claimed at once, before the rest has to come evenly; 0: all of it.
         seeded: whether a plain counter has to be seeded first; else it begins at nothing.
+        needed: how much there has to be; nothing always fits. None: the amount.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     window_s: float = 0.0
     burst: int = 0
     seeded: bool = False
+    needed: int | None = None
 
 
 class Taken(msgspec.Struct, frozen=True, gc=False):

@@ -156,7 +156,7 @@ class Limits:
                 nothing passes then.
         """
         request, bounds = self._bound(request)
-        claims = bounds.claims(1, request.tokens, request.micros)
+        claims = bounds.claims([request])
         taken = _NOTHING_TAKEN
         if claims:
             try:
@@ -203,8 +203,7 @@ class Limits:
         """Reserves for requests of one asker: all at once, or where that is too much, one after the other."""
         count = len(requests)
         if count <= bounds.most_together:
-            tokens, micros = sum([each.tokens for each in requests]), sum([each.micros for each in requests])
-            claims = bounds.claims(count, tokens, micros)
+            claims = bounds.claims(requests)
             taken = local.take_at_once(claims) if claims else _NOTHING_TAKEN
             if taken.absent:
                 return [None] * count
@@ -290,12 +289,13 @@ class Limits:
                 continue
             sums = alike.get((bounds, reservation.marks))
             if sums is None:
-                sums = alike[bounds, reservation.marks] = [0, 0, 0, 0, 0]
+                sums = alike[bounds, reservation.marks] = [0, 0, 0, 0, 0, 0]
             sums[0] += 1
-            sums[1] += tokens
-            sums[2] += micros
-            sums[3] += tokens - request.tokens
-            sums[4] += micros - request.micros
+            sums[1] += tokens - request.tokens
+            sums[2] += tokens
+            sums[3] += micros
+            sums[4] += tokens - request.most_tokens
+            sums[5] += micros - request.most_micros
         for (bounds, marks), (count, *sums) in alike.items():
             self._under_way -= count
             self._corrected(bounds.dues, local.change_at_once(bounds.changes(marks, *sums)))
@@ -332,8 +332,11 @@ class Limits:
     ) -> tuple[list[Change], Sequence[Due | None]]:
         """What makes what was reserved what was used; the last of the changes are of these; None: of one that is gone."""
         request, bounds, allowances = reservation.request, reservation.bounds, self._book.allowances
-        over_tokens, over_micros = tokens - request.tokens, micros - request.micros
-        changes = [] if bounds is None else bounds.changes(reservation.marks, tokens, micros, over_tokens, over_micros)
+        over_tokens, over_micros = tokens - request.most_tokens, micros - request.most_micros
+        changes: list[Change] = []
+        if bounds is not None:
+            unexpected = tokens - request.tokens
+            changes = bounds.changes(reservation.marks, unexpected, tokens, micros, over_tokens, over_micros)
         if bounds is not None and bounds.allowances is allowances:
             return changes, bounds.dues
         found = {due.key: due for due in allowances.of(request, request.begin_time)}

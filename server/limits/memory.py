@@ -43,19 +43,20 @@ class MemoryCounters:
         cells: list[_Plain | _Window] = []
         refused: int | None = None
         for claim in claims:
-            amount, limit = claim.amount, claim.limit
+            limit = claim.limit
+            needed = claim.amount if claim.needed is None else claim.needed
             cell: _Plain | _Window | None
             if claim.window_s:
                 cell = self._window(claim, now)
-                fits = cell.value + amount <= limit and (not claim.burst or cell.too_early_s(claim, now) <= 0.0)
+                fits = cell.value + needed <= limit and (not claim.burst or cell.too_early_s(claim, now) <= 0.0)
             else:
                 cell = self._plain.get(claim.key)
                 if cell is None or now >= cell.expires:
                     cell = self._counter(claim, now)
                     if cell is None:
                         return self._absent(claims, now)
-                fits = cell.value + amount <= limit or limit == NO_LIMIT
-            if not fits and amount and refused is None:
+                fits = cell.value + needed <= limit or limit == NO_LIMIT
+            if not fits and needed and refused is None:
                 refused = len(cells)
             cells.append(cell)
         left: list[int] = []

@@ -257,7 +257,9 @@ def build_redis(settings: RedisSettings) -> Redis:
 
 def _claim(claim: Claim, number: Callable[[str], int]) -> Ask:
     expires, width = _milliseconds(claim.expires_s), round(claim.window_s * 1_000_000)
-    return [number(claim.key), claim.amount, min(claim.limit, _LARGEST), expires, width, claim.burst, claim.seeded]
+    needed = claim.amount if claim.needed is None else claim.needed
+    limit = min(claim.limit, _LARGEST)
+    return [number(claim.key), claim.amount, limit, expires, width, claim.burst, claim.seeded, needed]
 
 
 def _change(change: Change, number: Callable[[str], int]) -> Ask:

@@ -79,7 +79,7 @@ local function take(ask)
   local claims = {}
   for index, given in ipairs(ask[2]) do
     local claim = {key = KEYS[given[1]], amount = given[2], limit = given[3], expires = given[4],
-                   width = given[5], burst = given[6], seeded = given[7]}
+                   width = given[5], burst = given[6], seeded = given[7], needed = given[8]}
     claims[index] = claim
     if claim.width > 0 then
       cells[index] = turn(claim.key, claim.width)
@@ -109,8 +109,8 @@ local function take(ask)
   end
   for index, claim in ipairs(claims) do
     local cell = cells[index]
-    local over = claim.limit >= 0 and cell.sum + claim.amount > claim.limit
-    if claim.amount > 0 and (over or (claim.width > 0 and too_early(cell, claim) > 0)) then
+    local over = claim.limit >= 0 and cell.sum + claim.needed > claim.limit
+    if claim.needed > 0 and (over or (claim.width > 0 and too_early(cell, claim) > 0)) then
       refused = index - 1
       if claim.width > 0 then
         waits = wait(claim.key, cell, claim)

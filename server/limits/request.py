@@ -16,8 +16,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         operation: chat, text, embeddings, images or videos; empty: none of them.
         endpoint: the path that it came in by; empty: it came by gRPC.
         model: as asked for; where it is counted, its own name.
-        tokens: how many it may use, input and output together.
-        micros: what it may cost, in millionths of a US dollar.
+        tokens: how many it is expected to use, input and output together.
+        micros: what it is expected to cost, in millionths of a US dollar.
+        most_tokens: how many it may use; no fewer.
+        most_micros: what it may cost; no less.
         begin_time: its intent's, in microseconds since the epoch; 0: now.
     """
 
@@ -27,6 +29,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     model: str
     tokens: int = 0
     micros: int = 0
+    most_tokens: int = 0
+    most_micros: int = 0
     begin_time: int = 0
 
     def of(self, scope: str) -> str:

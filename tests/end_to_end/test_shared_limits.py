@@ -212,3 +212,15 @@ async def test_one_gateway_alone_keeps_to_a_budget_too(database_url: str, tmp_pa
     assert (statuses.count(200), statuses.count(403)) == (BUDGET // MICROS, AT_ONCE - BUDGET // MICROS)
     assert await spent(database, "spender") == BUDGET
     await database.close()
+
+
+async def test_what_nobody_knows_the_price_of_is_refused_once_nothing_is_left(database_url: str, tmp_path: Path) -> None:
+    database = await Database.open(database_url, None)
+    await add_holder_with_budget(database, "spender")
+    async with ScriptedVendor(default=lambda _: TENTH) as vendor:
+        rows = [row("first", vendor, ["gpt-4o"], **PRICE), row("second", vendor, ["nobody-sells-this"])]
+        async with run_gateway(tmp_path, config(rows, storage={"url": database_url}), "whole") as gateway:
+            assert await ask_all([gateway.url], 1, "llm_spender", "nobody-sells-this") == [200]
+            assert await ask_all([gateway.url], BUDGET // MICROS, "llm_spender") == [200] * (BUDGET // MICROS)
+            assert await ask_all([gateway.url], 1, "llm_spender", "nobody-sells-this") == [403]
+    await database.close()

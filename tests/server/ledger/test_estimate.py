@@ -42,6 +42,16 @@ from trunkline.v1.text_pb2 import (
 PRICE = Price(Rates(input=Decimal("2.5"), output=Decimal(10)), request=Decimal("0.001"))
 
 
+DIGITS = "1 2 3 " * 100
+
+
+def micros(input_tokens: int, output_tokens: int, image_count: int = 0, *, price: Price | None) -> int | None:
+    """What so much may cost, where the input is what is expected."""
+    found = estimate_micros(Estimate(input_tokens, output_tokens, image_count, input_tokens), price)
+    assert found is None or found[0] == found[1]
+    return None if found is None else found[1]
+
+
 def said(*messages: Message) -> ChatCompletionRequest:
     return ChatCompletionRequest(model="m", messages=messages, max_tokens=1)
 
@@ -126,46 +136,78 @@ def test_all_that_a_model_may_generate_can_be_held_back() -> None:
     ids=["text", "texts", "tokens", "token lists"],
 )
 def test_every_form_of_a_prompt_counts(prompt: TextInput, tokens: int, output: int) -> None:
-    assert estimate(TextCompletionRequest(prompt=prompt, max_tokens=10)) == Estimate(tokens, output)
-    assert estimate(EmbeddingRequest(input=prompt)) == Estimate(tokens, 0)
+    found, embedded = estimate(TextCompletionRequest(prompt=prompt, max_tokens=10)), estimate(EmbeddingRequest(input=prompt))
+    assert (found.input_tokens, found.output_tokens, embedded.input_tokens, embedded.output_tokens) == (
+        tokens,
+        output,
+        tokens,
+        0,
+    )
 
 
 def test_images_are_counted_and_videos_cost_their_prompt() -> None:
     assert estimate(ImageRequest(prompt="a" * 8, n=2)).image_count == 2
-    assert estimate(VideoRequest(prompt="a" * 8)) == Estimate(2, 0)
+    assert estimate(VideoRequest(prompt="a" * 8)) == Estimate(2, 0, 0, 8)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        said(Message(role="user", content=DIGITS)),
+        parts(ContentPart(type="text", text=DIGITS)),
+        TextCompletionRequest(prompt=TextInput(text=DIGITS)),
+        TextCompletionRequest(prompt=TextInput(texts=Strings(values=DIGITS.split()))),
+        TextCompletionRequest(suffix=DIGITS),
+        EmbeddingRequest(input=TextInput(text=DIGITS)),
+        ImageRequest(prompt=DIGITS),
+        ChatCompletionRequest(tools=[Tool(function=FunctionDefinition(parameters_json=DIGITS))]),
+    ],
+    ids=["text", "part", "prompt", "prompts", "suffix", "embedding", "image", "tool"],
+)
+def test_a_prompt_has_no_more_tokens_than_bytes(request_: Request) -> None:
+    """Some tokenizers make a token of each digit, and of each space before one."""
+    found = estimate(request_)
+    assert len(DIGITS.replace(" ", "")) < found.most_input_tokens < 2 * len(DIGITS)
+    assert found.most_tokens - found.tokens == found.most_input_tokens - found.input_tokens > 0
 
 
 def test_a_reservation_is_rounded_up() -> None:
-    assert estimate_micros(Estimate(1, 1), PRICE) == 1013
+    assert micros(1, 1, price=PRICE) == 1013
+
+
+def test_what_a_prompt_may_cost_beyond_what_is_expected_is_told() -> None:
+    price = Price(PRICE.rates, (Tier(100, Rates(input=Decimal(5), output=Decimal(20))),))
+    assert estimate_micros(Estimate(10, 1, 0, 40), price) == (35, 110)
+    assert estimate_micros(Estimate(50, 1, 0, 200), price) == (135, 1020)
 
 
 def test_a_reservation_takes_the_dearest_kinds() -> None:
     rates = Rates(
         input=Decimal(3), cached_input=Decimal(1), cache_write=Decimal(4), output=Decimal(10), reasoning=Decimal(12)
     )
-    assert estimate_micros(Estimate(100, 10), Price(rates)) == 520
+    assert micros(100, 10, price=Price(rates)) == 520
 
 
 def test_a_reservation_of_a_large_input_is_of_its_tier() -> None:
     price = Price(PRICE.rates, (Tier(100, Rates(input=Decimal(5), output=Decimal(20))),))
-    assert estimate_micros(Estimate(100, 0), price) == 250
-    assert estimate_micros(Estimate(101, 1), price) == 525
+    assert micros(100, 0, price=price) == 250
+    assert micros(101, 1, price=price) == 525
 
 
 def test_images_are_reserved_by_their_count_or_by_their_tokens() -> None:
-    assert estimate_micros(Estimate(0, 4160, 2), Price(image=Decimal("0.04"))) == 80_000
+    assert micros(0, 4160, 2, price=Price(image=Decimal("0.04"))) == 80_000
     by_tokens = Price(Rates(input=Decimal(5), output=Decimal(10), output_image=Decimal(40)))
-    assert estimate_micros(Estimate(10, 1000, 1), by_tokens) == 40_050
+    assert micros(10, 1000, 1, price=by_tokens) == 40_050
 
 
 def test_without_a_price_nothing_can_be_reserved() -> None:
-    assert estimate_micros(Estimate(1, 1), None) is None
-    assert estimate_micros(Estimate(1, 1), Price()) is None
-    assert estimate_micros(Estimate(1, 1), FREE) == 0
+    assert micros(1, 1, price=None) is None
+    assert micros(1, 1, price=Price()) is None
+    assert micros(1, 1, price=FREE) == 0
 
 
 def test_no_reservation_is_more_than_can_be_kept() -> None:
-    assert estimate_micros(Estimate(2**62, 2**62), PRICE) == MOST_MICROS
+    assert micros(2**62, 2**62, price=PRICE) == MOST_MICROS
 
 
 @pytest.mark.parametrize(

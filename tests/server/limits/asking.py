@@ -14,8 +14,11 @@ BOB = Caller("bob's key", frozenset({COMPLETION}), tenant_id="acme", user_id="bo
 CONFIGURED = Caller("configured", frozenset({COMPLETION}))
 
 
-def ask(caller: Caller = ANN, tokens: int = 0, micros: int = 0, model: str = "gpt", endpoint: str = "") -> Request:
-    return Request(caller, "chat", endpoint, model, tokens, micros)
+def ask(
+    caller: Caller = ANN, tokens: int = 0, micros: int = 0, model: str = "gpt", endpoint: str = "", more: int = 0
+) -> Request:
+    """A request that may use so much more than it is expected to."""
+    return Request(caller, "chat", endpoint, model, tokens, micros, tokens + more, micros + more)
 
 
 async def refused_at(counters: Counters, claims: Sequence[Claim]) -> int | None:

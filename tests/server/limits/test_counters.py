@@ -53,6 +53,19 @@ async def test_nothing_always_fits(counters: Counters) -> None:
     assert await refused_at(counters, [Claim("a", 0, 10), window(0, 1)]) is None
 
 
+async def test_more_may_be_taken_than_has_to_be_there(counters: Counters) -> None:
+    claim = Claim("a", 8, 10, needed=2)
+    assert [await refused_at(counters, [claim]) for _ in range(3)] == [None, None, 0]
+    assert await counters.value("a") == 16
+
+
+async def test_something_may_be_needed_of_which_nothing_is_taken(counters: Counters) -> None:
+    await counters.seed("a", 9)
+    assert await refused_at(counters, [Claim("a", 0, 10, needed=1)]) is None
+    await counters.change([Change("a", 1)])
+    assert await refused_at(counters, [Claim("a", 0, 10, needed=1)]) == 0
+
+
 async def test_what_is_left_is_told(counters: Counters) -> None:
     taken = await counters.take([Claim("a", 3, 10), window(2, 5)])
     assert (taken.refused, taken.left) == (None, (7, 3))

@@ -58,7 +58,8 @@ async def test_what_is_granted_and_told_is_the_same(clock: TurnedClock, seed: in
     together, alone = await build(clock, quota, budget, **rates), await build(clock, quota, budget, **rates)
     for _ in range(12):
         requests = [
-            ask(tokens=chance.choice([0, 10, 90]), micros=chance.choice([0, 5, 40])) for _ in range(chance.randint(1, 6))
+            ask(tokens=chance.choice([0, 10, 90]), micros=chance.choice([0, 5, 40]), more=chance.choice([0, 30]))
+            for _ in range(chance.randint(1, 6))
         ]
         outcomes, others = together.reserve_at_once(requests), await one_by_one(alone, requests)
         assert told(outcomes) == told(others)
@@ -82,6 +83,25 @@ async def test_askers_of_one_budget_never_pass_it_together(clock: TurnedClock) -
     outcomes = limits.reserve_at_once(requests)
     assert sum(isinstance(each, Reservation) for each in outcomes) == 3
     assert await counted(limits, requests[0]) == {"q": 0, "b": 90}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["together", "one by one"])
+async def test_a_budget_is_exceeded_by_no_more_than_one_misjudged_request(clock: TurnedClock, together: bool) -> None:
+    limits = await build(clock, budget=100)
+    requests = [ask(micros=10, more=30)] * 20
+    outcomes = limits.reserve_at_once(requests) if together else await admitted([limits], requests[0], 20)
+    let_in = [each for each in outcomes if isinstance(each, Reservation)]
+    assert limits.settle_at_once([(each, 0, 40) for each in let_in])
+    assert await counted(limits, requests[0]) == {"q": 0, "b": 120}
+
+
+async def test_what_is_expected_is_what_a_rate_of_tokens_counts(clock: TurnedClock) -> None:
+    limits = await build(clock, tokens_per_window=100)
+    requests = [ask(tokens=30, more=1000)] * 4
+    outcomes = limits.reserve_at_once(requests)
+    assert [isinstance(each, Reservation) for each in outcomes] == [True] * 3 + [False]
+    assert limits.settle_at_once([(each, 10, 0) for each in outcomes if isinstance(each, Reservation)])
+    assert len(await admitted([limits], requests[0], 4)) == 2
 
 
 async def test_a_burst_is_bounded_for_those_who_come_together(clock: TurnedClock) -> None:
