@@ -25,7 +25,7 @@ from server.ledger.cost import cost_micros
 from server.ledger.entry import MODEL_SIZE, Intent, Settlement, Status, Tokens
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
-from server.ledger.used import count_tokens
+from server.ledger.used import add_tokens, count_tokens
 from server.limits.limits import Reservation
 from server.limits.request import Request
 from server.providers.base import Ask, Batch
@@ -37,6 +37,20 @@ ORIGIN = "x-trunkline-origin"
 
 _UNKNOWN = 1, 0
 """What is needed of a budget where the price is not known, and what is held back: who has nothing left is refused."""
+
+
+class _Lost(msgspec.Struct, gc=False):
+    """An attempt that had begun to answer and was given up for another one.
+
+    Attributes:
+        attempt: the attempt.
+        usage: what its provider told of it; None: nothing.
+        said_bytes: of text, in UTF-8.
+    """
+
+    attempt: Attempt
+    usage: Usage | None
+    said_bytes: int
 
 
 class _Owed(msgspec.Struct, gc=False):
@@ -88,6 +102,7 @@ class Account:
         "_first_chunk_time",
         "_id",
         "_images",
+        "_lost",
         "_micros",
         "_open",
         "_read_to_end",
@@ -133,6 +148,7 @@ class Account:
         self._first_chunk_time: int | None = None
         self._usage: Usage | None = None
         self._images = 0
+        self._lost: Sequence[_Lost] = ()
         self._micros: int | None = None
         self._body: str | None = None
         self._finishing: list[Batch] = []
@@ -251,6 +267,16 @@ class Account:
                 extra_json=batch.images.usage.extra_json,
             )
 
+    def lose(self, attempt: Attempt, said_bytes: int) -> None:
+        """An attempt that had begun to answer is given up for another one; what it used is owed all the same.
+
+        Args:
+            attempt: the attempt.
+            said_bytes: how much text it said, in UTF-8.
+        """
+        self._lost = *self._lost, _Lost(attempt, self._usage, said_bytes)
+        self._usage = None
+
     async def complete(self, attempt: Attempt) -> None:
         """The answer is whole: has it kept where it may be asked for again, and closes the account.
 
@@ -324,13 +350,17 @@ class Account:
         cost: int | None = 0
         if usage is not None and attempt is not None:
             cost = self._cost(attempt, usage, end_time)
-        if cost is not None and usage is not None:
+        tokens: Tokens | None = None
+        if self._reservation is not None:
+            if usage is not None:
+                tokens = count_tokens(usage)
+            if self._lost:
+                tokens, cost, exact = self._with_lost(tokens, cost, exact, end_time)
+            if tokens is not None:
+                owed.tokens, owed.micros = tokens.input + tokens.output, cost or 0
+        if cost is not None and (usage is not None or tokens is not None):
             self._call.trailers.append(("trunkline-cost-usd-micros", str(cost)))
             self._call.notes["cost_usd_micros"] = cost
-        tokens: Tokens | None = None
-        if usage is not None and self._reservation is not None:
-            tokens = count_tokens(usage)
-            owed.tokens, owed.micros = tokens.input + tokens.output, cost or 0
         if self._books.ledger is not None:
             owed.settlement = self._settlement(status, reason, end_time, attempt, tokens, cost, exact)
 
@@ -345,6 +375,19 @@ class Account:
         finally:
             if owed.reservation is not None:
                 await owed.reservation.settle(owed.tokens, owed.micros)
+
+    def _with_lost(
+        self, tokens: Tokens | None, cost: int | None, exact: bool, at: int
+    ) -> tuple[Tokens | None, int | None, bool]:
+        """What was used, what it cost and whether that is exact, with the attempts that were given up."""
+        for lost in self._lost:
+            usage, known = self._broken(lost.attempt, lost.usage, lost.said_bytes, read_to_end=False)
+            exact = exact and known
+            if usage is not None:
+                tokens = add_tokens(tokens, count_tokens(usage))
+                more = self._cost(lost.attempt, usage, at)
+                cost = None if cost is None or more is None else cost + more
+        return tokens, cost, exact
 
     def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
         """What the answer cost, in millionths of a US dollar; None: the price is not known."""
@@ -385,19 +428,29 @@ class Account:
         return self._body if answer is None else told_text(answer)
 
     def _used(self, status: Status, attempt: Attempt | None) -> tuple[Usage | None, bool]:
-        """What was used, and whether that is what the provider said."""
+        """What the attempt used that answered last, and whether that is what the provider said."""
         if attempt is None or self._first_chunk_time is None:
+            return None, True
+        if self._lost and any(lost.attempt is attempt for lost in self._lost):
             return None, True
         if self._reservation is None or (status is Status.COMPLETED and self._usage is not None):
             return self._usage, True  # where nothing is booked, nothing is estimated
         told_bytes = 0 if self._told is None else self._told.byte_count
-        policy = Billing(attempt.target.settings.broken_stream_billing)
-        if policy is Billing.READ_TO_END and not self._read_to_end:
-            policy = Billing.ESTIMATE
-        input_tokens = estimate(self._ask.request).input_tokens
         if status is Status.COMPLETED:  # a provider that tells no usage
-            return broken_usage(Billing.ESTIMATE, None, told_bytes, input_tokens)
-        return broken_usage(policy, self._usage, told_bytes, input_tokens)
+            return broken_usage(Billing.ESTIMATE, None, told_bytes, self._input_tokens())
+        return self._broken(attempt, self._usage, told_bytes, self._read_to_end)
+
+    def _broken(
+        self, attempt: Attempt, usage: Usage | None, said_bytes: int, read_to_end: bool
+    ) -> tuple[Usage | None, bool]:
+        """What an attempt used that broke or was left, by its provider's policy, and whether that is exact."""
+        policy = Billing(attempt.target.settings.broken_stream_billing)
+        if policy is Billing.READ_TO_END and not read_to_end:
+            policy = Billing.ESTIMATE
+        return broken_usage(policy, usage, said_bytes, self._input_tokens())
+
+    def _input_tokens(self) -> int:
+        return estimate(self._ask.request).input_tokens
 
 
 def _last(find: Callable[[Batch], str], batches: Sequence[Batch]) -> str:

@@ -71,7 +71,7 @@ class Dispatcher:
             attempt = await admission.begin(told)
             course = admission.course
             mends = self._means.routing.on_broken_stream == "recover"
-            recovery = Recovery(course, call, told) if told and mends else None
+            recovery = Recovery(course, call, told, admission.lose) if told and mends else None
             batch, following = attempt.batch, attempt.next
             while batch is not None:
                 if told is not None:
@@ -152,6 +152,11 @@ class _Admission:
             note_usage(self._call, usage)
         if self._account is not None:
             self._account.batch(batch, usage)
+
+    def lose(self, attempt: Attempt, said_bytes: int) -> None:
+        """An attempt that had begun to answer is given up for another one."""
+        if self._account is not None:
+            self._account.lose(attempt, said_bytes)
 
     async def complete(self) -> None:
         """The answer is whole."""

@@ -5,6 +5,8 @@ from there on, everything. Where it says something else, a model that goes on fr
 has. Where there is none either, the caller is told what broke: never a text twice, never two answers in one.
 """
 
+from collections.abc import Callable
+
 from server.call import Call
 from server.dispatch.attempt import Attempt
 from server.dispatch.course import Course
@@ -27,14 +29,16 @@ class Recovery:
         course: the request's way.
         call: its call, whose trailers tell of it.
         told: what the caller has; whoever hands it on adds to it.
+        lose: told of each attempt that had begun to answer and is given up, and how many bytes of text it said.
     """
 
-    __slots__ = ("_call", "_course", "_error", "_rest", "_told", "_tries")
+    __slots__ = ("_call", "_course", "_error", "_lose", "_rest", "_told", "_tries")
 
-    def __init__(self, course: Course, call: Call, told: Told) -> None:
+    def __init__(self, course: Course, call: Call, told: Told, lose: Callable[[Attempt, int], None]) -> None:
         self._course = course
         self._call = call
         self._told = told
+        self._lose = lose
         self._rest: Rest | None = None
         self._error: tuple[Attempt, ProviderError] | None = None
         self._tries = 0
@@ -66,6 +70,7 @@ class Recovery:
         Raises:
             GatewayError: PROVIDER_ERROR, with what broke; DEADLINE_EXCEEDED.
         """
+        self._lose(attempt, self._told.byte_count if self._rest is None else self._rest.said_bytes)
         await attempt.close()
         if not isinstance(error, Differs):
             self._error = attempt, error
@@ -89,12 +94,14 @@ class Recovery:
                 assert attempt.batch is not None
                 batch = self._rest.of(attempt.batch) or await self.next(attempt)
             except ProviderError as failure:
+                self._lose(attempt, self._rest.said_bytes)
                 await attempt.close()
                 self._course.note(attempt, failure)
                 self._course.allow(attempt.target)
                 restarting = restarting and not isinstance(failure, Differs)
                 continue
             except BaseException:
+                self._lose(attempt, self._rest.said_bytes)
                 await attempt.close()
                 raise
             self._tell(told)

@@ -211,10 +211,11 @@ class Rest:
         continued: whether the other answer begins where the told one stopped, because its model was given that.
     """
 
-    __slots__ = ("_seen", "_told")
+    __slots__ = ("_said", "_seen", "_told")
 
     def __init__(self, told: Answer, continued: bool = False) -> None:
         self._told = told
+        self._said = Told()
         self._seen: dict[str, int] = {}
         if continued:
             self._seen = {name: len(text) for name, text in told.texts.items()}
@@ -225,6 +226,7 @@ class Rest:
         Raises:
             Differs: the answers are not the same.
         """
+        self._said.add(batch)
         chunks = [rest for chunk in chunks_of(batch) if (rest := self._rest(chunk)) is not None]
         if isinstance(batch, StreamTextCompletionResponse):
             out: Batch = StreamTextCompletionResponse(chunks=chunks, finishing=batch.finishing, last=batch.last)  # type: ignore[arg-type]
@@ -236,6 +238,11 @@ class Rest:
         elif not chunks and not batch.finishing:
             return None
         return out
+
+    @property
+    def said_bytes(self) -> int:
+        """How many bytes of text the other answer has said in UTF-8, what was told before among them."""
+        return self._said.byte_count
 
     @property
     def behind(self) -> bool:

@@ -1,5 +1,8 @@
 """What a completion that is over used, as quotas and budgets count it, whether its row is summed or forgotten."""
 
+from operator import add
+
+from msgspec.structs import astuple
 from sqlalchemy import func
 
 from server.ledger.entry import Tokens
@@ -28,6 +31,11 @@ def count_tokens(usage: Usage) -> Tokens:
     if (input | cached | written | output | reasoning) >> _USUAL_BITS:  # nearly never, which is seen for all at once
         return Tokens(*map(_countable, (input, cached, written, output, reasoning)))
     return Tokens(input, cached, written, output, reasoning)
+
+
+def add_tokens(some: Tokens | None, others: Tokens) -> Tokens:
+    """What two attempts used together; None: the first nothing."""
+    return others if some is None else Tokens(*map(add, astuple(some), astuple(others)))
 
 
 def _countable(tokens: int) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 from server.caller import Caller
 from server.clock import SystemClock
 from server.config.schema import RedisSettings
+from server.ledger.estimate import estimate
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
 from server.limits.request import Request
@@ -187,6 +188,46 @@ async def test_a_broken_stream_is_paid_for_by_an_estimate_that_says_so(vendor: S
     assert (written["status"], written["exact"]) == ("incomplete", False)
     assert 0 < cast(int, written["output_tokens"]) < 100
     assert 0 < cast(int, written["cost_micros"]) < COST
+
+
+@pytest.mark.parametrize("policy", ["estimate", "read_to_end", "none"])
+async def test_a_stream_that_went_on_elsewhere_is_paid_for_at_both(
+    vendor: ScriptedVendor, tmp_path: Path, policy: str
+) -> None:
+    async with ScriptedVendor(default=lambda _: ANSWER.with_fault(Cut(after_events=3))) as broken:
+        providers = [
+            row("broken", broken, ["gpt-4o"], priority=1, broken_stream_billing=policy, **PRICE),
+            row("first", vendor, ["gpt-4o"], priority=2, **PRICE),
+        ]
+        async with run_gateway(tmp_path, config(providers, routing={}), "whole") as gateway, calling(gateway) as session:
+            async with session.post(CHAT, json=body(streamed=True)) as response:
+                await response.read()
+            [written] = await rows(gateway)
+    assert (written["status"], written["provider"]) == ("completed", "first")
+    used = [cast(int, written[name]) for name in ("input_tokens", "output_tokens", "cost_micros")]
+    if policy == "none":
+        assert (*used, written["exact"]) == (1000, 100, COST, True)
+    else:
+        of_broken = [used[0] - 1000, used[1] - 100, used[2] - COST]
+        assert 0 < of_broken[0] < 20
+        assert 0 < of_broken[1] < 10
+        assert (of_broken[2], written["exact"]) == (10 * of_broken[0] + 20 * of_broken[1], False)
+
+
+async def test_a_stream_that_broke_wherever_it_was_asked_for_is_paid_for_everywhere(tmp_path: Path) -> None:
+    def cut(_: object) -> Scripted:
+        return ANSWER.with_fault(Cut(after_events=3))
+
+    async with ScriptedVendor(default=cut) as one, ScriptedVendor(default=cut) as other:
+        providers = [row("one", one, ["gpt-4o"], priority=1, **PRICE), row("other", other, ["gpt-4o"], priority=2, **PRICE)]
+        async with run_gateway(tmp_path, config(providers, routing={}), "whole") as gateway, calling(gateway) as session:
+            async with session.post(CHAT, json=body(streamed=True)) as response:
+                await response.read()
+            [written] = await rows(gateway)
+    asked = estimate(ChatCompletionRequest(messages=[Message(role="user", content="Hello")])).input_tokens
+    attempts = len(tried(written))
+    assert attempts >= 2
+    assert (written["status"], written["exact"], written["input_tokens"]) == ("incomplete", False, attempts * asked)
 
 
 async def test_a_caller_that_leaves_is_a_cancelled_row(vendor: ScriptedVendor, tmp_path: Path) -> None:
