@@ -22,10 +22,13 @@ _QUOTE = r"(?:\\*[\"'])?"
 _NEVER = r"(?!)"
 """What no text has."""
 
+_START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4}))"
+"""Where a word begins: also behind letters of languages that write no spaces, and what JSON writes for one or a line end."""
+
 _LABELS = (
-    r"\b(?:bearer|basic)\s+",
-    rf"\b(?:proxy-)?authorization{_QUOTE}\s*[:=]\s*{_QUOTE}(?:(?:bearer|basic)\s+)?",
-    r"\b(?:[a-z]+[-_])?(?:api[-_]?key|password|passwd|secret(?:[-_]access[-_]key)?|access[-_]?token|"
+    rf"{_START}(?:bearer|basic)\s+",
+    rf"{_START}(?:proxy-)?authorization{_QUOTE}\s*[:=]\s*{_QUOTE}(?:(?:bearer|basic)\s+)?",
+    rf"{_START}(?:[a-z]+[-_])?(?:api[-_]?key|password|passwd|secret(?:[-_]access[-_]key)?|access[-_]?token|"
     rf"(?:security|session)[-_]token){_QUOTE}\s*[:=]\s*{_QUOTE}",
     r"[?&](?:key|token|auth|sig|signature)=",
     r"://[^\s/@:\"'\\]*:(?=[^\s/@\"'\\]+@)",
@@ -46,9 +49,9 @@ _URL_VALUE = r"[^\s/@\"'\\]+(?=@)"
 
 _PREFIXES = ("xai", "gsk", "pplx", "llm", "ghp", "tgp", "hf", "nvapi", "r8")
 _KEYS = (
-    r"\bsk-[A-Za-z0-9_-]{8,}",
-    rf"\b(?:{'|'.join(_PREFIXES)})[-_][A-Za-z0-9_-]{{16,}}",
-    r"\bAIza[A-Za-z0-9_-]{16,}",
+    r"sk-[A-Za-z0-9_-]{8,}",
+    rf"(?:{'|'.join(_PREFIXES)})[-_][A-Za-z0-9_-]{{16,}}",
+    r"AIza[A-Za-z0-9_-]{16,}",
 )
 """What keys look like, whoever's they are."""
 
@@ -93,7 +96,7 @@ class Redaction:
         self._known = re.compile("|".join(map(re.escape, known)) or _NEVER)
         *labels, url = _LABELS
         self._labelled = re.compile(f"(?i:({'|'.join(labels)}){_VALUE}|({url}){_URL_VALUE})")
-        self._keys = re.compile("|".join(_KEYS))
+        self._keys = re.compile(f"{_START}(?:{'|'.join(_KEYS)})")
         hints = {
             _Kind.KNOWN: [form.casefold() for form in known],
             _Kind.LABELLED: _LABEL_HINTS,

@@ -1,6 +1,7 @@
 """Secrets leave no text, and texts without secrets stay as they are."""
 
 import json
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -72,6 +73,14 @@ def test_what_looks_like_a_secret_is_masked_and_nothing_around_it(text: str, sec
 @pytest.mark.parametrize(("text", "secret"), [*SHAPES.values(), (SECRET, SECRET)], ids=[*SHAPES, "a known one"])
 def test_half_a_character_beside_a_secret_hides_nothing(text: str, secret: str) -> None:
     assert Redaction([SECRET]).text(f"\ud83d {text}") == f"\ud83d {text.replace(secret, MASK)}"
+
+
+@pytest.mark.parametrize("before", ["\n", "\t", "\x1f", "鍵は：", "鍵は"])
+@pytest.mark.parametrize(("text", "secret"), SHAPES.values(), ids=SHAPES)
+def test_a_secret_is_masked_wherever_it_begins_and_within_json_too(text: str, secret: str, before: str) -> None:
+    masked, text = text.replace(secret, MASK), f"said{before}{text}"
+    for write in (str, json.dumps, partial(json.dumps, ensure_ascii=False), lambda said: json.dumps(json.dumps(said))):
+        assert Redaction().text(write(text)) == write(f"said{before}{masked}")
 
 
 @pytest.mark.parametrize("text", HARMLESS)
