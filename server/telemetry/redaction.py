@@ -52,10 +52,11 @@ _KEYS = (
     r"sk-[A-Za-z0-9_-]{8,}",
     rf"(?:{'|'.join(_PREFIXES)})[-_][A-Za-z0-9_-]{{16,}}",
     r"AIza[A-Za-z0-9_-]{16,}",
+    r"A[KS]IA[A-Z0-9]{16}(?![A-Z0-9])",
 )
 """What keys look like, whoever's they are."""
 
-_KEY_HINTS = ("sk-", *_PREFIXES, "aiza")
+_KEY_HINTS = ("sk-", *_PREFIXES, "aiza", "akia", "asia")
 """As `_LABEL_HINTS`."""
 
 

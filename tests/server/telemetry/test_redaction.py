@@ -16,6 +16,8 @@ SHAPES = {
     "xAI's": ("xai-0123456789abcdefABCDEF", "xai-0123456789abcdefABCDEF"),
     "Groq's": ("gsk_0123456789abcdefABCDEF", "gsk_0123456789abcdefABCDEF"),
     "Google's": ("key AIzaSyA0123456789abcdefABCDEF", "AIzaSyA0123456789abcdefABCDEF"),
+    "a user's at AWS by its id": ("id AKIAIOSFODNN7EXAMPLE.", "AKIAIOSFODNN7EXAMPLE"),
+    "a session's at AWS by its id": ("id ASIAIOSFODNN7EXAMPLE.", "ASIAIOSFODNN7EXAMPLE"),
     "a bearer's": ("got 'Bearer abc.def.ghi' there", "abc.def.ghi"),
     "a header's": ("Authorization: Bearer abc.def.ghi", "abc.def.ghi"),
     "another header's": ("X-API-Key: 0123abcd", "0123abcd"),
@@ -40,6 +42,7 @@ HARMLESS = [
     '{"event":"call","input_tokens":12,"code":"OK","caller":"first-key"}',
     "providers.0.api_key_env: must be the name of a variable",
     "basic auth",
+    "ASIAPACIFICREGIONANDBEYOND, EURASIA0123456789ABCDEF and akiaiosfodnn7example",
 ]
 
 
