@@ -392,8 +392,11 @@ def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([chain], client_ca, require_client_auth=client_ca is not None)
 
 
-def secrets_of(settings: Settings) -> Iterable[str]:
-    """Every secret that the settings hold, for redaction."""
+def secrets_of(loaded: Loaded) -> Iterable[str]:
+    """Every secret that the configuration holds, for redaction."""
+    settings = loaded.settings
+    for key in loaded.plain_keys:
+        yield key.get_secret_value()
     for provider in settings.providers:
         if provider.api_key is not None:
             yield provider.api_key.get_secret_value()

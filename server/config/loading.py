@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from server.config.api_keys import digest_keys
 from server.config.embedded import embedded_settings
 from server.config.errors import ConfigError, Fault
@@ -28,13 +30,17 @@ LARGEST_FILE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, and how they came about; `path` is None and `file_size_bytes` 0 for the embedded defaults."""
+    """Settings, and how they came about; `path` is None and `file_size_bytes` 0 for the embedded defaults.
+
+    `plain_keys` are callers' keys, as far as the file has more of them than digests: no text may have them in it.
+    """
 
     settings: Settings
     notices: tuple[Notice, ...]
     path: Path | None
     load_time_s: float
     file_size_bytes: int
+    plain_keys: tuple[SecretStr, ...] = ()
 
 
 def load(path: Path | None, env: Mapping[str, str], kinds: Sequence[ProviderKind]) -> Loaded:
@@ -51,16 +57,17 @@ def load(path: Path | None, env: Mapping[str, str], kinds: Sequence[ProviderKind
     started = time.perf_counter()
     faults: list[Fault] = []
     notices: list[Notice] = []
+    plain_keys: list[SecretStr] = []
     settings: Settings | None
     size_bytes = 0
     if path is None:
         settings = embedded_settings(env, kinds, faults)
     else:
-        settings, size_bytes = _load_file(path, env, kinds, faults, notices)
+        settings, size_bytes = _load_file(path, env, kinds, faults, notices, plain_keys)
     if settings is None or faults:
         first_by_place = {(fault.path, fault.line, fault.column): fault for fault in reversed(faults)}
         raise ConfigError("embedded defaults" if path is None else str(path), list(first_by_place.values()))
-    return Loaded(settings, tuple(notices), path, time.perf_counter() - started, size_bytes)
+    return Loaded(settings, tuple(notices), path, time.perf_counter() - started, size_bytes, tuple(plain_keys))
 
 
 def embedded_defaults(env: Mapping[str, str], kinds: Sequence[ProviderKind]) -> Loaded:
@@ -69,7 +76,12 @@ def embedded_defaults(env: Mapping[str, str], kinds: Sequence[ProviderKind]) -> 
 
 
 def _load_file(
-    path: Path, env: Mapping[str, str], kinds: Sequence[ProviderKind], faults: list[Fault], notices: list[Notice]
+    path: Path,
+    env: Mapping[str, str],
+    kinds: Sequence[ProviderKind],
+    faults: list[Fault],
+    notices: list[Notice],
+    plain_keys: list[SecretStr],
 ) -> tuple[Settings | None, int]:
     content = _read(path, faults)
     text = None if content is None else _decoded(content, faults)
@@ -78,7 +90,7 @@ def _load_file(
         return None, 0
     root = substitute(root, env, faults)
     root = normalise(root, faults)
-    root = digest_keys(root, env, faults)
+    root = digest_keys(root, env, faults, plain_keys)
     root = complete_rows(root, env, kinds, faults, notices)
     settings = validate(root, faults)
     if settings is None or faults:

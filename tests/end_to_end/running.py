@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeAlias, cast
 
 import yaml
@@ -78,7 +79,11 @@ def write_config(folder: Path, document: Config) -> Path:
 
 @asynccontextmanager
 async def run_gateway(
-    folder: Path, document: Config, topology: Topology, data_dir: Path | None = None
+    folder: Path,
+    document: Config,
+    topology: Topology,
+    data_dir: Path | None = None,
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Running]:
     """Runs a gateway. Afterwards nothing of it is left in the loop.
 
@@ -87,12 +92,13 @@ async def run_gateway(
         document: the configuration.
         topology: one process (`whole`), or two with a port (`split`) or a Unix socket (`socket`) between them.
         data_dir: where it keeps what must last; None: nothing does.
+        env: the environment that its file may name.
     """
     before = asyncio.all_tasks()
     if topology == "socket":
         server = cast(Config, document["server"])
         document = {**document, "server": {**server, "unix_socket": str(folder / "core.sock")}}
-    loaded = load(write_config(folder, document), {}, provider_kinds())
+    loaded = load(write_config(folder, document), env, provider_kinds())
     gateways: list[Gateway] = []
     try:
         core = await Gateway.start(loaded, None, Addresses(HOST, 0 if topology == "whole" else None, 0), data_dir=data_dir)

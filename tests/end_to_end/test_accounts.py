@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import aiohttp
@@ -41,11 +42,15 @@ Json = dict[str, object]
 
 @asynccontextmanager
 async def running(
-    folder: Path, vendor: ScriptedVendor, fields: Mapping[str, object] | None = None, **sections: object
+    folder: Path,
+    vendor: ScriptedVendor,
+    fields: Mapping[str, object] | None = None,
+    env: Mapping[str, str] = MappingProxyType({}),
+    **sections: object,
 ) -> AsyncIterator[Running]:
     """A gateway with one provider whose price is known."""
     provider = row("first", vendor, ["gpt-4o", "other"], **{**PRICE, **(fields or {})})
-    async with run_gateway(folder, {**config([provider]), **sections}, "whole") as gateway:
+    async with run_gateway(folder, {**config([provider]), **sections}, "whole", env=env) as gateway:
         yield gateway
 
 
@@ -357,6 +362,27 @@ async def test_bodies_are_kept_where_that_is_asked_for(vendor: ScriptedVendor, t
         written = await rows(gateway)
     assert ["Hello" in str(one["request_body"]) for one in written] == [True, True]
     assert ["Hello there all of you" in str(one["answer_body"]) for one in written] == [True, True]
+
+
+async def test_no_secret_is_kept_in_a_body(tmp_path: Path) -> None:
+    keys = [KEY, {"name": "plain", "key": "opkey-plain"}, "${KEY}", {"key_env": "KEY_OF_ENV"}]
+    env = {"KEY": "opkey-replaced", "KEY_OF_ENV": "opkey-of-env"}
+    secrets = ["opkey-plain", *env.values(), "providers-own", "AKIAIOSFODNN7EXAMPLE"]
+    said = "\n".join(f"{number}\n{secret}" for number, secret in enumerate(secrets))
+    auth, logging = {"api_keys": keys}, {"level": "ERROR", "store_bodies": True}
+    async with (
+        ScriptedVendor(key="providers-own", default=lambda _: Text(said)) as vendor,
+        running(tmp_path, vendor, env=env, auth=auth, logging=logging) as gateway,
+        calling(gateway) as session,
+    ):
+        for streamed in (False, True):
+            async with session.post(CHAT, json=body(streamed, messages=[{"role": "user", "content": said}])) as response:
+                assert response.status == 200
+                await response.read()
+        written = await rows(gateway)
+    kept = [str(one[name]) for one in written for name in ("request_body", "answer_body")]
+    assert [each.count("[redacted]") for each in kept] == [len(secrets)] * 4
+    assert [secret for secret in secrets if any(secret in each for each in kept)] == []
 
 
 async def test_without_a_ledger_nothing_is_written(vendor: ScriptedVendor, tmp_path: Path) -> None:

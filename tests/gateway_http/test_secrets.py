@@ -184,7 +184,7 @@ class Raises(Provider):
 
 async def test_a_fault_of_the_gateway_itself_tells_no_more_than_a_request_id(tmp_path: Path) -> None:
     configuration = loaded(tmp_path, CONFIG.format(url="http://127.0.0.1:1", key=PROVIDER_KEY, odd=f"'{ODD_KEY}'"))
-    redaction = Redaction(secrets_of(configuration.settings))
+    redaction = Redaction(secrets_of(configuration))
     log = tmp_path / "gateway.log"
     configure("DEBUG", True, log, redaction)
     core = Core(configuration, sha256(KEY.encode()).digest(), "0", redaction)
@@ -214,10 +214,11 @@ async def test_a_fault_of_the_gateway_itself_tells_no_more_than_a_request_id(tmp
     assert faults[0]["request_id"] == answer.headers["x-request-id"]
 
 
-def test_every_secret_of_the_settings_is_known(tmp_path: Path) -> None:
+def test_every_secret_of_the_configuration_is_known(tmp_path: Path) -> None:
     configuration = loaded(
         tmp_path,
         """
+        auth: {api_keys: [canary-six, {key: canary-seven}]}
         providers:
           - name: lab
             type: vllm
@@ -227,8 +228,8 @@ def test_every_secret_of_the_settings_is_known(tmp_path: Path) -> None:
         redis: {url: "redis://:canary-four@h/0?password=canary-five"}
         """,
     )
-    secrets = "canary-key canary-own canary-token canary-bare canary/one canary/two canary-three canary-four canary-five"
-    assert set(secrets.split()) <= set(secrets_of(configuration.settings))
+    headers, passwords = "canary-own canary-token canary-bare", "canary/one canary/two canary-three canary-four canary-five"
+    assert set(f"canary-key {headers} {passwords} canary-six canary-seven".split()) <= set(secrets_of(configuration))
 
 
 def test_a_header_that_nobody_knows_has_a_secret(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_headers_that_are_told_to_anybody_have_words_that_the_log_may_have_too(
 def secrets_in_header(tmp_path: Path, name: str, value: str) -> list[str]:
     """The secrets of a configuration whose provider has one header of its own."""
     provider = f"{{name: lab, type: vllm, custom_headers: {{{name}: '{value}'}}}}"
-    return list(secrets_of(loaded(tmp_path, f"providers: [{provider}]").settings))
+    return list(secrets_of(loaded(tmp_path, f"providers: [{provider}]")))
 
 
 FAULTY = {

@@ -68,7 +68,7 @@ class Gateway:
             UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
         """
         settings = loaded.settings
-        redaction = begin_log(settings)
+        redaction = begin_log(loaded)
         # Of a front alone, providers are its core's matter.
         log_notices(each for each in loaded.notices if core is None or not each.path.startswith("providers"))
         own: Core | None = None
@@ -118,13 +118,13 @@ class Gateway:
         await fronts
 
 
-def begin_log(settings: Settings) -> Redaction:
+def begin_log(loaded: Loaded) -> Redaction:
     """Has this process log as the configuration says, and returns what keeps its secrets out of that.
 
     Raises:
         OSError: the file cannot be opened; its text names the setting.
     """
-    redaction = Redaction(secrets_of(settings))
+    redaction, settings = Redaction(secrets_of(loaded)), loaded.settings
     level, file = "DEBUG" if settings.server.debug else settings.logging.level, _path(settings.logging.file)
     try:
         configure(level, settings.logging.format == "json", file, redaction)

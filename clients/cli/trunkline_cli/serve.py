@@ -166,7 +166,7 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
     try:
         if workers > 1 and worker is None:
             try:
-                begin_log(loaded.settings)
+                begin_log(loaded)
             except OSError as error:
                 _fail(str(error))
             code = uvloop.run(supervise(sys.argv[1:], workers, lambda: announce(addresses), _died))

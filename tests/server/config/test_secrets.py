@@ -1,4 +1,4 @@
-"""No error, remark or printed settings ever show a secret, and callers' keys exist as digests only."""
+"""No error, remark or printed settings ever show a secret, and settings have digests of callers' keys only."""
 
 import hashlib
 import pickle
@@ -97,7 +97,7 @@ def test_settings_and_remarks_show_no_secret(load_text):
     assert [row.api_key.get_secret_value() for row in loaded.settings.providers[:2]] == [CANARY, CANARY]
 
 
-def test_keys_of_callers_are_kept_as_digests_only(load_text):
+def test_settings_have_digests_of_callers_keys_only(load_text):
     loaded = load_text(
         f"""\
         auth:
@@ -117,6 +117,8 @@ def test_keys_of_callers_are_kept_as_digests_only(load_text):
     assert [key.name for key in loaded.settings.auth.api_keys] == ["key-1", "batch", "key-3", "given"]
     assert [key.roles for key in loaded.settings.auth.api_keys][:2] == [("completion", "admin"), ("completion",)]
     assert CANARY.encode() not in pickle.dumps(loaded.settings)
+    assert tuple(key.get_secret_value() for key in loaded.plain_keys) == texts[:3]
+    assert CANARY not in repr(loaded)
 
 
 def test_a_default_name_gives_way_to_a_given_one(load_text):
