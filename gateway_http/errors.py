@@ -30,6 +30,7 @@ KINDS: Mapping[str, Kind] = {
     "context_length_exceeded": Kind(400, _INVALID, "context_length_exceeded"),
     "content_filtered": Kind(400, _INVALID, "content_filter"),
     "limits_not_shared": Kind(400, _INVALID, "limits_not_shared"),
+    "ledger_disabled": Kind(400, _INVALID, "ledger_disabled"),
     "invalid_api_key": Kind(401, "authentication_error", "invalid_api_key"),
     "insufficient_permissions": Kind(403, "permission_error", "insufficient_permissions"),
     "quota_exceeded": Kind(403, "insufficient_quota", "quota_exceeded"),

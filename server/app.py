@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from secrets import token_hex
@@ -47,6 +48,7 @@ from server.interceptors.request_id import RequestId
 from server.ledger.estimate import usual_micros
 from server.ledger.prices import Prices
 from server.ledger.rows import Rows
+from server.limits.unheld import require_ledger
 from server.policies.chaos import Chaos
 from server.policies.idempotency import Idempotency
 from server.providers.base import Operation, ProviderContext
@@ -163,7 +165,7 @@ class Core:
         Raises:
             OSError: the address is taken or not ours.
             StorageError: the database cannot be used.
-            UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
+            UnheldLimitsError: the database has limits that workers could not hold to together, or not without a ledger.
         """
         database = self._database = await Database.open(_storage_url(self._settings), self._data_dir)
         keys = self._keys = StoredKeys(self._configured_keys, database, self._clock)
@@ -328,7 +330,8 @@ class Core:
         completion = CompletionService(runtime, idempotency)
         tenancy, sharing, prices = Tenancy(database, self._clock), governance.sharing, governance.prices
         models = ModelsService(runtime, self._selections, self._clock, self._prices, tenancy.audit)
-        admin = AdminService(runtime, self._chaos, tenancy, sharing.require, prices.refresh)
+        require = partial(require_ledger, self._settings)
+        admin = AdminService(runtime, self._chaos, tenancy, sharing.require, require, prices.refresh)
         rows = Rows(database, governance.flush)
         metrics = MetricsService(runtime, self._version, self._clock, lambda: self._stopping, self._metrics, rows)
         alerts = AlertsService(alert_list)

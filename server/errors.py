@@ -49,6 +49,7 @@ _CODES: Mapping[ErrorReason, grpc.StatusCode] = {
     ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
     ErrorReason.ERROR_REASON_INTERNAL: grpc.StatusCode.INTERNAL,
     ErrorReason.ERROR_REASON_LIMITS_NOT_SHARED: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.ERROR_REASON_LEDGER_DISABLED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 

@@ -27,6 +27,7 @@ from server.limits.book import nothing_waits
 from server.limits.choice import build_counters
 from server.limits.limits import Limits
 from server.limits.shared import Sharing
+from server.limits.unheld import check_ledger
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.looking import keep_looking
@@ -83,9 +84,10 @@ class Governance:
             lasting: whether `data_dir` is there at the next start.
 
         Raises:
-            UnsharedLimitsError: there are limits, several processes, and nothing by which they could share them.
+            UnheldLimitsError: there are limits, and no ledger, or several processes and nothing to share them by.
             StorageError: the database failed.
         """
+        await check_ledger(settings, database)
         sharing = await Sharing.begin(settings, database, troubles.sharing_teller())
         redis, storage = settings.redis, settings.storage
         fail_open = redis is None or redis.on_failure == "fail_open"

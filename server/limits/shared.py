@@ -5,21 +5,15 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from sqlalchemy import func, select, true
-
 from server.config.schema import Settings
 from server.errors import GatewayError
+from server.limits.unheld import UnheldLimitsError, count_enforced
 from server.storage.database import Database
 from server.storage.neighbours import Neighbours
-from server.storage.tables import BUDGETS, QUOTAS
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _PATIENCE_S = 3.0
 _LOOK_AGAIN_S = 0.1
-
-
-class UnsharedLimitsError(Exception):
-    """Several processes are to hold to limits that each of them would count by itself. Its text says what to do."""
 
 
 class Sharing:
@@ -43,7 +37,7 @@ class Sharing:
         """Makes this gateway known to the others on its database, where they have no Redis to share, and checks.
 
         Raises:
-            UnsharedLimitsError: see `check`.
+            UnheldLimitsError: see `check`.
             StorageError: the database failed.
         """
         made = cls(settings, None if settings.redis is not None else await database.find_neighbours(), on_trouble)
@@ -61,16 +55,16 @@ class Sharing:
             database: has the quotas and budgets; those that are only tracked hold up nobody.
 
         Raises:
-            UnsharedLimitsError: something would.
+            UnheldLimitsError: something would.
             StorageError: the database failed.
         """
         await self._look()
         if not self._others and self._settings.server.workers < 2:
             return
-        rows, patient_until = await _enforced(database), time.monotonic() + _PATIENCE_S
+        rows, patient_until = await count_enforced(database), time.monotonic() + _PATIENCE_S
         while (fault := self._fault(rows)) is not None:
             if not self._others or time.monotonic() > patient_until:
-                raise UnsharedLimitsError(fault)
+                raise UnheldLimitsError(fault)
             await asyncio.sleep(_LOOK_AGAIN_S)
             await self._look()
 
@@ -139,11 +133,3 @@ def find_unshared(settings: Settings, workers: int, rows: int = 0, others: bool 
     if others:
         several, way = "Several gateways on one database", "set `redis.url` in each, or run one of them"
     return f"{several} cannot hold to limits together without Redis ({', '.join(limited)}): {way}."
-
-
-async def _enforced(database: Database) -> int:
-    """How many quotas and budgets hold somebody up."""
-    enforced = ((QUOTAS, true()), (BUDGETS, BUDGETS.c.enforced))
-    async with database.read() as connection:
-        counts = [await connection.scalar(select(func.count()).select_from(table).where(which)) for table, which in enforced]
-    return sum(count or 0 for count in counts)

@@ -34,6 +34,7 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
         chaos: the faults that are made on purpose.
         tenancy: who may call, and how much.
         require_shared: refuses limits that processes could not hold to together.
+        require_ledger: refuses quotas and budgets where there is no ledger.
         refresh_prices: puts prices that were set in force in this process.
     """
 
@@ -43,10 +44,11 @@ class AdminService(TenancyAdmin, LimitsAdmin, PricesAdmin):
         chaos: Chaos,
         tenancy: Tenancy,
         require_shared: Callable[[], None],
+        require_ledger: Callable[[], None],
         refresh_prices: Callable[[], Awaitable[None]],
     ) -> None:
         TenancyAdmin.__init__(self, tenancy)
-        LimitsAdmin.__init__(self, tenancy, require_shared)
+        LimitsAdmin.__init__(self, tenancy, require_shared, require_ledger)
         PricesAdmin.__init__(self, tenancy, refresh_prices)
         self._runtime = runtime
         self._chaos = chaos

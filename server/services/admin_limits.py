@@ -41,14 +41,17 @@ class LimitsAdmin:
     Args:
         tenancy: has them.
         require_shared: refuses where processes could not hold to a limit together.
+        require_ledger: refuses where there is no ledger to count from.
     """
 
-    def __init__(self, tenancy: Tenancy, require_shared: Callable[[], None]) -> None:
+    def __init__(self, tenancy: Tenancy, require_shared: Callable[[], None], require_ledger: Callable[[], None]) -> None:
         self._tenancy = tenancy
+        self._require_ledger = require_ledger
         self._require_shared = require_shared
 
     async def CreateQuota(self, request: CreateQuotaRequest, call: Call) -> CreateQuotaResponse:
         """Creates a quota."""
+        self._require_ledger()
         self._require_shared()
         who, given = Who.of(call), request.quota
         quota = await self._tenancy.quotas.create(
@@ -73,6 +76,7 @@ class LimitsAdmin:
 
     async def UpdateQuota(self, request: UpdateQuotaRequest, call: Call) -> UpdateQuotaResponse:
         """Changes a quota."""
+        self._require_ledger()
         self._require_shared()
         id_ = read_name(request.quota.name, "quotas")
         changes = fields.changes(request.quota, request.update_mask, fields.QUOTA)
@@ -85,6 +89,7 @@ class LimitsAdmin:
 
     async def CreateBudget(self, request: CreateBudgetRequest, call: Call) -> CreateBudgetResponse:
         """Creates a budget."""
+        self._require_ledger()
         who, given = Who.of(call), request.budget
         enforced = given.enforced if given.HasField("enforced") else True
         if enforced:
@@ -114,6 +119,7 @@ class LimitsAdmin:
 
     async def UpdateBudget(self, request: UpdateBudgetRequest, call: Call) -> UpdateBudgetResponse:
         """Changes a budget."""
+        self._require_ledger()
         id_ = read_name(request.budget.name, "budgets")
         changes = fields.changes(request.budget, request.update_mask, fields.BUDGET)
         if await self._to_be_enforced(Who.of(call), id_, changes):

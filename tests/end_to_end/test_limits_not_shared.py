@@ -7,7 +7,7 @@ import aiohttp
 import grpc
 import pytest
 
-from server.limits.shared import UnsharedLimitsError
+from server.limits.unheld import UnheldLimitsError
 from tests.end_to_end.refused import INVALID, Told, check
 from tests.end_to_end.running import KEY, Running, config, row, run_gateway
 from tests.fakes.http1_request import JsonObject
@@ -93,7 +93,7 @@ async def test_a_second_gateway_on_the_database_does_not_start_beside_limits(
     for folder in folders:
         folder.mkdir()
     async with run_gateway(folders[0], document, "whole"):
-        with pytest.raises(UnsharedLimitsError, match="Several gateways on one database"):
+        with pytest.raises(UnheldLimitsError, match="Several gateways on one database"):
             async with run_gateway(folders[1], document, "whole"):
                 pass
     async with run_gateway(folders[1], document, "whole"):

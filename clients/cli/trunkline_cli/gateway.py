@@ -65,7 +65,7 @@ class Gateway:
             OSError: an address is taken or not ours, or the log's file cannot be opened.
             SelectionFileError: a file in `data_dir` makes no sense.
             StorageError: the database cannot be used.
-            UnsharedLimitsError: the configuration's workers could not hold to the database's limits together.
+            UnheldLimitsError: the database has limits that workers could not hold to together, or not without a ledger.
         """
         settings = loaded.settings
         redaction = begin_log(loaded)

@@ -15,7 +15,7 @@ import uvloop
 
 from server.catalogue.selection_file import SelectionFileError
 from server.config import ConfigError, FirstKey, Loaded, data_dir, ensure_first_key, forget_first_key, load
-from server.limits.shared import UnsharedLimitsError
+from server.limits.unheld import UnheldLimitsError
 from server.providers.loader import provider_kinds
 from server.storage.errors import StorageError
 from trunkline_cli.addresses import Addresses
@@ -203,7 +203,7 @@ async def _serve(
         on_parent_death(stop.set)
     try:
         gateway = await Gateway.start(loaded, first_key, addresses, core, core_tls, kept)
-    except (OSError, SelectionFileError, StorageError, UnsharedLimitsError) as error:
+    except (OSError, SelectionFileError, StorageError, UnheldLimitsError) as error:
         _tell_error(str(error))
         return CANNOT_START if announce is None else 1
     if announce is None:

@@ -5,7 +5,8 @@ from sqlalchemy import insert, update
 
 from server.config.schema import Settings
 from server.errors import GatewayError
-from server.limits.shared import Sharing, UnsharedLimitsError, find_unshared
+from server.limits.shared import Sharing, find_unshared
+from server.limits.unheld import UnheldLimitsError
 from server.storage.database import Database
 from server.storage.tables import BUDGETS
 
@@ -64,7 +65,7 @@ async def test_a_budget_that_is_only_tracked_keeps_no_workers_from_starting(sqli
     await sharing.check(sqlite_database)
     async with sqlite_database.begin() as connection:
         await connection.execute(update(BUDGETS).values(enforced=True))
-    with pytest.raises(UnsharedLimitsError, match="2 workers"):
+    with pytest.raises(UnheldLimitsError, match="2 workers"):
         await sharing.check(sqlite_database)
 
 

@@ -420,8 +420,9 @@ class AdminServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
         subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
-        processes would have to count it together and have no Redis.
+        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LEDGER_DISABLED) where
+        the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have to count it together
+        and have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -450,7 +451,8 @@ class AdminServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
         PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-        (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
+        (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have
+        to count it together and have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -471,8 +473,8 @@ class AdminServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
         subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
-        FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
-        have no Redis.
+        FAILED_PRECONDITION (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for an
+        enforced one where several processes would have to count it together and have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -501,8 +503,8 @@ class AdminServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
         PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-        (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
-        no Redis.
+        (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for one that is or becomes
+        enforced where several processes would have to count it together and have no Redis.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -154,8 +154,9 @@ class AdminServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
     subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
-    processes would have to count it together and have no Redis.
+    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LEDGER_DISABLED) where
+    the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have to count it together
+    and have no Redis.
     """
     GetQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuotaRequest, _admin_service_pb2.GetQuotaResponse]
     """Gets a quota.
@@ -172,7 +173,8 @@ class AdminServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
     PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-    (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
+    (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have
+    to count it together and have no Redis.
     """
     DeleteQuota: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteQuotaRequest, _admin_service_pb2.DeleteQuotaResponse]
     """Deletes a quota: its subject has no such limit any more.
@@ -185,8 +187,8 @@ class AdminServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
     subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
-    FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
-    have no Redis.
+    FAILED_PRECONDITION (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for an
+    enforced one where several processes would have to count it together and have no Redis.
     """
     GetBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetBudgetRequest, _admin_service_pb2.GetBudgetResponse]
     """Gets a budget.
@@ -203,8 +205,8 @@ class AdminServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
     PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-    (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
-    no Redis.
+    (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for one that is or becomes
+    enforced where several processes would have to count it together and have no Redis.
     """
     DeleteBudget: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteBudgetRequest, _admin_service_pb2.DeleteBudgetResponse]
     """Deletes a budget.
@@ -370,8 +372,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
     subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
-    processes would have to count it together and have no Redis.
+    (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LEDGER_DISABLED) where
+    the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have to count it together
+    and have no Redis.
     """
     GetQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetQuotaRequest, _admin_service_pb2.GetQuotaResponse]  # type: ignore[assignment]
     """Gets a quota.
@@ -388,7 +391,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
     PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-    (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
+    (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have
+    to count it together and have no Redis.
     """
     DeleteQuota: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteQuotaRequest, _admin_service_pb2.DeleteQuotaResponse]  # type: ignore[assignment]
     """Deletes a quota: its subject has no such limit any more.
@@ -401,8 +405,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
     subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
-    FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
-    have no Redis.
+    FAILED_PRECONDITION (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for an
+    enforced one where several processes would have to count it together and have no Redis.
     """
     GetBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetBudgetRequest, _admin_service_pb2.GetBudgetResponse]  # type: ignore[assignment]
     """Gets a budget.
@@ -419,8 +423,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
     PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-    (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
-    no Redis.
+    (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for one that is or becomes
+    enforced where several processes would have to count it together and have no Redis.
     """
     DeleteBudget: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DeleteBudgetRequest, _admin_service_pb2.DeleteBudgetResponse]  # type: ignore[assignment]
     """Deletes a budget.
@@ -709,8 +713,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; ALREADY_EXISTS (ALREADY_EXISTS) where the
         subject has one of this period; NOT_FOUND (RESOURCE_NOT_FOUND) for a subject that is not there; PERMISSION_DENIED
-        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LIMITS_NOT_SHARED) where several
-        processes would have to count it together and have no Redis.
+        (INSUFFICIENT_PERMISSIONS) for one that the key must not limit; FAILED_PRECONDITION (LEDGER_DISABLED) where
+        the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have to count it together
+        and have no Redis.
         """
 
     @_abc_1.abstractmethod
@@ -745,7 +750,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
         PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-        (LIMITS_NOT_SHARED) where several processes would have to count it together and have no Redis.
+        (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) where several processes would have
+        to count it together and have no Redis.
         """
 
     @_abc_1.abstractmethod
@@ -770,8 +776,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND) for a
         subject that is not there; PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for one that the key must not limit;
-        FAILED_PRECONDITION (LIMITS_NOT_SHARED) for an enforced one where several processes would have to count it together and
-        have no Redis.
+        FAILED_PRECONDITION (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for an
+        enforced one where several processes would have to count it together and have no Redis.
         """
 
     @_abc_1.abstractmethod
@@ -806,8 +812,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) with the field at fault; NOT_FOUND (RESOURCE_NOT_FOUND);
         PERMISSION_DENIED (INSUFFICIENT_PERMISSIONS) for a subject that the key must not limit; FAILED_PRECONDITION
-        (LIMITS_NOT_SHARED) for one that is or becomes enforced where several processes would have to count it together and have
-        no Redis.
+        (LEDGER_DISABLED) where the server keeps no ledger to count from, (LIMITS_NOT_SHARED) for one that is or becomes
+        enforced where several processes would have to count it together and have no Redis.
         """
 
     @_abc_1.abstractmethod
