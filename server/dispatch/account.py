@@ -5,52 +5,34 @@ when all is known, which is before the caller has the last of the answer. Its co
 """
 
 import random
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 
 import msgspec
 
 from server.call import Call
 from server.dispatch.attempt import Attempt
-from server.dispatch.bodies import answer_text, request_text, told_text
+from server.dispatch.bodies import request_text
 from server.dispatch.books import Books
 from server.dispatch.cohort import Cohort
+from server.dispatch.consumption import Charge, Consumption
 from server.dispatch.failure import Failure
 from server.dispatch.router import Target
-from server.dispatch.row_values import find_finish_reason, find_parameters, find_service_tier, tell_attempts
+from server.dispatch.row_values import find_parameters, tell_attempts
 from server.dispatch.told import Told
 from server.errors import GatewayError
-from server.ledger.billing import Billing, broken_usage
-from server.ledger.cost import cost_micros
-from server.ledger.entry import MODEL_SIZE, Intent, Settlement, Status, Tokens
+from server.ledger.entry import MODEL_SIZE, Intent, Settlement, Status
 from server.ledger.estimate import estimate, estimate_micros
 from server.ledger.ledger import Ledger
-from server.ledger.used import add_tokens, count_tokens
 from server.limits.limits import Reservation
 from server.limits.request import Request
-from server.providers.base import Ask, Batch
-from trunkline.v1.chat_pb2 import ChatCompletionRequest, Usage
-from trunkline.v1.completion_service_pb2 import CreateImagesResponse
+from server.providers.base import Ask
+from trunkline.v1.chat_pb2 import ChatCompletionRequest
 
 ORIGIN = "x-trunkline-origin"
 """The metadata key by which the front tells the caller's address. Anybody may send it: it is noted, never relied on."""
 
 _UNKNOWN = 1, 0
 """What is needed of a budget where the price is not known, and what is held back: who has nothing left is refused."""
-
-
-class _Lost(msgspec.Struct, gc=False):
-    """An attempt that had begun to answer and was given up for another one.
-
-    Attributes:
-        attempt: the attempt.
-        usage: what its provider told of it; None: nothing.
-        said_bytes: of text, in UTF-8.
-    """
-
-    attempt: Attempt
-    usage: Usage | None
-    said_bytes: int
 
 
 class _Owed(msgspec.Struct, gc=False):
@@ -84,6 +66,7 @@ class Account:
 
     Attributes:
         together: whether it is opened and closed with others, as nothing has to be waited for then.
+        consumption: what the completion uses; to be told of each batch.
         asked: what it asked limits for; it has, once `ask` was called.
         intent: what is to be written of its begin, once it is granted what it asked for; None: nothing.
         written: whether its intent is written, or about to be.
@@ -94,25 +77,17 @@ class Account:
         "_ask",
         "_attempt",
         "_begin_time",
-        "_body",
         "_books",
         "_call",
         "_ending",
-        "_finishing",
-        "_first_chunk_time",
         "_id",
-        "_images",
-        "_lost",
         "_micros",
         "_open",
-        "_read_to_end",
         "_reservation",
         "_target",
-        "_tier",
-        "_told",
         "_tried",
-        "_usage",
         "asked",
+        "consumption",
         "intent",
         "owed",
         "together",
@@ -136,7 +111,6 @@ class Account:
         self._call = call
         self._target = target
         self._tried = tried
-        self._told = told
         self._reservation: Reservation | None = None
         self.intent: Intent | None = None
         self.written = False
@@ -145,16 +119,9 @@ class Account:
         self.together = False
         self._begin_time = begin_time
         self._id = ""
-        self._first_chunk_time: int | None = None
-        self._usage: Usage | None = None
-        self._images = 0
-        self._lost: Sequence[_Lost] = ()
         self._micros: int | None = None
-        self._body: str | None = None
-        self._finishing: list[Batch] = []
-        self._tier = _wanted_tier(ask)
         self._open = True
-        self._read_to_end = False
+        self.consumption = Consumption(books, ask, told)
 
     def headers(self) -> Sequence[tuple[str, str]]:
         """What a caller is told of its rates, as metadata."""
@@ -172,7 +139,7 @@ class Account:
         """Finds what the request may use and cost, by the price of who is asked first."""
         ask, begin_time, target = self._ask, self._begin_time, self._target
         expected = estimate(ask.request)
-        price = self._books.prices.price(target.settings, target.model, begin_time, self._tier)
+        price = self._books.prices.price(target.settings, target.model, begin_time, self.consumption.tier)
         known = estimate_micros(expected, price)
         micros, most_micros = known or _UNKNOWN
         self._micros = most_micros if known else None
@@ -245,38 +212,6 @@ class Account:
             request_body=request_text(ask) if self._books.bodies else None,
         )
 
-    def batch(self, batch: Batch, usage: Usage | None) -> None:
-        """A batch goes out to the caller, with the usage that it brought."""
-        if self._first_chunk_time is None:
-            self._first_chunk_time = self._books.now()
-        if self._books.bodies and not self._ask.streamed:
-            self._body = answer_text(batch)
-        if usage is not None:
-            self._usage = usage
-        elif not self._ask.streamed:  # what it said is what it is charged for, then
-            self._told = Told()
-            self._told.add(batch)
-        if getattr(batch, "finishing", False):
-            self._finishing.append(batch)
-        if isinstance(batch, CreateImagesResponse):
-            self._images = len(batch.images.data)
-            self._usage = Usage(
-                input_tokens=batch.images.usage.input_tokens,
-                output_tokens=batch.images.usage.output_tokens,
-                total_tokens=batch.images.usage.total_tokens,
-                extra_json=batch.images.usage.extra_json,
-            )
-
-    def lose(self, attempt: Attempt, said_bytes: int) -> None:
-        """An attempt that had begun to answer is given up for another one; what it used is owed all the same.
-
-        Args:
-            attempt: the attempt.
-            said_bytes: how much text it said, in UTF-8.
-        """
-        self._lost = *self._lost, _Lost(attempt, self._usage, said_bytes)
-        self._usage = None
-
     async def complete(self, attempt: Attempt) -> None:
         """The answer is whole: has it kept where it may be asked for again, and closes the account.
 
@@ -296,7 +231,7 @@ class Account:
 
     async def fail(self, error: Exception, attempt: Attempt | None) -> None:
         """The call ends with an error."""
-        status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+        status = Status.FAILED if self.consumption.first_chunk_time is None else Status.INCOMPLETE
         reason = error.reason_name if isinstance(error, GatewayError) else "internal"
         await self._close(status, reason, attempt)
 
@@ -309,7 +244,7 @@ class Account:
             return
         status, reason = Status.CANCELLED, self._call.why_cut_off(self._books.stopped)
         if reason:
-            status = Status.FAILED if self._first_chunk_time is None else Status.INCOMPLETE
+            status = Status.FAILED if self.consumption.first_chunk_time is None else Status.INCOMPLETE
         if attempt is not None and attempt.reading_on is not None:
             attempt.reading_on.wanted = True
         self._books.later(self._close_later(status, reason, attempt))
@@ -317,8 +252,7 @@ class Account:
     async def _close_later(self, status: Status, reason: str, attempt: Attempt | None) -> None:
         """Closes the account, when the answer was read to its end where the provider charges for that."""
         if attempt is not None and attempt.reading_on is not None:
-            self._usage = await attempt.reading_on.usage()
-            self._read_to_end = self._usage is not None
+            self.consumption.read_to_end(await attempt.reading_on.usage())
         await self._close(status, reason, attempt)
 
     async def _close(self, status: Status, reason: str, attempt: Attempt | None) -> None:
@@ -346,23 +280,19 @@ class Account:
         """Finds what is owed, and tells what it cost in the trailers. Whatever fails, what is known by then is owed."""
         owed = self.owed = _Owed(reservation=self._reservation)
         end_time = self._books.now()
-        usage, exact = self._used(status, attempt)
-        cost: int | None = 0
-        if usage is not None and attempt is not None:
-            cost = self._cost(attempt, usage, end_time)
-        tokens: Tokens | None = None
-        if self._reservation is not None:
-            if usage is not None:
-                tokens = count_tokens(usage)
-            if self._lost:
-                tokens, cost, exact = self._with_lost(tokens, cost, exact, end_time)
-            if tokens is not None:
-                owed.tokens, owed.micros = tokens.input + tokens.output, cost or 0
-        if cost is not None and (usage is not None or tokens is not None):
+        if self._reservation is None:
+            cost = self.consumption.told_cost(attempt, end_time)
+        else:
+            charge = self.consumption.charge(attempt, status is Status.COMPLETED, end_time)
+            cost = None
+            if charge.tokens is not None:
+                cost = charge.micros
+                owed.tokens, owed.micros = charge.tokens.input + charge.tokens.output, cost or 0
+            if self._books.ledger is not None:
+                owed.settlement = self._settlement(status, reason, end_time, attempt, charge)
+        if cost is not None:
             self._call.trailers.append(("trunkline-cost-usd-micros", str(cost)))
             self._call.notes["cost_usd_micros"] = cost
-        if self._books.ledger is not None:
-            owed.settlement = self._settlement(status, reason, end_time, attempt, tokens, cost, exact)
 
     async def settle(self) -> None:
         """Settles row and reservation, as far as they are not yet."""
@@ -376,91 +306,19 @@ class Account:
             if owed.reservation is not None:
                 await owed.reservation.settle(owed.tokens, owed.micros)
 
-    def _with_lost(
-        self, tokens: Tokens | None, cost: int | None, exact: bool, at: int
-    ) -> tuple[Tokens | None, int | None, bool]:
-        """What was used, what it cost and whether that is exact, with the attempts that were given up."""
-        for lost in self._lost:
-            usage, known = self._broken(lost.attempt, lost.usage, lost.said_bytes, read_to_end=False)
-            exact = exact and known
-            if usage is not None:
-                tokens = add_tokens(tokens, count_tokens(usage))
-                more = self._cost(lost.attempt, usage, at)
-                cost = None if cost is None or more is None else cost + more
-        return tokens, cost, exact
-
-    def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
-        """What the answer cost, in millionths of a US dollar; None: the price is not known."""
-        target = attempt.target
-        tier = _last(find_service_tier, self._finishing) or self._tier
-        price = self._books.prices.price(target.settings, target.model, at, tier)
-        by_hour = price is not None and price.hour
-        return cost_micros(usage, price, Decimal(repr(attempt.latency_s)) if by_hour else 0, self._images)
-
-    def _settlement(
-        self,
-        status: Status,
-        reason: str,
-        end_time: int,
-        attempt: Attempt | None,
-        tokens: Tokens | None,
-        cost: int | None,
-        exact: bool,
-    ) -> Settlement:
+    def _settlement(self, status: Status, reason: str, end_time: int, attempt: Attempt | None, charge: Charge) -> Settlement:
         return Settlement(
             id=self._id,
             status=status,
             end_time=end_time,
-            first_chunk_time=self._first_chunk_time,
+            first_chunk_time=self.consumption.first_chunk_time,
             provider=attempt.target.settings.name if attempt is not None else "",
             provider_model=attempt.target.model if attempt is not None else "",
             error_reason=reason,
-            finish_reason=_last(find_finish_reason, self._finishing),
+            finish_reason=self.consumption.finish_reason(),
             attempts=tell_attempts(self._tried),
-            tokens=tokens,
-            cost_micros=cost,
-            exact=exact,
-            answer_body=self._answer_body() if self._books.bodies else None,
+            tokens=charge.tokens,
+            cost_micros=charge.micros,
+            exact=charge.exact,
+            answer_body=self.consumption.answer_body() if self._books.bodies else None,
         )
-
-    def _answer_body(self) -> str | None:
-        answer = self._told.answer() if self._told is not None and self._body is None else None
-        return self._body if answer is None else told_text(answer)
-
-    def _used(self, status: Status, attempt: Attempt | None) -> tuple[Usage | None, bool]:
-        """What the attempt used that answered last, and whether that is what the provider said."""
-        if attempt is None or self._first_chunk_time is None:
-            return None, True
-        if self._lost and any(lost.attempt is attempt for lost in self._lost):
-            return None, True
-        if self._reservation is None or (status is Status.COMPLETED and self._usage is not None):
-            return self._usage, True  # where nothing is booked, nothing is estimated
-        told_bytes = 0 if self._told is None else self._told.byte_count
-        if status is Status.COMPLETED:  # a provider that tells no usage
-            return broken_usage(Billing.ESTIMATE, None, told_bytes, self._input_tokens())
-        return self._broken(attempt, self._usage, told_bytes, self._read_to_end)
-
-    def _broken(
-        self, attempt: Attempt, usage: Usage | None, said_bytes: int, read_to_end: bool
-    ) -> tuple[Usage | None, bool]:
-        """What an attempt used that broke or was left, by its provider's policy, and whether that is exact."""
-        policy = Billing(attempt.target.settings.broken_stream_billing)
-        if policy is Billing.READ_TO_END and not read_to_end:
-            policy = Billing.ESTIMATE
-        return broken_usage(policy, usage, said_bytes, self._input_tokens())
-
-    def _input_tokens(self) -> int:
-        return estimate(self._ask.request).input_tokens
-
-
-def _last(find: Callable[[Batch], str], batches: Sequence[Batch]) -> str:
-    """What the last of batches says that says it; empty: none does."""
-    for batch in reversed(batches):
-        if told := find(batch):
-            return told
-    return ""
-
-
-def _wanted_tier(ask: Ask) -> str:
-    """The tier that a request asks for, which serves it unless the provider says otherwise."""
-    return ask.request.service_tier if isinstance(ask.request, ChatCompletionRequest) else ""

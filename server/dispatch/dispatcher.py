@@ -151,12 +151,12 @@ class _Admission:
         if usage is not None:
             note_usage(self._call, usage)
         if self._account is not None:
-            self._account.batch(batch, usage)
+            self._account.consumption.batch(batch, usage)
 
     def lose(self, attempt: Attempt, said_bytes: int) -> None:
         """An attempt that had begun to answer is given up for another one."""
         if self._account is not None:
-            self._account.lose(attempt, said_bytes)
+            self._account.consumption.lose(attempt, said_bytes)
 
     async def complete(self) -> None:
         """The answer is whole."""

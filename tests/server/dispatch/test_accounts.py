@@ -59,7 +59,7 @@ async def opened(accounts: Accounts) -> Account:
 
 async def ended(account: Account) -> None:
     """Ends an account of an answer of seven tokens."""
-    account.batch(StreamChatCompletionResponse(chunks_json=[b"{}"]), Usage(input_tokens=3, output_tokens=4))
+    account.consumption.batch(StreamChatCompletionResponse(chunks_json=[b"{}"]), Usage(input_tokens=3, output_tokens=4))
     asked = target()
     attempt = Attempt(asked, chat(), None, CLOCK, Watch(), asked.provider.stream(chat()))
     try:
