@@ -20,7 +20,6 @@ from server.dispatch.standing import TargetStates
 from server.ledger.ledger import Ledger
 from server.ledger.price_rows import PriceRows
 from server.ledger.prices import Prices
-from server.ledger.recovery import find_worker_id
 from server.ledger.retention import Retention, RetentionSettings
 from server.ledger.settings import LedgerSettings
 from server.limits.book import nothing_waits
@@ -31,6 +30,7 @@ from server.limits.unheld import check_ledger
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.storage.looking import keep_looking
+from server.worker import find_worker_id
 
 _SWEEP_S = 3600.0
 _MB = 1024 * 1024

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from server.clock import SystemClock
 from server.ledger.ledger import Ledger
-from server.ledger.recovery import find_worker_id
 from server.ledger.settings import LedgerSettings
 from server.storage.database import Database
+from server.worker import find_worker_id
 from tests.server.ledger.entries import intent, settlement
 
 

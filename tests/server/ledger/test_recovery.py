@@ -14,12 +14,13 @@ import pytest
 from server.ledger.entry import Status, Whole
 from server.ledger.ledger import Ledger
 from server.ledger.record import Batch
-from server.ledger.recovery import Recovery, find_worker_id, lives
+from server.ledger.recovery import Recovery
 from server.ledger.row import Completion
 from server.ledger.rows import Rows, Wanted
 from server.ledger.settings import LedgerSettings
 from server.ledger.spool import Spool
 from server.storage.database import Database
+from server.worker import find_worker_id
 from tests.server.ledger.entries import BEGIN, TurnedClock, intent, settlement
 
 ROOT = Path(__file__).parents[3]
@@ -178,15 +179,3 @@ async def test_what_a_worker_tells_that_was_thought_dead_is_the_truth(database: 
     assert row is not None
     assert (row.state, row.cost_micros, row.exact) == ("settled", 77, True)
     await ledger.close()
-
-
-def test_this_process_lives() -> None:
-    assert lives(find_worker_id()) is True
-
-
-def test_a_process_with_the_same_number_is_another() -> None:
-    assert lives(find_worker_id() + "1") is False
-
-
-def test_of_another_hosts_process_nothing_is_known() -> None:
-    assert lives("elsewhere.00000000:1:1") is None
