@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import cast
 from urllib.parse import unquote
@@ -68,6 +67,7 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.redaction import Redaction
 from server.tenancy.keys import ConfiguredKeys, StoredKeys
 from server.tenancy.tenancy import Tenancy
+from server.worker import find_worker_id
 from trunkline.v1 import (
     admin_service_pb2_grpc,
     alerts_service_pb2_grpc,
@@ -183,7 +183,7 @@ class Core:
         if listen is not None:
             self._server = self._grpc_server(listen)
             hosts.append(GrpcHost(self._server))
-        self._idempotency = Idempotency(database, self._clock, token_hex(16))
+        self._idempotency = Idempotency(database, self._clock, find_worker_id())
         self._register(Registry(interceptors, hosts), database, governance, self._idempotency, alerts)
         self._gate.watch()
         names = ["", READINESS, *SERVICES, *(f"provider/{name}" for name in self._runtime.rows)]

@@ -12,7 +12,7 @@ from zlib import crc32
 
 
 def find_worker_id() -> str:
-    """This process's id as a worker: `host.view:process:begin`.
+    """This process's id as a worker: `host.view:process:begin`, at most 54 characters.
 
     The view tells apart boots of one host, and containers that have the same name but count processes by themselves.
     """

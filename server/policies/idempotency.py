@@ -13,10 +13,11 @@ An answer that is whole goes through these steps, each durable before the next b
 
 So no completion is settled as completed whose answer is not there, whenever the process dies. Where it dies before the first
 step, no caller had the whole answer: the ledger ends the completion as interrupted, and the same request made again is
-another one, once the dead process's lease on the row has ended. Where it dies after that, the same request is given the kept
-answer, and is not paid again; what the ledger ends as interrupted then is the one payment. Where the database fails at the
-first step, the answer is given all the same; from here it is given again, too, while it is kept as soon as the database is
-back. Only a process that dies in that time takes an answer with it that was paid for.
+another one, at once on the same host, and elsewhere once the dead process's lease on the row has ended. Where it dies after
+that, the same request is given the kept answer, and is not paid again; what the ledger ends as interrupted then is the one
+payment. Where the database fails at the first step, the answer is given all the same; from here it is given again, too,
+while it is kept as soon as the database is back. Only a process that dies in that time takes an answer with it that was paid
+for.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ class Idempotency:
     Args:
         database: where answers are kept.
         clock: tells the time.
-        worker: this process, by a name that no other ever had, not even one before it in its place.
+        worker: this process's id, from `find_worker_id`.
         sleep: waits for some seconds.
         most_bytes: how large an answer may be that is recorded.
     """

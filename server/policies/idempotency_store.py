@@ -1,17 +1,19 @@
 """The table of idempotency keys: who answers a request, and the answers that are there.
 
 A row is `running` until it expires, which is when its worker's lease ends; or `done`, and holds an answer until it expires.
-A row that has expired is as good as none.
+A row that has expired is as good as none, and so is a running one whose worker is known to be no more.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 
 from sqlalchemy import ColumnElement, and_, delete, select, update
 
 from server.clock import Clock
 from server.storage.database import Database
 from server.storage.tables import IDEMPOTENCY
+from server.worker import lives
 
 KEPT_S = 24 * 3600
 """How long an answer is there."""
@@ -46,13 +48,13 @@ class Store:
     Args:
         database: where it is.
         clock: tells the time. Processes on one table may differ by some seconds.
-        worker: this process, by a name that no other ever had.
+        worker: this process's id, from `find_worker_id`.
     """
 
     def __init__(self, database: Database, clock: Clock, worker: str) -> None:
         self._database = database
         self._clock = clock
-        self._worker = worker
+        self._worker = f"{worker}/{token_hex(4)}"  # a process may have several stores
         self._next_sweep = 0
 
     async def claim(self, row_id: str, digest: bytes) -> Kept | None:
@@ -151,8 +153,10 @@ class Store:
             self._next_sweep = now + _SWEEP_S * _MICROS
 
     def _free(self, state: str, worker: str, expire_time: int) -> bool:
-        """Whether a row may be taken: it has expired, or this worker left it behind."""
-        return expire_time <= self._now() or (state == _RUNNING and worker == self._worker)
+        """Whether a row may be taken: it has expired, or this worker or a process that is no more left it behind."""
+        if expire_time <= self._now():
+            return True
+        return state == _RUNNING and (worker == self._worker or lives(worker.rpartition("/")[0]) is False)
 
     def _ours(self) -> ColumnElement[bool]:
         return and_(IDEMPOTENCY.c.worker == self._worker, IDEMPOTENCY.c.state == _RUNNING)

@@ -186,7 +186,7 @@ IDEMPOTENCY = Table(
     Column("id", String(64), primary_key=True),  # SHA-256 of caller and key, hexadecimal
     Column("body_digest", LargeBinary(32), nullable=False),
     Column("state", String(16), nullable=False),  # running or done
-    Column("worker", String(64), nullable=False),
+    Column("worker", String(64), nullable=False),  # the process that is at it, and eight letters more
     Column("answer", LargeBinary),
     Column("create_time", BigInteger, nullable=False),
     Column("expire_time", BigInteger, nullable=False, index=True),

@@ -13,6 +13,7 @@ from server.policies.idempotency_run import REPLAYED
 from server.policies.idempotency_store import LEASE_S, Store
 from server.storage.database import Database
 from server.storage.tables import IDEMPOTENCY
+from server.worker import find_worker_id
 from tests.server.policies.idempotency_stage import START, Asker, Dispatched, TurnedClock, idempotency
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
@@ -170,6 +171,44 @@ async def test_one_that_was_taken_over_does_not_put_its_answer_in_the_others_pla
     kept = await slow.claim(ROW, DIGEST)
     assert kept is not None
     assert kept.answer == b"fast"
+
+
+@pytest.mark.parametrize(
+    ("owner", "free"),
+    [
+        pytest.param(find_worker_id() + "1", True, id="a process of this host that is no more"),
+        pytest.param(find_worker_id(), False, id="this process"),
+        pytest.param("elsewhere.00000000:1:1", False, id="another host's"),
+    ],
+)
+async def test_what_a_process_left_that_is_known_to_be_dead_is_free_at_once(
+    database: Database, clock: TurnedClock, owner: str, free: bool
+) -> None:
+    assert await Store(database, clock, owner).claim(ROW, DIGEST) is None
+    assert (await Store(database, clock, find_worker_id()).claim(ROW, DIGEST) is None) == free
+
+
+async def test_what_a_dead_process_answered_is_kept(database: Database, clock: TurnedClock) -> None:
+    await Store(database, clock, find_worker_id() + "1").finish(ROW, DIGEST, b"answer")
+    kept = await Store(database, clock, find_worker_id()).claim(ROW, DIGEST)
+    assert kept is not None
+    assert kept.answer == b"answer"
+
+
+async def test_what_a_dead_process_left_is_taken_once(database: Database, clock: TurnedClock) -> None:
+    assert await Store(database, clock, find_worker_id() + "1").claim(ROW, DIGEST) is None
+    claims = await asyncio.gather(*(Store(database, clock, find_worker_id()).claim(ROW, DIGEST) for _ in range(6)))
+    assert claims.count(None) == 1
+
+
+async def test_the_owner_of_an_older_release_is_believed_to_be_at_it(database: Database, clock: TurnedClock) -> None:
+    store = Store(database, clock, find_worker_id())
+    assert await store.claim(ROW, DIGEST) is None
+    async with database.begin() as connection:
+        await connection.execute(IDEMPOTENCY.update().values(worker="0123456789abcdef" * 2))
+    assert await store.claim(ROW, DIGEST) is not None
+    clock.turn(LEASE_S)
+    assert await store.claim(ROW, DIGEST) is None
 
 
 async def test_a_process_takes_back_what_it_left_behind(database: Database, clock: TurnedClock) -> None:
