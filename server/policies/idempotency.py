@@ -36,14 +36,13 @@ from server.policies.idempotency_answer import Answer, pack, unpack
 from server.policies.idempotency_key import another_body, body_digest, key_of, row_id, too_large
 from server.policies.idempotency_record import MOST_BYTES
 from server.policies.idempotency_run import Begin, Run
-from server.policies.idempotency_store import LEASE_S, Kept, Store
+from server.policies.idempotency_store import RENEW_S, Kept, Store
 from server.providers.base import Ask, Batch
 from server.storage.database import Database
 from server.storage.errors import StorageError
 from server.tenancy.failing import unavailable
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
-_RENEW_S = LEASE_S / 3
 _KEEP_AGAIN_S = 1.0
 """How soon an answer is kept that could not be."""
 _LOOK_AGAIN_S = (0.05, 1.0)
@@ -208,7 +207,7 @@ class Idempotency:
 
     async def _renew(self) -> None:
         while True:
-            await self._sleep(_RENEW_S)
+            await self._sleep(RENEW_S)
             rows = [run.row_id for run in self._runs.values() if run.claimed]
             try:
                 await self._store.renew(rows)

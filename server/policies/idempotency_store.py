@@ -18,8 +18,11 @@ from server.worker import lives
 KEPT_S = 24 * 3600
 """How long an answer is there."""
 
-LEASE_S = 60
+LEASE_S = 20
 """How long a worker that was not heard of is believed to be at it."""
+
+RENEW_S = LEASE_S / 4
+"""How soon a lease is renewed, and how long that may take: when one renewal hangs, there is time for another."""
 
 _BATCH = 100
 _SWEEP_S = 60
@@ -103,7 +106,7 @@ class Store:
             StorageError: the database failed.
         """
         renewed = update(IDEMPOTENCY).where(IDEMPOTENCY.c.id.in_(row_ids), self._ours())
-        async with self._database.begin() as connection:
+        async with self._database.begin(RENEW_S) as connection:
             await connection.execute(renewed.values(expire_time=self._now() + LEASE_S * _MICROS))
 
     async def finish(self, row_id: str, digest: bytes, answer: bytes | None) -> None:

@@ -134,7 +134,7 @@ async def test_a_lease_is_renewed_while_the_call_runs(
 ) -> None:
     running = await begun(here)
     assert await lease_end(database) == LEASE_S
-    for _ in range(6):
+    for _ in range(8):
         await clock.turn_for_sleeper()
     await clock.asleep()
     assert clock.time - START == 2 * LEASE_S
