@@ -84,8 +84,8 @@ class Exchange:
 
     Attributes:
         request_id: the request's id.
-        metadata: what goes with the RPC: the request's id, the caller's address, the API key, the idempotency key
-            and the lane.
+        metadata: what goes with the RPC: the request's id, the caller's address, the API key, the idempotency key,
+            as often as it was sent, and the lane.
         timeout_s: how long the answer may take where it comes as a whole.
     """
 
@@ -103,9 +103,8 @@ class Exchange:
             if value is not None:
                 # gRPC metadata is printable ASCII; a key that is not cannot be a key of ours.
                 self.metadata.append((key, value if value.isascii() and value.isprintable() else "?"))
-        idempotency_key = headers.get("idempotency-key")
-        if idempotency_key is not None:
-            self.metadata.append(("idempotency-key", _plain(idempotency_key)))
+        for given in headers.getall("idempotency-key", ()):
+            self.metadata.append(("idempotency-key", _plain(given)))
         if headers.get("x-trunkline-priority") == "batch":
             self.metadata.append(("x-trunkline-priority", "batch"))
         self.timeout_s = _timeout(headers, (_TIMEOUT_HEADER, _PACKAGE_TIMEOUT_HEADER), settings.timeout_s)

@@ -84,10 +84,10 @@ class Idempotency:
             The batches of the call that was made first.
 
         Raises:
-            GatewayError: INVALID_REQUEST for what is no key; ALREADY_EXISTS where the key was used for another request, or
-                the answer was too large to keep; OVERLOADED where the database fails; else as `begin`.
+            GatewayError: INVALID_REQUEST for what is no key, and for several; ALREADY_EXISTS where the key was used for
+                another request, or the answer was too large to keep; OVERLOADED where the database fails; else as `begin`.
         """
-        key = key_of(call.metadata)
+        key = key_of(call)
         call.notes["model"] = ask.model
         row, digest = row_id(call.caller, key), body_digest(ask)
         while (run := self._runs.get(row)) is not None and run.leaving:

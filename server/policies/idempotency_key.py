@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
 
 import orjson
 
+from server.call import Call
 from server.caller import Caller
 from server.errors import GatewayError, invalid_request
 from server.providers.base import Ask
@@ -18,13 +18,15 @@ _PARAM = "Idempotency-Key"
 _ALLOWED = re.compile(r"[!-~]{1,255}")
 
 
-def key_of(metadata: Mapping[str, str | bytes]) -> str:
+def key_of(call: Call) -> str:
     """The key that a caller sent.
 
     Raises:
-        GatewayError: INVALID_REQUEST, it is none.
+        GatewayError: INVALID_REQUEST, it is none, or there are several.
     """
-    key = metadata[KEY]
+    if sum(name == KEY for name, _ in call.context.invocation_metadata() or ()) > 1:
+        raise invalid_request(f"`{_PARAM}` must be there once.", _PARAM)
+    key = call.metadata[KEY]
     if not isinstance(key, str) or not _ALLOWED.fullmatch(key):
         raise invalid_request(f"`{_PARAM}` must have 1 to 255 visible ASCII characters.", _PARAM)
     return key

@@ -129,6 +129,20 @@ async def test_what_is_no_key_is_refused(vendor: ScriptedVendor, http: aiohttp.C
     assert not vendor.requests
 
 
+@pytest.mark.parametrize("keys", [("k", "l"), ("k", "k")], ids=["different", "equal"])
+async def test_several_keys_are_refused(
+    vendor: ScriptedVendor, http: aiohttp.ClientSession, client: AsyncClient, keys: tuple[str, str]
+) -> None:
+    path, body = OPERATIONS["chat"]
+    async with http.post(path, json=body, headers=[("Idempotency-Key", key) for key in keys]) as response:
+        error = (await response.json())["error"]
+    assert (response.status, error["code"], error["param"]) == (400, "invalid_request", "Idempotency-Key")
+    with pytest.raises(TrunklineError) as refused:
+        await client.completions.create_chat_completion(TYPED, metadata=[*beside(keys[0]), *beside(keys[1])])
+    assert refused.value.reason == "invalid_request"
+    assert not vendor.requests
+
+
 async def test_callers_do_not_meet(vendor: ScriptedVendor, sdk: openai.AsyncOpenAI) -> None:
     await sdk.chat.completions.create(**ask())  # type: ignore[call-overload]
     other = sdk.with_options(api_key=COMPLETION_KEY)
