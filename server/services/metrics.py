@@ -1,16 +1,20 @@
 """MetricsService: how the gateway and its providers do."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from server.call import Call
+from server.caller import Caller
+from server.catalogue.names import serves
 from server.clock import Clock
+from server.config.provider_settings import ProviderSettings
 from server.ledger.rows import Rows
 from server.runtime import ProviderRow, Runtime
 from server.services.completion_records import CompletionRecords
 from server.services.pages import page
 from server.services.times import duration_to_ms, timestamp_to_ms
 from server.telemetry.metrics import Metrics
+from server.tenancy.allowances import may_use, may_use_provider
 from trunkline.v1.metrics_service_pb2 import (
     ExportPrometheusRequest,
     ExportPrometheusResponse,
@@ -78,13 +82,13 @@ class MetricsService(CompletionRecords):
         return GetHealthResponse(health=health)
 
     async def ListProviders(self, request: ListProvidersRequest, call: Call) -> ListProvidersResponse:
-        """Lists the providers, in the order in which they are tried."""
-        runtime = self._runtime()
+        """Lists the providers that may be asked for the caller, in the order in which they are tried."""
+        runtime, caller = self._runtime(), call.caller
         places = {name: place for place, name in enumerate(runtime.rows)}
         providers = [
-            _provider(row, runtime.router.priority(row.settings))
+            _provider(row, runtime.router.priority(row.settings), caller)
             for row in runtime.rows.values()
-            if not request.type or row.settings.type == request.type
+            if may_use_provider(caller, row.settings.name) and request.type in ("", row.settings.type)
         ]
         of_page, token = page(
             providers, request, default=1000, key=lambda each: (not each.forced, each.priority, places[each.id])
@@ -97,7 +101,7 @@ class MetricsService(CompletionRecords):
         return ExportPrometheusResponse(content_type=told.content_type, text=told.text)
 
 
-def _provider(row: ProviderRow, priority: int) -> Provider:
+def _provider(row: ProviderRow, priority: int, caller: Caller) -> Provider:
     settings = row.settings
     return Provider(
         name=f"providers/{settings.name}",
@@ -107,6 +111,12 @@ def _provider(row: ProviderRow, priority: int) -> Provider:
         enabled=settings.enabled,
         forced=settings.forced,
         priority=priority,
-        models=settings.models,
+        models=_models(settings, caller),
         capabilities=sorted(operation.value for operation in row.operations),
     )
+
+
+def _models(settings: ProviderSettings, caller: Caller) -> Sequence[str]:
+    """A provider's names and patterns of models, as far as a caller may ask for them."""
+    whole = [name for name in settings.models if may_use(caller, name) or may_use(caller, f"{settings.name}/{name}")]
+    return [*whole, *(name for name in caller.models if name not in whole and serves(settings, name))]

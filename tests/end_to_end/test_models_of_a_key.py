@@ -132,6 +132,41 @@ async def test_of_a_provider_a_key_sees_what_it_may_ask_for(
                     await client.models.get_provider_model(provider, name)
 
 
+PROVIDERS = {
+    "none": ({}, {"first": ["gpt-4o", "gpt-4o-mini"], "second": ["gpt-4o", "hidden", "solo"], "any": ["gpt-*", "o3"]}),
+    "a provider": ({"allowed_providers": ["second"]}, {"second": ["gpt-4o", "hidden", "solo"]}),
+    "a model": ({"allowed_models": ["gpt-4o"]}, {"first": ["gpt-4o"], "second": ["gpt-4o"], "any": ["gpt-4o"]}),
+    "a pattern": (
+        {"allowed_models": ["gpt-4o-*", "o*"]},
+        {"first": ["gpt-4o-mini"], "second": [], "any": ["o3", "gpt-4o-*"]},
+    ),
+    "an address": ({"allowed_models": ["first/*"]}, {"first": ["gpt-4o", "gpt-4o-mini"], "second": [], "any": []}),
+    "both": (
+        {"allowed_models": ["gpt-*"], "allowed_providers": ["first", "any"]},
+        {"first": ["gpt-4o", "gpt-4o-mini"], "any": ["gpt-*"]},
+    ),
+    "nothing that there is": ({"allowed_providers": ["third"]}, {}),
+}
+
+
+@pytest.mark.parametrize(("fields", "expected"), PROVIDERS.values(), ids=PROVIDERS)
+async def test_a_key_sees_the_providers_that_may_be_asked_for_it(
+    vendor: ScriptedVendor, second_vendor: ScriptedVendor, tmp_path: Path, fields: Json, expected: Json
+) -> None:
+    rows = [
+        row("first", vendor, ["gpt-4o", "gpt-4o-mini"]),
+        row("second", second_vendor, ["gpt-4o", "hidden", "solo"]),
+        row("any", vendor, ["gpt-*", "o3"]),
+    ]
+    async with run_gateway(tmp_path, config(rows), "whole") as gateway:
+        key = await key_of(gateway, **fields)
+        async with calling(gateway, key) as session, AsyncClient(gateway.target, api_key=key) as client:
+            _, answer = await get(session, "/providers")
+            shown = {provider["id"]: provider["models"] for provider in cast(list[Json], answer["providers"])}
+            assert shown == expected
+            assert {each.id: list(each.models) async for each in client.metrics.list_providers()} == expected
+
+
 async def test_of_a_provider_a_key_of_its_address_sees_what_it_may_ask_for(gateway: Running) -> None:
     key = await key_of(gateway, allowed_models=["first/gpt-4o*"])
     async with calling(gateway, key) as session, AsyncClient(gateway.target, api_key=key) as client:

@@ -74,7 +74,9 @@ class MetricsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListProviders(self, request, context):
-        """Lists the providers. Needs a key with the permission `metrics:read` or `completion`.
+        """Lists the providers that may be asked for the caller's key.
+
+        Needs a key with the permission `metrics:read` or `completion`.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """

@@ -36,7 +36,9 @@ class MetricsServiceStub:
     GetHealth: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.GetHealthRequest, _metrics_service_pb2.GetHealthResponse]
     """Tells whether the gateway works, and with which providers. Needs no key."""
     ListProviders: _grpc.UnaryUnaryMultiCallable[_metrics_service_pb2.ListProvidersRequest, _metrics_service_pb2.ListProvidersResponse]
-    """Lists the providers. Needs a key with the permission `metrics:read` or `completion`.
+    """Lists the providers that may be asked for the caller's key.
+
+    Needs a key with the permission `metrics:read` or `completion`.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
@@ -73,7 +75,9 @@ class MetricsServiceAsyncStub(MetricsServiceStub):
     GetHealth: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.GetHealthRequest, _metrics_service_pb2.GetHealthResponse]  # type: ignore[assignment]
     """Tells whether the gateway works, and with which providers. Needs no key."""
     ListProviders: _aio.UnaryUnaryMultiCallable[_metrics_service_pb2.ListProvidersRequest, _metrics_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
-    """Lists the providers. Needs a key with the permission `metrics:read` or `completion`.
+    """Lists the providers that may be asked for the caller's key.
+
+    Needs a key with the permission `metrics:read` or `completion`.
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
     """
@@ -119,7 +123,9 @@ class MetricsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metrics_service_pb2.ListProvidersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_metrics_service_pb2.ListProvidersResponse, _abc.Awaitable[_metrics_service_pb2.ListProvidersResponse]]:
-        """Lists the providers. Needs a key with the permission `metrics:read` or `completion`.
+        """Lists the providers that may be asked for the caller's key.
+
+        Needs a key with the permission `metrics:read` or `completion`.
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST) for a page token that this server did not give.
         """
