@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from server.caller import Caller
+from server.caller import ANONYMOUS, Caller
 from server.catalogue.names import provider_name, serves
 from server.config.provider_settings import ProviderSettings
 from server.config.schema import CircuitBreakerSettings, RoutingSettings
 from server.dispatch.standing import TargetState, TargetStates
 from server.errors import GatewayError
 from server.providers.base import Provider
-from server.tenancy.allowances import may_use_provider, require_model, require_provider
+from server.tenancy.allowances import may_use, may_use_provider, require_fallback, require_model, require_provider
 from trunkline.v1.error_reason_pb2 import ErrorReason
 
 _MOST_ROUTES = 10_000
@@ -32,6 +32,10 @@ class Target:
     settings: ProviderSettings
     model: str
     state: TargetState = field(compare=False, repr=False)
+
+
+_Groups = tuple[tuple[Target, ...], ...]
+"""Models in order, each as its targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,8 @@ class Route:
 
     model: str
     targets: tuple[Target, ...]
-    fallbacks: tuple[tuple[Target, ...], ...] = ()
-    larger: tuple[tuple[Target, ...], ...] = ()
+    fallbacks: _Groups = ()
+    larger: _Groups = ()
 
 
 class Router:
@@ -123,14 +127,9 @@ class Router:
 
         Raises:
             GatewayError: MODEL_NOT_FOUND when nobody serves it; INSUFFICIENT_PERMISSIONS when the caller may not use it, or
-                no provider of it.
+                no provider of it, or none of its fallbacks where it has nothing else.
         """
-        name = self._settings.aliases.get(model, model)
-        route = self._routes.get(name)
-        if route is None:
-            route = self._route(name)
-            if route.targets and len(self._routes) < _MOST_ROUTES:
-                self._routes[name] = route
+        route = self._known(self._settings.aliases.get(model, model))
         if not route.targets and not any(route.fallbacks):
             raise GatewayError(
                 ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
@@ -139,7 +138,9 @@ class Router:
             )
         if caller.models:
             require_model(caller, model, route.model)
-        return _allowed(route, model, caller) if caller.providers else route
+            if route.fallbacks or route.larger:
+                route = self._of_models(route, model, caller)
+        return _of_providers(route, model, caller) if caller.providers else route
 
     def targets(self, model: str, caller: Caller) -> tuple[Target, ...]:
         """The targets of a model, the first choice first; those of its first fallback where it has none itself.
@@ -150,14 +151,45 @@ class Router:
         route = self.route(model, caller)
         return route.targets or route.fallbacks[0]
 
-    def _route(self, model: str) -> Route:
-        def lists(table: Mapping[str, Sequence[str]]) -> tuple[tuple[Target, ...], ...]:
-            names = (self._settings.aliases.get(name, name) for name in table.get(model, ()))
-            return tuple(targets for name in names if (targets := self._find(name)))
+    def _known(self, model: str) -> Route:
+        """Where a model leads that is no alias, for a caller without bounds."""
+        route = self._routes.get(model)
+        if route is None:
+            route = self._route(model)
+            if route.targets and len(self._routes) < _MOST_ROUTES:
+                self._routes[model] = route
+        return route
 
-        return Route(
-            model, self._find(model), lists(self._settings.fallbacks), lists(self._settings.context_window_fallbacks)
-        )
+    def _route(self, model: str) -> Route:
+        fallbacks, larger = self._others(model, ANONYMOUS, self._find)
+        return Route(model, self._find(model), fallbacks, larger)
+
+    def _of_models(self, route: Route, model: str, caller: Caller) -> Route:
+        """A route without the fallbacks and larger models that a caller may not ask for.
+
+        Raises:
+            GatewayError: INSUFFICIENT_PERMISSIONS when none is left of a model that has nothing else.
+        """
+        fallbacks, larger = self._others(route.model, caller, lambda name: self._known(name).targets)
+        if not route.targets:
+            require_fallback(model, fallbacks)
+        return replace(route, fallbacks=fallbacks, larger=larger)
+
+    def _others(self, model: str, caller: Caller, find: Callable[[str], tuple[Target, ...]]) -> Sequence[_Groups]:
+        """A model's fallbacks and larger models that a caller may ask for, as `Route` has them.
+
+        Args:
+            model: the model, no alias.
+            caller: who asks.
+            find: the targets of a model that is no alias.
+        """
+        aliases = self._settings.aliases
+
+        def groups(table: Mapping[str, Sequence[str]]) -> _Groups:
+            names = (name for name in table.get(model, ()) if may_use(caller, name, aliases.get(name, "")))
+            return tuple(targets for name in names if (targets := find(aliases.get(name, name))))
+
+        return groups(self._settings.fallbacks), groups(self._settings.context_window_fallbacks)
 
     def _find(self, model: str) -> tuple[Target, ...]:
         found = tuple(self._target(row, model) for row in self._rows if serves(row.settings, model))
@@ -172,7 +204,7 @@ class Router:
         return Target(row.provider, row.settings, model, self._states.of(row.settings.name, model))
 
 
-def _allowed(route: Route, model: str, caller: Caller) -> Route:
+def _of_providers(route: Route, model: str, caller: Caller) -> Route:
     """A route without the providers that may not be asked for a caller.
 
     Raises:
@@ -184,7 +216,7 @@ def _allowed(route: Route, model: str, caller: Caller) -> Route:
     def of(targets: Sequence[Target]) -> tuple[Target, ...]:
         return tuple(target for target in targets if may_use_provider(caller, target.settings.name))
 
-    def lists(groups: Sequence[Sequence[Target]]) -> tuple[tuple[Target, ...], ...]:
+    def lists(groups: _Groups) -> _Groups:
         return tuple(targets for group in groups if (targets := of(group)))
 
     return replace(route, targets=of(route.targets), fallbacks=lists(route.fallbacks), larger=lists(route.larger))

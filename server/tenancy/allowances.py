@@ -34,6 +34,16 @@ def require_model(caller: Caller, model: str, resolved_model: str = "") -> None:
         raise _refusal(f"This API key may not use the model `{model}`.", model)
 
 
+def require_fallback(model: str, allowed: Sequence[object]) -> None:
+    """Refuses a caller who may ask for a model that has only fallbacks, and for none of these.
+
+    Raises:
+        GatewayError: INSUFFICIENT_PERMISSIONS.
+    """
+    if not allowed:
+        raise _refusal(f"This API key may use none of the fallbacks of the model `{model}`.", model)
+
+
 def require_provider(caller: Caller, model: str, providers: Sequence[str]) -> None:
     """Refuses a caller for whom none of a model's providers may be asked.
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.end_to_end.running import Running, config, row, run_gateway
 from tests.end_to_end.test_accounts import CHAT, body, calling, new_key
+from tests.fakes.answers import Status
 from tests.fakes.vendor import ScriptedVendor
 from trunkline_client import AsyncClient, NotFoundError, PermissionDeniedError
 
@@ -182,3 +183,18 @@ async def test_a_route_leaves_out_providers_that_a_key_may_not_use(gateway: Runn
     async with calling(gateway, await key_of(gateway, allowed_providers=["second"])) as session:
         _, route = await get(session, "/v1/routes/gpt-4o")
     assert [(step["place"], step["provider"]) for step in cast(list[Json], route["steps"])] == [(1, "second")]
+
+
+async def test_a_fallback_that_a_key_may_not_ask_for_is_not_asked(
+    gateway: Running, vendor: ScriptedVendor, second_vendor: ScriptedVendor
+) -> None:
+    second_vendor.add(Status(500))
+    async with calling(gateway, await key_of(gateway, allowed_models=["solo"])) as session:
+        async with session.post(CHAT, json=body(model="solo")) as response:
+            assert response.status in (502, 503)
+        _, route = await get(session, "/v1/routes/solo")
+    assert not vendor.requests
+    assert second_vendor.requests
+    assert [(step["provider"], step["purpose"]) for step in cast(list[Json], route["steps"]) if step["place"]] == [
+        ("second", "model")
+    ]

@@ -100,10 +100,10 @@ def test_nobody_serves_anything_where_there_are_no_providers() -> None:
 
 
 def routed(model: str, caller: Caller) -> Route:
-    """A caller's route where `a` and `b` serve `m`, and `x` and `y` its fallbacks."""
+    """A caller's route where `a` and `b` serve `m`, and `x` and `y` its fallbacks, and nobody serves `best` itself."""
     rows = row("a", "m"), row("b", "m"), row("x", "x"), row("y", "y")
-    lists = {"m": ("x", "y")}
-    settings = RoutingSettings(aliases={"fast": "m"}, fallbacks=lists, context_window_fallbacks=lists)
+    lists = {"m": ("x", "short"), "best": ("x", "y")}
+    settings = RoutingSettings(aliases={"fast": "m", "short": "y"}, fallbacks=lists, context_window_fallbacks=lists)
     return Router([Row(one, Scripted()) for one in rows], settings).route(model, caller)
 
 
@@ -121,6 +121,48 @@ def test_a_route_keeps_whom_a_caller_may_use(providers: tuple[str, ...], own: li
     assert [target.settings.name for target in route.targets] == own
     for groups in (route.fallbacks, route.larger):
         assert [[target.settings.name for target in group] for group in groups] == others
+
+
+@pytest.mark.parametrize(
+    ("model", "models", "others"),
+    [
+        ("m", ("m",), []),
+        ("m", ("m", "x"), [["x"]]),
+        ("m", ("m", "y"), [["y"]]),
+        ("m", ("m", "short"), [["y"]]),
+        ("m", ("*",), [["x"], ["y"]]),
+        ("m", ("m", "y/*"), []),
+        ("fast", ("fast",), []),
+        ("best", ("best", "y"), [["y"]]),
+    ],
+)
+def test_a_route_has_no_fallbacks_that_a_caller_may_not_ask_for(
+    model: str, models: tuple[str, ...], others: list[list[str]]
+) -> None:
+    route = routed(model, replace(ANONYMOUS, models=models))
+    assert [target.settings.name for target in route.targets] == ([] if model == "best" else ["a", "b"])
+    for groups in (route.fallbacks, route.larger):
+        assert [[target.settings.name for target in group] for group in groups] == others
+
+
+def test_of_a_route_both_bounds_of_a_caller_hold() -> None:
+    route = routed("m", replace(ANONYMOUS, models=("m", "x"), providers=("a", "y")))
+    assert [target.settings.name for target in route.targets] == ["a"]
+    assert (route.fallbacks, route.larger) == ((), ())
+
+
+def test_fallbacks_that_lead_back_are_found_for_a_bound_caller() -> None:
+    settings = RoutingSettings(fallbacks={"m": ("x",), "x": ("m",)})
+    router = Router([Row(row("a", "m"), Scripted()), Row(row("b", "x"), Scripted())], settings)
+    caller = replace(ANONYMOUS, models=("m", "x"))
+    assert [target.settings.name for model in "mx" for target in router.route(model, caller).fallbacks[0]] == ["b", "a"]
+
+
+def test_a_model_with_nothing_but_fallbacks_is_refused_to_who_may_ask_for_none_of_them() -> None:
+    with pytest.raises(GatewayError, match="none of the fallbacks of the model `best`") as raised:
+        routed("best", replace(ANONYMOUS, models=("best",)))
+    assert raised.value.reason == ErrorReason.ERROR_REASON_INSUFFICIENT_PERMISSIONS
+    assert raised.value.metadata == {"permission": "completion", "model": "best"}
 
 
 @pytest.mark.parametrize("pattern", ["fast", "m"])
