@@ -107,9 +107,14 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> tuple[int, int]
     """
     if price is None:
         return None
-    most = _micros(estimated, estimated.most_input_tokens, price)
-    expected = _micros(estimated, estimated.input_tokens, price)
-    return None if expected is None or most is None else (expected, most)
+    most = _atoms(estimated, estimated.most_input_tokens, price)
+    if most is None:
+        return None
+    if price.tiers:
+        expected = _atoms(estimated, estimated.input_tokens, price)
+    else:
+        expected = most - (price.rates.dearest.input or 0) * (estimated.most_input_tokens - estimated.input_tokens)
+    return None if expected is None else (_micros(expected), _micros(most))
 
 
 def usual_micros(price: Price | None, writes: bool = True) -> int | None:
@@ -127,7 +132,12 @@ def _estimated(tokens: int, byte_count: int, output_tokens: int, image_count: in
     return Estimate(tokens + text_tokens(byte_count), output_tokens, image_count, tokens + byte_count)
 
 
-def _micros(estimated: Estimate, input_tokens: int, price: Price) -> int | None:
+def _micros(atoms: int) -> int:
+    return min(-(-atoms // ATOMS), MOST_MICROS)
+
+
+def _atoms(estimated: Estimate, input_tokens: int, price: Price) -> int | None:
+    """What it costs where the input is that large; None: the price is not known."""
     output_tokens = estimated.output_tokens
     rates = price.rates_of(input_tokens).dearest
     dollars = price.request
@@ -144,7 +154,7 @@ def _micros(estimated: Estimate, input_tokens: int, price: Price) -> int | None:
         if of_output is None:
             return None
         atoms += of_output * output_tokens
-    return min(-(-atoms // ATOMS), MOST_MICROS)
+    return atoms
 
 
 def _limit(told: int, most: int | None, usual: int | None) -> int:
