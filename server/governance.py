@@ -18,6 +18,7 @@ from server.dispatch.accounts import Accounts
 from server.dispatch.books import Books
 from server.dispatch.standing import TargetStates
 from server.ledger.ledger import Ledger
+from server.ledger.left import FOLDER_NAME
 from server.ledger.price_rows import PriceRows
 from server.ledger.prices import Prices
 from server.ledger.retention import Retention, RetentionSettings
@@ -106,7 +107,7 @@ class Governance:
                 database,
                 clock,
                 find_worker_id(),
-                data_dir / "spool",
+                data_dir / FOLDER_NAME,
                 ledger_settings,
                 redact,
                 on_trouble=on_trouble,

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
@@ -13,6 +15,8 @@ from server.storage.errors import StorageError
 
 _ROWS = 500
 """So many are read, and written in one transaction."""
+
+_PASSED_OVER = "a gateway passes over them when it starts"
 
 
 class Backlog:
@@ -30,6 +34,11 @@ class Backlog:
         self._spool = spool
         self._kept: deque[Batch] = deque()
         self._turn = asyncio.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._spool.path
 
     @property
     def empty(self) -> bool:
@@ -53,30 +62,42 @@ class Backlog:
             self._kept.append(batch)
             self.rows += len(batch)
 
-    async def deliver(self, delivery: Delivery) -> None:
+    async def deliver(self, delivery: Delivery, whole: bool = False) -> Sequence[str]:
         """Writes the oldest rows to the database.
 
+        Args:
+            delivery: brings them there.
+            whole: whether lines that are damaged, and rows that can never be written, are an error; else they are passed
+                over, with a line in the log.
+
+        Returns:
+            The ids of the completions that they are of.
+
         Raises:
-            StorageError: the database failed; the rows are still here.
-            OSError: the disk did.
+            StorageError: the database failed, or see `whole`; the rows are still here.
+            OSError: the disk failed.
         """
         if self._spool.empty:
             if self._kept:
                 await delivery.write(self._kept[0])
                 self._arrived(len(self._kept.popleft()))
-            return
+            return []
         try:
             async with self._turn:  # else it may read what the disk does not take after all
                 read = await asyncio.to_thread(self._spool.read, _ROWS)
         except LineError as error:
-            raise StorageError(str(error)) from error
+            raise StorageError(f"{self.path}: {error}") from error
+        if read.damaged and whole:
+            raise StorageError(f"{self.path} has damaged lines ({read.damaged}); {_PASSED_OVER}")
         if read.damaged:
             structlog.get_logger("trunkline.ledger").error("spool_damaged", lines=read.damaged)
-        if len(read.batch):
-            await delivery.write(read.batch)
+        wrong = await delivery.write(read.batch) if len(read.batch) else []
+        if wrong and whole:
+            raise StorageError(f"{self.path} has rows that cannot be written ({len(wrong)}): {wrong[0][1]}; {_PASSED_OVER}")
         async with self._turn:
             self._spool.forget(read.end)
             self._arrived(len(read.batch) + read.damaged)
+        return read.batch.ids()
 
     def _arrived(self, rows: int) -> None:
         self.rows = 0 if self.empty else max(0, self.rows - rows)

@@ -18,6 +18,7 @@ from server.ledger.direct import Direct
 from server.ledger.entry import Intent, Settlement, Status
 from server.ledger.journal import Journal
 from server.ledger.journalled import Journalled
+from server.ledger.left import hold_left
 from server.ledger.record import Bodies
 from server.ledger.recovery import Recovery
 from server.ledger.settings import LedgerSettings
@@ -230,15 +231,11 @@ class Ledger:
 
     async def _take_left(self) -> bool:
         """Brings in the spools of dead workers, if there are any."""
-        found = [Backlog(spool) for spool in await asyncio.to_thread(Spool.find_left, self._spool_dir)]
-        try:
+        async with hold_left(self._spool_dir) as found:
             for left in found:
                 while not left.empty:
                     await left.deliver(self._delivery)
-        finally:
-            for left in found:
-                await left.close()
-        return bool(found)
+            return bool(found)
 
     async def _leave(self) -> None:
         try:

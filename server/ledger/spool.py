@@ -19,7 +19,7 @@ from server.ledger.lines import LineError, read_line, write_lines
 from server.ledger.mapped import Mapped, find_end
 from server.ledger.record import Batch
 
-_SUFFIX = ".spool"
+SUFFIX = ".spool"
 _READ_BYTES = 1 << 20
 _TRIES = 100
 _TRY_AGAIN_S = 0.01
@@ -54,11 +54,12 @@ class Spool:
         sync: brings a file to the disk.
 
     Attributes:
+        path: where it is.
         max_bytes: as above; may be changed.
     """
 
     def __init__(self, folder: Path, worker: str, max_bytes: int, sync: Callable[[int], None] = os.fsync) -> None:
-        self._path = folder / f"{worker.replace(':', '-').replace('/', '-')}{_SUFFIX}"
+        self.path = folder / f"{worker.replace(':', '-').replace('/', '-')}{SUFFIX}"
         self.max_bytes = max_bytes
         self._sync = sync
         self._file: int | None = None
@@ -70,8 +71,8 @@ class Spool:
     def find_left(cls, folder: Path) -> "list[Spool]":
         """The files whose workers are no more; they are the finder's now, who closes them."""
         left = []
-        for path in sorted(folder.glob(f"*{_SUFFIX}")):
-            spool = cls(folder, path.name.removesuffix(_SUFFIX), 0)
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            spool = cls(folder, path.name.removesuffix(SUFFIX), 0)
             if spool._take(os.O_RDWR):
                 left.append(spool)
         return left
@@ -110,7 +111,7 @@ class Spool:
         except OSError as error:
             self._end = end
             self._cut(end)
-            raise SpoolError(f"{self._path}: {error}") from error
+            raise SpoolError(f"{self.path}: {error}") from error
 
     def write(self, lines: bytes, intents: bool) -> int:
         """Takes lines, whole, and does not wait for the disk.
@@ -131,7 +132,7 @@ class Spool:
         at = self._end
         end = at + len(lines)
         if end > self.max_bytes and (intents or end > 2 * self.max_bytes):
-            raise SpoolError(f"{self._path} is as large as it may be")
+            raise SpoolError(f"{self.path} is as large as it may be")
         if memory is None or end > self._mapped.room:
             memory = self._make_room(end)
         memory[at:end] = lines
@@ -175,7 +176,7 @@ class Spool:
         if self._file is None:
             return
         if self.empty:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
             self._mapped.close()
         else:
             self._cut(self._end)
@@ -187,24 +188,24 @@ class Spool:
             return self._mapped.grow(self._open(), size)
         except OSError as error:
             self._cut(self._end)
-            raise SpoolError(f"{self._path}: {error}") from error
+            raise SpoolError(f"{self.path}: {error}") from error
 
     def _try_open(self) -> int:
         try:
             return self._open()
         except OSError as error:
-            raise SpoolError(f"{self._path}: {error}") from error
+            raise SpoolError(f"{self.path}: {error}") from error
 
     def _open(self) -> int:
         if self._file is None:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             for _ in range(_TRIES):
                 if self._take(os.O_RDWR | os.O_CREAT):
                     break
                 time.sleep(_TRY_AGAIN_S)  # somebody took it for a left one before it was locked, and removes it
             else:
                 raise OSError("another has it")
-            folder = os.open(self._path.parent, os.O_RDONLY)
+            folder = os.open(self.path.parent, os.O_RDONLY)
             self._sync(folder)
             os.close(folder)
         assert self._file is not None
@@ -213,12 +214,12 @@ class Spool:
     def _take(self, flags: int) -> bool:
         """Opens and locks the file; False: another has it, or it is gone."""
         try:
-            file = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+            file = os.open(self.path, flags | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             return False
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.stat(self._path).st_ino == os.fstat(file).st_ino:
+            if os.stat(self.path).st_ino == os.fstat(file).st_ino:
                 self._file, self._end = file, find_end(file)
                 return True
         except (BlockingIOError, FileNotFoundError):

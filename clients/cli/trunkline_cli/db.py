@@ -2,14 +2,17 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
 from server.config import ConfigError, data_dir, load
+from server.ledger.left import FOLDER_NAME, count_waiting, take_all
 from server.providers.loader import provider_kinds
+from server.storage.address import Address, find_address
 from server.storage.copying import copy as copy_all
 from server.storage.database import Database
 from server.storage.errors import StorageError
@@ -62,28 +65,53 @@ def upgrade(url: UrlOption = None, config: ConfigOption = None, data_folder: Dat
 
 @app.command()
 def check(url: UrlOption = None, config: ConfigOption = None, data_folder: DataDirOption = None) -> None:
-    """Tell whether the tables are up to date and whole, and what is in them. Changes nothing.
+    """Tell whether the tables are up to date and whole, what is in them, and whether rows wait in files. Changes nothing.
 
     Exit code 0: they are; 1: they are not, or the database cannot be reached.
     """
     seen = _run(inspect(*_place(url, config, data_folder)))
     if seen.tables:
         _tell_totals(seen.tables)
+    for folder in _find_spools(url, config, data_folder).its:
+        _tell_waiting(folder, "and are not counted above; a gateway writes its own, the next one those of one that is gone")
     if seen.fault is not None:
         _fail(f"{seen.shown}: {seen.fault}")
     print_line(open_console(), f"{seen.shown} is fine: its tables have revision {seen.newest}.", "green")
 
 
 @app.command()
-def copy(source: FromOption, target: ToOption) -> None:
+def copy(source: FromOption, target: ToOption, config: ConfigOption = None, data_folder: DataDirOption = None) -> None:
     """Copy everything from one database into another one that is empty, and compare the two.
 
-    Stop the gateway first: what it writes meanwhile is not copied. It is all or nothing.
+    Stop the gateway first: what it writes meanwhile is not copied. What one that was killed left in files is written to the
+    database before; they are beside an SQLite file, or in the data folder, if the configuration names the database.
+    It is all or nothing.
     """
-    shown, tables = _run(_copy(source, target))
+    spools = _find_spools(source, config, data_folder)
+    if spools.others is not None:
+        _tell_waiting(spools.others, f"and stay there: the configuration does not say that they are {spools.shown}'s")
+    taken, shown, tables = _run(_copy(source, target, spools.its))
     _tell_totals(tables)
+    if taken:
+        where = " and ".join(map(str, spools.its))
+        print_line(open_console(), f"{taken} completions that waited in {where} were written to {spools.shown} first.")
     rows = sum(table.rows for table in tables.values())
     print_line(open_console(), f"{shown}: {rows} rows copied; counts, sums and lengths are the same on both sides.", "green")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spools:
+    """Where gateways leave rows of a database.
+
+    Attributes:
+        shown: where the database is, without secrets.
+        its: the folders; they need not be there.
+        others: the data folder's, where the configuration names another database.
+    """
+
+    shown: str
+    its: Sequence[Path]
+    others: Path | None
 
 
 async def _upgrade(url: str | None, folder: Path | None) -> tuple[str, Migrated]:
@@ -92,13 +120,14 @@ async def _upgrade(url: str | None, folder: Path | None) -> tuple[str, Migrated]
     return database.shown, database.migrated
 
 
-async def _copy(source_url: str, target_url: str) -> tuple[str, Mapping[str, Totals]]:
-    await inspect(source_url, None)
+async def _copy(source_url: str, target_url: str, spools: Sequence[Path]) -> tuple[int, str, Mapping[str, Totals]]:
+    seen = await inspect(source_url, None)
     source = await Database.open(source_url, None, migrations=None)
     try:
         target = await Database.open(target_url, None)
         try:
-            return f"{source.shown} to {target.shown}", await copy_all(source, target)
+            taken = await take_all(spools, source) if seen.revision == seen.newest else 0
+            return taken, f"{source.shown} to {target.shown}", await copy_all(source, target)
         finally:
             await target.close()
     finally:
@@ -107,15 +136,52 @@ async def _copy(source_url: str, target_url: str) -> tuple[str, Mapping[str, Tot
 
 def _place(url: str | None, config: Path | None, data_folder: Path | None) -> tuple[str | None, Path | None]:
     """The URL and the data folder, as `trunkline serve` finds them."""
-    if url is not None:
-        return url, None
+    url = _named(config) if url is None else url
     try:
-        storage = load(config, os.environ, provider_kinds()).settings.storage
-        if storage is not None and storage.url is not None:
-            return storage.url.get_secret_value(), None
-        return None, data_folder or data_dir(os.environ)
+        return url, None if url is not None else data_folder or data_dir(os.environ)
     except ConfigError as error:
         _fail(str(error))
+
+
+def _named(config: Path | None) -> str | None:
+    """The URL that the configuration has."""
+    try:
+        url = load(config, os.environ, provider_kinds()).settings.storage.url
+    except ConfigError as error:
+        _fail(str(error))
+    return None if url is None else url.get_secret_value()
+
+
+def _find_spools(url: str | None, config: Path | None, data_folder: Path | None) -> _Spools:
+    """Those beside an SQLite file, and in the data folder of a configuration that names the database."""
+    named = _named(config)
+    try:
+        folder = data_folder or data_dir(os.environ)
+    except ConfigError:  # who has a URL can do without
+        folder = None
+    try:
+        address, own = find_address(named if url is None else url, folder), find_address(named, folder)
+    except StorageError as error:
+        _fail(str(error))
+    its = [] if address.file is None else [address.file.parent.resolve() / FOLDER_NAME]
+    data = None if folder is None else folder.resolve() / FOLDER_NAME
+    if data in its or (data is not None and not address.memory and _whereabouts(address) == _whereabouts(own)):
+        return _Spools(address.shown, list(dict.fromkeys([*its, data])), None)
+    return _Spools(address.shown, its, data)
+
+
+def _whereabouts(address: Address) -> Path | str:
+    return address.shown if address.file is None else address.file.resolve()
+
+
+def _tell_waiting(folder: Path, what: str) -> None:
+    """Says so where entries wait in a folder."""
+    try:
+        count = count_waiting(folder)
+    except OSError as error:
+        _fail(str(error))
+    if count:
+        print_line(open_console(), f"{count} entries wait in {folder} {what}.", "yellow")
 
 
 def _tell_totals(tables: Mapping[str, Totals]) -> None:
@@ -130,7 +196,7 @@ def _tell_totals(tables: Mapping[str, Totals]) -> None:
 def _run(work: Coroutine[None, None, _Made]) -> _Made:
     try:
         return asyncio.run(work)
-    except StorageError as error:
+    except (StorageError, OSError) as error:
         _fail(str(error))
 
 
