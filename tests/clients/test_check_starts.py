@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -26,12 +28,14 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def faults(folder: Path, server: str, *more: str) -> list[str]:
+async def faults(
+    folder: Path, server: str, *more: str, options: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> list[str]:
     """What `check` says is wrong with a `server` section; `serve` says so, too, and ends."""
     file = folder / "config.yaml"
     file.write_text("\n".join((f"server: {{{server}}}", "providers: [{name: echo, type: echo}]", *more)))
-    arguments = ("--config", str(file), "--data-dir", str(folder / "data"))
-    checked, served = await asyncio.gather(run("check", *arguments), run("serve", *arguments))
+    arguments = ("--config", str(file), "--data-dir", str(folder / "data"), *options)
+    checked, served = await asyncio.gather(run("check", *arguments, env=env), run("serve", *arguments, env=env))
     told = [line.removeprefix("fault: ") for line in checked.out.splitlines() if line.startswith("fault: ")]
     assert (checked.code, served.code) == (1, 1)
     assert served.err.removeprefix("error: ").splitlines() == told
@@ -101,6 +105,34 @@ async def test_what_cannot_be_listened_at_is_a_fault(tmp_path: Path, server: str
 
     assert len(told) == 1
     assert told[0].startswith(expected.format(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("workers", "2", "2 workers cannot hold to limits together without Redis (rate_limit)"),
+        ("port", "50051", "server.grpc_port: 50051 is server.port already"),
+        ("grpc-port", "8000", "server.grpc_port: 8000 is server.port already"),
+        ("metrics-port", "8000", "server.metrics_port: 8000 is server.port already"),
+    ],
+)
+@pytest.mark.parametrize("by_variable", [True, False], ids=["variable", "option"])
+async def test_what_is_said_beside_the_file_is_checked(
+    tmp_path: Path, option: str, value: str, expected: str, by_variable: bool
+) -> None:
+    variable = f"TRUNKLINE_{option.upper().replace('-', '_')}"
+    said: dict[str, Any] = {"env": {variable: value}} if by_variable else {"options": (f"--{option}", value)}
+    told = await faults(tmp_path, "", "rate_limit: {requests_per_window: 5}", **said)
+
+    assert len(told) == 1
+    assert told[0].startswith(expected)
+
+
+async def test_a_host_that_is_said_beside_the_file_is_checked(tmp_path: Path) -> None:
+    ended = await run("check", "--data-dir", str(tmp_path), env={"TRUNKLINE_HOST": "192.0.2.1"})
+
+    assert ended.code == 1
+    assert "nothing can listen at 192.0.2.1:" in ended.out
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from server.config.schema import Settings
+from server.storage.database import Database
+from server.storage.tables import QUOTAS
 from tests.clients.command import Ended, run
 from trunkline_cli.stores import find_store_faults
 
@@ -97,3 +100,54 @@ async def test_what_answers_is_fine_and_stays_as_it_is(tmp_path: Path, postgresq
     for options in ((), ("--connect",)):
         assert (await check(tmp_path, f"storage:\n  url: sqlite:///{tmp_path}/new/new.db\n", *options)).code == 0
     assert not (tmp_path / "new").exists()
+
+
+async def add_quota(url: str) -> None:
+    database = await Database.open(url, None)
+    row = {"id": "q", "scope": "tenant", "scope_id": "acme", "period": "daily", "token_limit": 5}
+    async with database.begin() as connection:
+        await connection.execute(insert(QUOTAS), {**row, "create_time": 1, "update_time": 1})
+    await database.close()
+
+
+def names_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("section", "fine", "reason"),
+    [
+        (
+            "server: {workers: 2}",
+            "server: {workers: 1}",
+            "2 workers cannot hold to limits together without Redis (quotas and budgets in the database)",
+        ),
+        (
+            "ledger: {enabled: false}",
+            "ledger: {enabled: true}",
+            "Quotas and budgets are counted from the ledger, and there is none",
+        ),
+    ],
+    ids=["workers", "no ledger"],
+)
+async def test_limits_in_the_database_that_would_not_be_held_to_are_a_fault(
+    tmp_path: Path, database_url: str, section: str, fine: str, reason: str
+) -> None:
+    await add_quota(database_url)
+    files = names_in(tmp_path)
+    config = f"{section}\nstorage:\n  url: {database_url}\n"
+    assert (await check(tmp_path, config)).code == 0
+    ended = await check(tmp_path, config, "--connect")
+    assert (ended.code, f"fault: {reason}" in ended.out) == (1, True), ended.out
+    assert names_in(tmp_path) - files == {"config.yaml"}
+    served = await run("serve", "--data-dir", str(tmp_path / "data"), "--config", str(tmp_path / "config.yaml"))
+    assert (served.code, reason in served.err) == (1, True), served.err
+    assert (await check(tmp_path, config.replace(section, fine), "--connect")).code == 0
+
+
+async def test_a_database_without_tables_has_no_limits_and_stays_so(tmp_path: Path, postgresql_url: str) -> None:
+    config = f"server: {{workers: 2}}\nstorage:\n  url: {postgresql_url}\n"
+    assert (await check(tmp_path, config, "--connect")).code == 0
+    database = await Database.open(postgresql_url, None)
+    assert database.migrated.before is None
+    await database.close()

@@ -280,7 +280,7 @@ async def test_a_failure_is_red_on_a_terminal(gateway: Gateway) -> None:
         assert await terminal.end() == 1
 
 
-@pytest.mark.parametrize(("command", "count"), [("chat", 10), ("models", 9), ("check", 3), ("version", 0)])
+@pytest.mark.parametrize(("command", "count"), [("chat", 10), ("models", 9), ("check", 8), ("version", 0)])
 async def test_every_option_has_its_variable_in_the_help(command: str, count: int) -> None:
     ended = await run(command, "--help", env={"COLUMNS": "200"})
     options = [line for line in ended.out.splitlines() if line.startswith("│ --") and "--help" not in line]

@@ -30,7 +30,7 @@ class Addresses:
 
     @classmethod
     def of(cls, server: ServerSettings) -> "Addresses":
-        """Those of a gateway that is front and core, where nothing but its configuration says where."""
+        """Those of a gateway that is front and core."""
         return cls(server.host, server.port, server.grpc_port, server.metrics_port, server.workers > 1, server.grpc_host)
 
     def ports(self) -> Iterator["Port"]:

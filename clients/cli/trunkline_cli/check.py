@@ -6,6 +6,7 @@ Writes names, places and addresses, and never a key or any other value that may 
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from server.config.provider_kind import find_kind
 from server.providers.loader import provider_kinds
 from trunkline_cli.addresses import Addresses, find_unusable
 from trunkline_cli.options import ConfigOption
+from trunkline_cli.said import GrpcPortOption, HostOption, MetricsPortOption, PortOption, WorkersOption, fold
 from trunkline_cli.start_faults import find_start_faults
 from trunkline_cli.stores import can_be_written, find_silent_stores
 from trunkline_cli.terminal import add_row, open_console, open_table, print_line
@@ -46,10 +48,16 @@ def check(
         bool,
         typer.Option("--connect", envvar="TRUNKLINE_CONNECT", help="See whether the database and Redis answer, too."),
     ] = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    grpc_port: GrpcPortOption = None,
+    metrics_port: MetricsPortOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Check the configuration and the environment, and tell what is missing.
 
-    Starts nothing, writes nothing, and calls nobody but database and Redis with --connect. Ports are taken for a moment.
+    What `serve` is told beside the configuration, by options or variables, this is told in the same way. Starts nothing,
+    writes nothing, and calls nobody but database and Redis with --connect. Ports are taken for a moment.
     Exit code 0: a gateway could start; 1: there are faults.
     """
     console = open_console()
@@ -60,6 +68,7 @@ def check(
     except ConfigError as error:
         _tell_faults(console, str(error).splitlines())
         raise typer.Exit(1) from error
+    loaded = replace(loaded, settings=fold(loaded.settings, host, port, grpc_port, metrics_port, workers))
     _tell_providers(console, loaded.settings.providers, kinds)
     _tell_notices(console, loaded)
     if loaded.path is None:

@@ -22,6 +22,7 @@ from trunkline_cli.addresses import Addresses
 from trunkline_cli.certificates import read_tls
 from trunkline_cli.gateway import VERSION, Gateway, begin_log
 from trunkline_cli.memory import give_back, settle
+from trunkline_cli.said import GrpcPortOption, HostOption, MetricsPortOption, PortOption, WorkersOption, fold
 from trunkline_cli.start_faults import find_start_faults
 from trunkline_cli.workers import CANNOT_START, WORKER_VARIABLE, on_parent_death, supervise, tell_ready
 from trunkline_client import Tls
@@ -32,20 +33,8 @@ app = typer.Typer(help="Start the gateway and stay in the foreground.", invoke_w
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="TRUNKLINE_CONFIG", help="The configuration file. Default: none is needed.")
 ]
-HostOption = Annotated[str | None, typer.Option("--host", envvar="TRUNKLINE_HOST", help="The address to listen on.")]
-PortOption = Annotated[int | None, typer.Option("--port", envvar="TRUNKLINE_PORT", min=0, max=65535, help="The HTTP port.")]
-GrpcPortOption = Annotated[
-    int | None, typer.Option("--grpc-port", envvar="TRUNKLINE_GRPC_PORT", min=0, max=65535, help="The gRPC port.")
-]
-MetricsPortOption = Annotated[
-    int | None,
-    typer.Option("--metrics-port", envvar="TRUNKLINE_METRICS_PORT", min=0, max=65535, help="A port for probes alone."),
-]
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", envvar="TRUNKLINE_DATA_DIR", help="Where the gateway keeps what it must keep.")
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", envvar="TRUNKLINE_WORKERS", min=1, max=1024, help="How many processes.")
 ]
 DrainOption = Annotated[
     float | None,
@@ -137,20 +126,16 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
         loaded = load(options.config, os.environ, provider_kinds())
     except ConfigError as error:
         _fail(str(error))
+    said = options.host, options.port, options.grpc_port, options.metrics_port, options.workers
+    loaded = replace(loaded, settings=fold(loaded.settings, *said))
     server = loaded.settings.server
     drain_s = server.drain_s if options.drain_s is None else options.drain_s
-    workers = options.workers or server.workers
-    server = server.model_copy(update={"workers": workers})
-    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"server": server}))
     worker = os.environ.get(WORKER_VARIABLE)
-    addresses = Addresses(
-        host=options.host or server.host,
-        port=_or(options.port, server.port) if front else None,
-        grpc_port=_or(options.grpc_port, server.grpc_port) if core is None else None,
-        metrics_port=_or(options.metrics_port, server.metrics_port),
-        reuse_port=workers > 1,
-        grpc_host=server.grpc_host,
-    )
+    addresses = Addresses.of(server)
+    if not front:
+        addresses = replace(addresses, port=None)
+    if core is not None:
+        addresses = replace(addresses, grpc_port=None)
     faults = find_start_faults(loaded.settings, addresses)
     if faults:
         _fail("\n".join(faults))
@@ -164,12 +149,12 @@ def _run(options: Options, front: bool, core: str | None, core_tls: Tls | None =
         plain = None
 
     try:
-        if workers > 1 and worker is None:
+        if server.workers > 1 and worker is None:
             try:
                 begin_log(loaded)
             except OSError as error:
                 _fail(str(error))
-            code = uvloop.run(supervise(sys.argv[1:], workers, lambda: announce(addresses), _died))
+            code = uvloop.run(supervise(sys.argv[1:], server.workers, lambda: announce(addresses), _died))
         else:
             told = announce if worker is None else None
             code = uvloop.run(_serve(loaded, digest, addresses, core, core_tls, drain_s, told, kept))
@@ -269,10 +254,6 @@ def _shown(host: str) -> str:
     """A host as others write it that want to go there."""
     host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     return f"[{host}]" if ":" in host else host
-
-
-def _or(value: int | None, default: int | None) -> int | None:
-    return default if value is None else value
 
 
 def _fail(message: str) -> NoReturn:

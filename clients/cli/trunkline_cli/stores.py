@@ -12,12 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from urllib.parse import urlsplit
 
-from sqlalchemy import text
-
 from server.config import Settings
+from server.limits.shared import Sharing
+from server.limits.unheld import UnheldLimitsError, check_ledger
 from server.storage.address import Address, find_address
 from server.storage.database import Database
 from server.storage.errors import StorageError
+from server.storage.revision import find_revision
 
 _LIMIT_S = 5.0
 _STORAGE = "set storage.url to sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
@@ -62,7 +63,7 @@ def find_store_faults(settings: Settings, there: Callable[[str], bool] = install
 
 
 async def find_silent_stores(settings: Settings, folder: Path | None) -> list[str]:
-    """Which of them do not answer. Their URLs have no faults.
+    """Which of them do not answer, and whether the database has limits that would not be held to. Their URLs have no faults.
 
     Args:
         settings: the configuration.
@@ -73,7 +74,9 @@ async def find_silent_stores(settings: Settings, folder: Path | None) -> list[st
     address = find_address(None if url is None else url.get_secret_value(), folder)
     if address.file is None or address.file.exists():  # else it is made at the first start
         try:
-            await _ask_database(None if url is None else url.get_secret_value(), folder)
+            await _ask_database(settings, None if url is None else url.get_secret_value(), folder)
+        except UnheldLimitsError as error:
+            silent.append(str(error))
         except StorageError as error:
             silent.append(f"storage.url: {error}; is it running, and may this user use it? Else {_STORAGE}")
     if settings.redis is not None:
@@ -90,11 +93,14 @@ async def find_silent_stores(settings: Settings, folder: Path | None) -> list[st
     return silent
 
 
-async def _ask_database(url: str | None, folder: Path | None) -> None:
+async def _ask_database(settings: Settings, url: str | None, folder: Path | None) -> None:
     database = await Database.open(url, folder, migrations=None)
     try:
         async with database.read(_LIMIT_S) as connection:
-            await connection.execute(text("SELECT 1"))
+            revision = await connection.run_sync(find_revision)
+        if revision is not None:
+            await check_ledger(settings, database)
+            await Sharing(settings, None, lambda _: None).check(database)  # unknown to neighbours, as it does not begin
     finally:
         await database.close()
 
