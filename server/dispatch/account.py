@@ -40,7 +40,7 @@ class _Owed(msgspec.Struct, gc=False):
 
     Attributes:
         settlement: None: there is no row, or it is settled.
-        reservation: None: nothing is held back, or it is settled.
+        reservation: None: nothing is held back.
         tokens: input and output together.
         micros: what it cost, millionths of a US dollar; 0 where the price is not known.
     """
@@ -227,7 +227,8 @@ class Account:
                 if self.owed is not None:  # it had ended when its caller left, or ended wrong
                     self._books.later(self.settle())
                 raise
-            await self.settle()
+            if self.owed is not None:
+                await self.settle()
 
     async def fail(self, error: Exception, attempt: Attempt | None) -> None:
         """The call ends with an error."""

@@ -1,7 +1,6 @@
 """What completions are allowed, and what comes of them: limits and ledger, asked before and told after."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import structlog
 
@@ -81,7 +80,7 @@ class Accounts:
             if isinstance(outcome, Exception):
                 faults[account] = outcome
             elif outcome is not None:
-                faults[account] = _fault(partial(account.grant, outcome))
+                faults[account] = _fault(account.grant, outcome)
         ledger = self._books.ledger
         intents = [account.intent for account in asking if account.intent is not None]
         if intents and ledger is not None and ledger.intend_at_once(intents):
@@ -92,7 +91,8 @@ class Accounts:
     def _end_together(self, accounts: Sequence[Account]) -> list[Exception | None]:
         """Closes accounts of whole answers as far as nothing has to be waited for; gives what is wrong with each."""
         faults = [_fault(account.end_whole) for account in accounts]
-        owed = [each.owed for each, fault in zip(accounts, faults, strict=True) if fault is None and each.owed is not None]
+        ended = [account for account, fault in zip(accounts, faults, strict=True) if fault is None]
+        owed = [account.owed for account in ended if account.owed is not None]
         ledger = self._books.ledger
         settlements = [each.settlement for each in owed if each.settlement is not None]
         if settlements and ledger is not None:
@@ -102,8 +102,8 @@ class Accounts:
                 each.settlement = None
         used = [(each.reservation, each.tokens, each.micros) for each in owed if each.reservation is not None]
         if self._limits.settle_at_once(used):
-            for each in owed:
-                each.reservation = None
+            for account in ended:
+                account.owed = None
         return faults
 
     def _left(self, account: Account, fault: Exception | None) -> None:
@@ -114,10 +114,10 @@ class Accounts:
             self._books.later(account.settle())
 
 
-def _fault(work: Callable[[], None]) -> Exception | None:
+def _fault(work: Callable[..., None], *args: object) -> Exception | None:
     """What it fails with; None: it does not. No frame that the exception leads to knows it, so no cycle is left of it."""
     try:
-        work()
+        work(*args)
     except Exception as error:
         return error
     return None
