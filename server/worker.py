@@ -16,7 +16,7 @@ def find_worker_id() -> str:
 
     The view tells apart boots of one host, and containers that have the same name but count processes by themselves.
     """
-    return f"{_host()}:{os.getpid()}:{_begin(os.getpid())}"
+    return f"{_host()}:{os.getpid()}:{_begin(os.getpid()) or ''}"
 
 
 def lives(worker: str) -> bool | None:
@@ -24,16 +24,16 @@ def lives(worker: str) -> bool | None:
     host, _, process = worker.rpartition(":")[0].rpartition(":")
     if host != _host() or not process.isdecimal():
         return None
-    begin = worker.rpartition(":")[2]
-    if begin:
-        return begin == _begin(int(process))
+    began, begin = worker.rpartition(":")[2], _begin(int(process))
+    if began and begin is not None:
+        return begin == began
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
-    return True
+    return None if began else True  # a process of that number, which may be another
 
 
 def _host() -> str:
@@ -44,11 +44,13 @@ def _host() -> str:
     return f"{socket.gethostname().replace(':', '-')[:24]}.{crc32(view.encode()):08x}"
 
 
-def _begin(process: int) -> str:
-    """When a process began, in the kernel's ticks; empty: it is no more, or the system does not say."""
+def _begin(process: int) -> str | None:
+    """When a process began, in the kernel's ticks; empty: it has ended. None: it is no more, or the system does not say."""
     # The name stands in brackets and may have spaces.
     fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 and fields[0] not in ("Z", "X") else ""
+    if len(fields) <= 19:
+        return None
+    return "" if fields[0] in ("Z", "X") else fields[19]
 
 
 def _text(path: str) -> str:

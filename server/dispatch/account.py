@@ -288,7 +288,7 @@ class Account:
             cost = None
             if charge.tokens is not None:
                 cost = charge.micros
-                owed.tokens, owed.micros = charge.tokens.input + charge.tokens.output, cost or 0
+                owed.tokens, owed.micros = charge.tokens.input + charge.tokens.output, charge.known_micros
             if self._books.ledger is not None:
                 owed.settlement = self._settlement(status, reason, end_time, attempt, charge)
         if cost is not None:

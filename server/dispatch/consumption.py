@@ -29,12 +29,14 @@ class Charge(msgspec.Struct, gc=False):
 
     Attributes:
         tokens: what it used; None: nothing.
-        micros: what that cost, millionths of a US dollar; None: the price is not known.
+        micros: what that cost, millionths of a US dollar; None: the price of something is not known.
+        known_micros: what of it cost something that is known.
         exact: whether that is what the providers said.
     """
 
     tokens: Tokens | None = None
     micros: int | None = 0
+    known_micros: int = 0
     exact: bool = True
 
 
@@ -72,6 +74,7 @@ class Consumption:
         "_finishing",
         "_images",
         "_lost",
+        "_mending",
         "_read_to_end",
         "_told",
         "_usage",
@@ -86,6 +89,7 @@ class Consumption:
         self._usage: Usage | None = None
         self._images = 0
         self._lost: Sequence[_Lost] = ()
+        self._mending: Callable[[], int] | None = None
         self._finishing: list[Batch] = []
         self._body: str | None = None
         self._read_to_end = False
@@ -124,6 +128,14 @@ class Consumption:
         self._lost = *self._lost, _Lost(attempt, self._usage, said_bytes)
         self._usage = None
 
+    def mended(self, said_bytes: Callable[[], int]) -> None:
+        """Another attempt goes on in the place of one that was given up.
+
+        Args:
+            said_bytes: tells how much text it has said, in UTF-8.
+        """
+        self._mending = said_bytes
+
     def read_to_end(self, usage: Usage | None) -> None:
         """A stream that its caller left was read to its end, which told a usage; None: it was not."""
         self._usage = usage
@@ -151,9 +163,9 @@ class Consumption:
             if whole and self._usage is not None:
                 self._add(charge, attempt, self._usage, True, at)
             elif whole:  # a provider that tells no usage
-                self._add(charge, attempt, *broken_usage(Billing.ESTIMATE, None, self._told_bytes(), self._input()), at)
+                self._add(charge, attempt, *broken_usage(Billing.ESTIMATE, None, self._said_bytes(), self._input()), at)
             elif not any(lost.attempt is attempt for lost in self._lost):
-                broken = self._broken(attempt, self._usage, self._told_bytes(), self._read_to_end)
+                broken = self._broken(attempt, self._usage, self._said_bytes(), self._read_to_end)
                 self._add(charge, attempt, *broken, at)
         for lost in self._lost:
             self._add(charge, lost.attempt, *self._broken(lost.attempt, lost.usage, lost.said_bytes, False), at)
@@ -173,6 +185,7 @@ class Consumption:
         if usage is not None:
             cost = self._cost(attempt, usage, at)
             charge.micros = None if cost is None or charge.micros is None else charge.micros + cost
+            charge.known_micros += cost or 0
             charge.tokens = add_tokens(charge.tokens, count_tokens(usage))
 
     def _cost(self, attempt: Attempt, usage: Usage, at: int) -> int | None:
@@ -192,7 +205,10 @@ class Consumption:
             policy = Billing.ESTIMATE
         return broken_usage(policy, usage, said_bytes, self._input())
 
-    def _told_bytes(self) -> int:
+    def _said_bytes(self) -> int:
+        """How much text the attempt has said that answers now."""
+        if self._mending is not None:
+            return self._mending()
         return 0 if self._told is None else self._told.byte_count
 
     def _input(self) -> int:

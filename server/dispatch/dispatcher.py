@@ -1,6 +1,6 @@
 """The hot path's centre: let a request in, find who answers it, hand the answer on, mend it where it breaks."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 
 from server.call import Call
@@ -86,7 +86,7 @@ class Dispatcher:
                     if recovery is None:
                         raise broken(attempt.target, error) from error
                     attempt, batch = await recovery.mend(attempt, error)
-                    admission.attempt = attempt
+                    admission.mended(attempt, recovery.said_bytes)
                     following = partial(recovery.next, attempt)
                     _tell(call, course, attempt)
             await admission.complete()
@@ -157,6 +157,12 @@ class _Admission:
         """An attempt that had begun to answer is given up for another one."""
         if self._account is not None:
             self._account.consumption.lose(attempt, said_bytes)
+
+    def mended(self, attempt: Attempt, said_bytes: Callable[[], int]) -> None:
+        """Another attempt goes on."""
+        self.attempt = attempt
+        if self._account is not None:
+            self._account.consumption.mended(said_bytes)
 
     async def complete(self) -> None:
         """The answer is whole."""

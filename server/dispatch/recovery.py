@@ -43,6 +43,10 @@ class Recovery:
         self._error: tuple[Attempt, ProviderError] | None = None
         self._tries = 0
 
+    def said_bytes(self) -> int:
+        """How much text the attempt has said that mends, in UTF-8."""
+        return 0 if self._rest is None else self._rest.said_bytes
+
     async def next(self, attempt: Attempt) -> Batch | None:
         """The next batch of an attempt that mends, without what the caller has; None after the end.
 

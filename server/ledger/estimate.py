@@ -114,7 +114,7 @@ def estimate_micros(estimated: Estimate, price: Price | None) -> tuple[int, int]
         expected = _atoms(estimated, estimated.input_tokens, price)
     else:
         expected = most - (price.rates.dearest.input or 0) * (estimated.most_input_tokens - estimated.input_tokens)
-    return None if expected is None else (_micros(expected), _micros(most))
+    return None if expected is None else (_micros(expected), _micros(max(most, expected)))
 
 
 def usual_micros(price: Price | None, writes: bool = True) -> int | None:

@@ -71,11 +71,12 @@ class Bounds:
                 if amount != claim.amount:
                     claims[place] = Claim(claim.key, amount, claim.limit, None, claim.window_s, claim.burst)
         if self.dues:
-            last = requests[-1]
-            most_tokens = sum([request.most_tokens for request in requests])
-            most_micros = sum([request.most_micros for request in requests])
-            needed_tokens = most_tokens - last.most_tokens + last.tokens
-            needed_micros = most_micros - last.most_micros + last.micros
+            most_tokens = most_micros = needed_tokens = needed_micros = 0
+            for request in requests:
+                needed_tokens = max(needed_tokens, most_tokens + request.tokens)
+                needed_micros = max(needed_micros, most_micros + request.micros)
+                most_tokens += request.most_tokens
+                most_micros += request.most_micros
             for due in self.dues:
                 claims.append(due.claim(most_tokens, most_micros, needed_tokens, needed_micros))
         return claims

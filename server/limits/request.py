@@ -19,7 +19,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
         tokens: how many it is expected to use, input and output together.
         micros: what it is expected to cost, in millionths of a US dollar.
         most_tokens: how many it may use; no fewer.
-        most_micros: what it may cost; no less.
+        most_micros: what it may cost; no less, or nothing where the price is not known.
         begin_time: its intent's, in microseconds since the epoch; 0: now.
     """
 

@@ -22,7 +22,7 @@ from server.limits.choice import build_counters
 from server.limits.limits import Limits
 from server.limits.request import Request
 from server.storage.database import Database
-from server.storage.tables import BUDGET_EVENTS, COMPLETIONS, QUOTAS, WORKERS
+from server.storage.tables import BUDGET_EVENTS, BUDGETS, COMPLETIONS, QUOTAS, WORKERS
 from tests.end_to_end.holders import TIMES, add_holder
 from tests.end_to_end.running import KEY, Running, config, row, run_gateway
 from tests.fakes.answers import Scripted, Status, Text, Usage, whole
@@ -217,6 +217,29 @@ async def test_a_stream_that_went_on_elsewhere_is_paid_for_at_both(
         assert 0 < of_broken[0] < 20
         assert 0 < of_broken[1] < 10
         assert (of_broken[2], written["exact"]) == (10 * of_broken[0] + 20 * of_broken[1], False)
+
+
+async def test_a_part_that_nobody_knows_the_price_of_makes_no_other_free(vendor: ScriptedVendor, tmp_path: Path) -> None:
+    async with ScriptedVendor(default=lambda _: ANSWER.with_fault(Cut(after_events=3))) as broken:
+        providers = [
+            row("broken", broken, ["nobody-sells-this"], priority=1),
+            row("first", vendor, ["nobody-sells-this"], priority=2, **PRICE),
+        ]
+        database_url = f"sqlite:///{tmp_path}/own.db"
+        database = await Database.open(database_url, None)
+        money = {"display_name": "", "limit_micros": COST, "enforced": True, "thresholds": "[]", "period": "total"}
+        async with database.begin() as connection:
+            await connection.execute(insert(BUDGETS), {"id": "b", "scope": "global", "scope_id": "", **money, **TIMES})
+        document = config(providers, routing={}, storage={"url": database_url})
+        statuses = []
+        async with run_gateway(tmp_path, document, "whole") as gateway, calling(gateway) as session:
+            for _ in range(2):
+                async with session.post(CHAT, json=body(streamed=True, model="nobody-sells-this")) as response:
+                    await response.read()
+                    statuses.append(response.status)
+            [written] = await rows(gateway)
+        await database.close()
+    assert (written["status"], written["cost_micros"], statuses) == ("completed", None, [200, 403])
 
 
 async def test_a_stream_that_broke_wherever_it_was_asked_for_is_paid_for_everywhere(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ def test_what_a_prompt_may_cost_beyond_what_is_expected_is_told() -> None:
     price = Price(PRICE.rates, (Tier(100, Rates(input=Decimal(5), output=Decimal(20))),))
     assert estimate_micros(Estimate(10, 1, 0, 40), price) == (35, 110)
     assert estimate_micros(Estimate(50, 1, 0, 200), price) == (135, 1020)
+    cheaper = Price(PRICE.rates, (Tier(100, Rates(input=Decimal("0.25"), output=Decimal(1))),))
+    assert estimate_micros(Estimate(90, 0, 0, 110), cheaper) == (225, 225)
 
 
 def test_a_reservation_takes_the_dearest_kinds() -> None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from server.catalogue.own_names import OwnNames
 from server.config.schema import RateLimitSettings
@@ -15,6 +16,9 @@ from server.limits.periods import Period
 from server.limits.request import Request
 from tests.server.limits.asking import ANN, BOB, admitted, ask, counted
 from tests.server.limits.turned_clock import TurnedClock
+
+UNKNOWN = replace(ask(), micros=1)
+"""A request whose price nobody knows: it needs something, and holds nothing back."""
 
 
 async def build(clock: TurnedClock, quota: int = 10**9, budget: int = 10**9, **rates: object) -> Limits:
@@ -58,7 +62,7 @@ async def test_what_is_granted_and_told_is_the_same(clock: TurnedClock, seed: in
     together, alone = await build(clock, quota, budget, **rates), await build(clock, quota, budget, **rates)
     for _ in range(12):
         requests = [
-            ask(tokens=chance.choice([0, 10, 90]), micros=chance.choice([0, 5, 40]), more=chance.choice([0, 30]))
+            chance.choice([UNKNOWN, ask(tokens=10), ask(tokens=90, micros=5, more=30), ask(micros=40)])
             for _ in range(chance.randint(1, 6))
         ]
         outcomes, others = together.reserve_at_once(requests), await one_by_one(alone, requests)
