@@ -1,6 +1,7 @@
 """`trunkline db copy` leaves nothing out that gateways left in files, or refuses; `trunkline db check` tells of them."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -103,6 +104,80 @@ def test_what_waits_for_another_database_stays_and_is_told(data: Path, tmp_path:
         in text(ended.stdout)
     )
     assert rows_of(target) == {}
+    assert len(list((data / "spool").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "by_env", "storage"),
+    [
+        ("backup.db", True, ""),
+        ("backup.db", False, ""),
+        ("trunkline.db", True, "storage: {url: 'postgresql://gateway@127.0.0.1:1/trunkline'}"),
+        ("trunkline.db", True, "storage: {url: 'sqlite:///elsewhere.db'}"),
+    ],
+    ids=["a copy in the data folder", "a copy in another folder", "before PostgreSQL", "before another file"],
+)
+def test_a_file_does_not_get_what_waits_beside_it_for_another(
+    data: Path, tmp_path: Path, name: str, by_env: bool, storage: str
+) -> None:
+    if name != "trunkline.db":
+        shutil.copy(data / "trunkline.db", data / name)
+    before = (data / "spool" / "dead.spool").read_bytes()
+    config = tmp_path / "config.yaml"
+    config.write_text(storage)
+    source, target = f"sqlite:///{data}/{name}", f"sqlite:///{tmp_path}/target.db"
+    env = {"TRUNKLINE_CONFIG": str(config)} | ({"TRUNKLINE_DATA_DIR": str(data)} if by_env else {})
+    ended = db("copy", "--from", source, "--to", target, env=env)
+
+    assert ended.exit_code == 0, ended.output
+    said = f"4 entries wait in {data}/spool and stay there: the configuration does not say that they are {source}'s"
+    assert text(ended.stdout).count(said) == 1
+    assert (rows_of(source), rows_of(target)) == ({}, {})
+    assert (data / "spool" / "dead.spool").read_bytes() == before
+    assert "wait" not in db("check", "--url", source, env=env).stdout
+
+
+def test_the_configured_file_gets_what_waits_whatever_its_name(data: Path, tmp_path: Path) -> None:
+    own = (data / "trunkline.db").rename(data / "own.db")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"storage: {{url: 'sqlite:///{own}'}}")
+    target = f"sqlite:///{tmp_path}/target.db"
+    ended = db("copy", "--from", f"sqlite:///{own}", "--to", target, "--config", str(config), "--data-dir", str(data))
+
+    assert ended.exit_code == 0, ended.output
+    assert sorted(rows_of(target)) == ["req_a", "req_b", "req_c"]
+
+
+_NO_KEY = "providers: [{name: openai, type: openai, api_key: '${NOT_IN_THIS_SHELL}', models: [gpt]}]"
+_UNREAD = "The configuration could not be read, so its data folder was not looked at: "
+
+
+@pytest.mark.parametrize("content", [_NO_KEY, "storage: {url: 'mysql://127.0.0.1/trunkline'}"], ids=["no key", "no URL"])
+def test_a_url_is_enough_where_the_configuration_cannot_be_read(data: Path, tmp_path: Path, content: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(content)
+    source, target = f"sqlite:///{data}/trunkline.db", f"sqlite:///{tmp_path}/target.db"
+    env = {"TRUNKLINE_CONFIG": str(config)}
+    checked = db("check", "--url", source, env=env)
+    copied = db("copy", "--from", source, "--to", target, env=env)
+
+    assert (checked.exit_code, copied.exit_code) == (0, 0), checked.output + copied.output
+    assert "4 entries wait" in checked.stdout
+    assert "3 completions that waited" in copied.stdout
+    assert _UNREAD in text(checked.stdout)
+    assert _UNREAD in text(copied.stdout)
+    assert db("check", env=env).exit_code == 1
+
+
+def test_the_data_folder_of_a_configuration_that_cannot_be_read_is_left(data: Path, tmp_path: Path, sqlite_url: str) -> None:
+    asyncio.run(_upgrade(sqlite_url))
+    config = tmp_path / "config.yaml"
+    config.write_text(_NO_KEY)
+    env = {"TRUNKLINE_CONFIG": str(config), "TRUNKLINE_DATA_DIR": str(data)}
+    ended = db("copy", "--from", sqlite_url, "--to", f"sqlite:///{tmp_path}/target.db", env=env)
+
+    assert ended.exit_code == 0, ended.output
+    assert _UNREAD in text(ended.stdout)
     assert len(list((data / "spool").iterdir())) == 1
 
 

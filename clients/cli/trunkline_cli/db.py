@@ -12,7 +12,7 @@ import typer
 from server.config import ConfigError, data_dir, load
 from server.ledger.left import FOLDER_NAME, count_waiting, take_all
 from server.providers.loader import provider_kinds
-from server.storage.address import Address, find_address
+from server.storage.address import FILE_NAME, Address, find_address
 from server.storage.copying import copy as copy_all
 from server.storage.database import Database
 from server.storage.errors import StorageError
@@ -72,7 +72,9 @@ def check(url: UrlOption = None, config: ConfigOption = None, data_folder: DataD
     seen = _run(inspect(*_place(url, config, data_folder)))
     if seen.tables:
         _tell_totals(seen.tables)
-    for folder in _find_spools(url, config, data_folder).its:
+    spools = _find_spools(url, config, data_folder)
+    _tell_unread(spools)
+    for folder in spools.its:
         _tell_waiting(folder, "and are not counted above; a gateway writes its own, the next one those of one that is gone")
     if seen.fault is not None:
         _fail(f"{seen.shown}: {seen.fault}")
@@ -84,12 +86,13 @@ def copy(source: FromOption, target: ToOption, config: ConfigOption = None, data
     """Copy everything from one database into another one that is empty, and compare the two.
 
     Stop the gateway first: what it writes meanwhile is not copied. What one that was killed left in files is written to the
-    database before; they are beside an SQLite file, or in the data folder, if the configuration names the database.
-    It is all or nothing.
+    database before; they are in the data folder, if the configuration names the database, or beside a trunkline.db
+    elsewhere. It is all or nothing.
     """
     spools = _find_spools(source, config, data_folder)
-    if spools.others is not None:
-        _tell_waiting(spools.others, f"and stay there: the configuration does not say that they are {spools.shown}'s")
+    _tell_unread(spools)
+    for folder in spools.others:
+        _tell_waiting(folder, f"and stay there: the configuration does not say that they are {spools.shown}'s")
     taken, shown, tables = _run(_copy(source, target, spools.its))
     _tell_totals(tables)
     if taken:
@@ -106,12 +109,14 @@ class _Spools:
     Attributes:
         shown: where the database is, without secrets.
         its: the folders; they need not be there.
-        others: the data folder's, where the configuration names another database.
+        others: those that may be another database's: the data folder's, or one beside the file.
+        unread: why the configuration could not be read; empty: it was.
     """
 
     shown: str
     its: Sequence[Path]
-    others: Path | None
+    others: Sequence[Path]
+    unread: str
 
 
 async def _upgrade(url: str | None, folder: Path | None) -> tuple[str, Migrated]:
@@ -136,8 +141,8 @@ async def _copy(source_url: str, target_url: str, spools: Sequence[Path]) -> tup
 
 def _place(url: str | None, config: Path | None, data_folder: Path | None) -> tuple[str | None, Path | None]:
     """The URL and the data folder, as `trunkline serve` finds them."""
-    url = _named(config) if url is None else url
     try:
+        url = _named(config) if url is None else url
         return url, None if url is not None else data_folder or data_dir(os.environ)
     except ConfigError as error:
         _fail(str(error))
@@ -145,33 +150,48 @@ def _place(url: str | None, config: Path | None, data_folder: Path | None) -> tu
 
 def _named(config: Path | None) -> str | None:
     """The URL that the configuration has."""
-    try:
-        url = load(config, os.environ, provider_kinds()).settings.storage.url
-    except ConfigError as error:
-        _fail(str(error))
+    url = load(config, os.environ, provider_kinds()).settings.storage.url
     return None if url is None else url.get_secret_value()
 
 
 def _find_spools(url: str | None, config: Path | None, data_folder: Path | None) -> _Spools:
-    """Those beside an SQLite file, and in the data folder of a configuration that names the database."""
-    named = _named(config)
+    """The data folder's, if the configuration names the database; elsewhere that beside a file named as `serve` does."""
     try:
         folder = data_folder or data_dir(os.environ)
     except ConfigError:  # who has a URL can do without
         folder = None
+    own, unread = None, ""
     try:
-        address, own = find_address(named if url is None else url, folder), find_address(named, folder)
+        named = _named(config)
+        own = find_address(named, folder)
+    except (ConfigError, StorageError) as error:
+        if url is None:
+            _fail(str(error))
+        named, folder, unread = None, None, str(error)
+    try:
+        address = find_address(named if url is None else url, folder)
     except StorageError as error:
         _fail(str(error))
-    its = [] if address.file is None else [address.file.parent.resolve() / FOLDER_NAME]
+    its: list[Path] = []
+    others: list[Path] = []
     data = None if folder is None else folder.resolve() / FOLDER_NAME
-    if data in its or (data is not None and not address.memory and _whereabouts(address) == _whereabouts(own)):
-        return _Spools(address.shown, list(dict.fromkeys([*its, data])), None)
-    return _Spools(address.shown, its, data)
+    if data is not None:
+        same = own is not None and not address.memory and _whereabouts(address) == _whereabouts(own)
+        (its if same else others).append(data)
+    if address.file is not None and (beside := address.file.parent.resolve() / FOLDER_NAME) != data:
+        (its if address.file.name == FILE_NAME else others).append(beside)
+    return _Spools(address.shown, its, others, unread)
 
 
 def _whereabouts(address: Address) -> Path | str:
     return address.shown if address.file is None else address.file.resolve()
+
+
+def _tell_unread(spools: _Spools) -> None:
+    """Says so where the configuration could not be read."""
+    if spools.unread:
+        what = f"The configuration could not be read, so its data folder was not looked at: {spools.unread}"
+        print_line(open_console(), what, "yellow")
 
 
 def _tell_waiting(folder: Path, what: str) -> None:
