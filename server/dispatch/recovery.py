@@ -44,8 +44,8 @@ class Recovery:
         self._tries = 0
 
     def said_bytes(self) -> int:
-        """How much text the attempt has said that mends, in UTF-8."""
-        return 0 if self._rest is None else self._rest.said_bytes
+        """How much text the attempt has said that answers now, in UTF-8."""
+        return self._told.byte_count if self._rest is None else self._rest.said_bytes
 
     async def next(self, attempt: Attempt) -> Batch | None:
         """The next batch of an attempt that mends, without what the caller has; None after the end.
@@ -74,7 +74,7 @@ class Recovery:
         Raises:
             GatewayError: PROVIDER_ERROR, with what broke; DEADLINE_EXCEEDED.
         """
-        self._lose(attempt, self._told.byte_count if self._rest is None else self._rest.said_bytes)
+        self._lose(attempt, self.said_bytes())
         await attempt.close()
         if not isinstance(error, Differs):
             self._error = attempt, error

@@ -45,6 +45,11 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     seeded: bool = False
     needed: int | None = None
 
+    @property
+    def least(self) -> int:
+        """How much there has to be."""
+        return self.amount if self.needed is None else self.needed
+
 
 class Taken(msgspec.Struct, frozen=True, gc=False):
     """What came of claims.

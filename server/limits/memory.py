@@ -44,7 +44,7 @@ class MemoryCounters:
         refused: int | None = None
         for claim in claims:
             limit = claim.limit
-            needed = claim.amount if claim.needed is None else claim.needed
+            needed = claim.least
             cell: _Plain | _Window | None
             if claim.window_s:
                 cell = self._window(claim, now)

@@ -257,9 +257,8 @@ def build_redis(settings: RedisSettings) -> Redis:
 
 def _claim(claim: Claim, number: Callable[[str], int]) -> Ask:
     expires, width = _milliseconds(claim.expires_s), round(claim.window_s * 1_000_000)
-    needed = claim.amount if claim.needed is None else claim.needed
     limit = min(claim.limit, _LARGEST)
-    return [number(claim.key), claim.amount, limit, expires, width, claim.burst, claim.seeded, needed]
+    return [number(claim.key), claim.amount, limit, expires, width, claim.burst, claim.seeded, claim.least]
 
 
 def _change(change: Change, number: Callable[[str], int]) -> Ask:
